@@ -1,0 +1,79 @@
+# Everything a newcomer needs: `make demo`, `make test`. Nothing else comes first.
+
+PYTHON ?= python3
+PYTHON_NEWEST ?= python3.13
+VENV := .venv
+PY := $(VENV)/bin/python
+MATRIX := .matrix
+# What must hold on every supported stack: imports, the library, a whole run.
+QUICK_TESTS := tests/test_imports.py tests/test_main.py
+
+export JAX_PLATFORMS ?= cpu
+
+.PHONY: help demo demo-ultrasound test check lint types test-slow test-matrix lock clean
+.PRECIOUS: $(MATRIX)/%/.installed
+
+help:
+	@echo "demo             train and evaluate SRGAN on CT phantoms (minutes)"
+	@echo "demo-ultrasound  the same on ultrasound phantoms"
+	@echo "test             the tests"
+	@echo "check            lint, types, slow tests"
+	@echo "test-matrix      quick tests on the oldest and newest supported stacks"
+	@echo "lock             resolve the lock files anew (needs uv)"
+
+# install(folder, python, lock file)
+define install
+	$(2) -m venv --clear $(1)
+	$(1)/bin/python -m pip install --quiet --require-hashes --requirement $(3)
+	$(1)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $(1)/.installed
+endef
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	$(call install,$(VENV),$(PYTHON),requirements.lock)
+
+demo: $(VENV)/.installed
+	$(PY) -m sisr_jax.main --config=configs/ct_srgan.py:demo --workdir=runs/ct_demo
+
+demo-ultrasound: $(VENV)/.installed
+	$(PY) -m sisr_jax.main --config=configs/us_srgan.py:demo --workdir=runs/us_demo
+
+test: $(VENV)/.installed
+	$(PY) -m pytest -m "not slow" -n 2 --dist worksteal
+
+check: lint types test-slow
+
+lint: $(VENV)/.installed
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+
+types: $(VENV)/.installed
+	$(PY) -m pyright
+
+test-slow: $(VENV)/.installed
+	$(PY) -m pytest -m slow
+
+test-matrix: $(VENV)/.installed
+	$(PY) -m pytest -q $(QUICK_TESTS)
+	@if $(PYTHON_NEWEST) --version; then $(MAKE) matrix-newest matrix-colab; \
+	else echo "test-matrix: no $(PYTHON_NEWEST), so newest and colab were skipped"; fi
+
+matrix-%: $(MATRIX)/%/.installed
+	$(MATRIX)/$*/bin/python -m pytest -q $(QUICK_TESTS)
+
+$(MATRIX)/newest/.installed: requirements.lock pyproject.toml
+	$(call install,$(MATRIX)/newest,$(PYTHON_NEWEST),requirements.lock)
+
+$(MATRIX)/colab/.installed: requirements-colab.lock pyproject.toml
+	$(call install,$(MATRIX)/colab,$(PYTHON_NEWEST),requirements-colab.lock)
+
+LOCK := uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
+	--no-annotate --no-header --group test pyproject.toml
+
+lock:
+	$(LOCK) --group lint --python-version 3.11 --output-file requirements.lock
+	$(LOCK) --constraint colab-constraints.txt --python-version 3.13 \
+	  --output-file requirements-colab.lock
+
+clean:
+	rm -rf $(VENV) $(MATRIX)

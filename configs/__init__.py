@@ -1,0 +1,1 @@
+"""Configurations: values, never logic. The keys are those of `sisr_jax.config`."""

@@ -1,0 +1,182 @@
+"""Values shared by all configurations; a file in this folder states the rest."""
+
+import ml_collections
+
+ConfigDict = ml_collections.ConfigDict
+
+
+def base() -> ConfigDict:
+    """What CT and ultrasound, and every phase, have in common."""
+    return ConfigDict(
+        {
+            "seed": 0,
+            "compute_dtype": "float32",
+            "ema_decay": 0.999,
+            "discriminator": {"width": 64, "norm": "group", "head": "pooled"},
+            # The original weighed pixels 1000 : 1 against the discriminator.
+            "loss": {"pixel": "l1", "adversarial_weight": 1e-3},
+            "optimizer": {"generator": adam(), "discriminator": adam()},
+            "phases": {"generator": 0, "discriminator": 0, "adversarial": 0},
+            "init": {"generator": "", "discriminator": ""},
+            "evaluation": {
+                "every_steps": 1000,
+                "batch_size": 4,
+                "num_validation": 64,
+                "num_figure": 4,
+            },
+            "checkpoint": {"every_steps": 1000, "keep_last": 3},
+            "log": {"every_steps": 50, "images_every_steps": 1000},
+        }
+    )
+
+
+def adam() -> dict[str, float | int | str]:
+    """Adam at the rate of Ledig et al. (2017), decaying to nothing much."""
+    return {
+        "learning_rate": 1e-4,
+        "schedule": "cosine",
+        "every_steps": 100_000,
+        "decay_rate": 0.1,
+        "final_fraction": 0.01,
+        "warmup_steps": 0,
+        "beta1": 0.9,
+        "beta2": 0.999,
+        "clip_norm": 1.0,
+    }
+
+
+def ct() -> ConfigDict:
+    """Sparse-view CT: 63 of 1000 views, filtered back-projection, 512 x 512."""
+    config = base()
+    config.data = {
+        "source": "ct_phantoms",
+        "path": "",
+        "splits_csv": "",
+        "shape": (512, 512),
+        "fit": "exact",
+        "patch": (128, 128),
+        "window": (-1000.0, 1000.0),
+        # 16-bit PNG in the convention of DeepLesion: value = HU + 32768.
+        "png_rescale": (1.0, -32768.0),
+        "num_phantoms": (2000, 64, 64),
+        "batch_size": 8,
+        "num_threads": 2,
+    }
+    config.augmentation = {
+        "flip_horizontal": True,
+        "flip_vertical": True,
+        "rotate": True,
+    }
+    config.degradation = {
+        "kind": "sparse_view_ct",
+        "num_angles": 1000,
+        "factor": 16,
+        "filter_name": "ramp",
+    }
+    config.generator = {
+        "width": 64,
+        "num_blocks": 5,
+        "num_shuffles": 4,
+        "norm": "none",
+        "global_skip": True,
+    }
+    return config
+
+
+def ultrasound() -> ConfigDict:
+    """Ultrasound with every 16th column, 256 x 256 cut from larger frames."""
+    config = base()
+    config.data = {
+        "source": "ultrasound_phantoms",
+        "path": "",
+        "splits_csv": "",
+        "shape": (256, 256),
+        "fit": "crop",
+        "patch": (96, 192),
+        "window": (0.0, 255.0),
+        "png_rescale": (1.0, 0.0),
+        "num_phantoms": (2000, 64, 64),
+        "batch_size": 8,
+        "num_threads": 2,
+    }
+    # Depth and the lateral axis are not alike: no vertical flips, no rotations.
+    config.augmentation = {
+        "flip_horizontal": True,
+        "flip_vertical": False,
+        "rotate": False,
+    }
+    config.degradation = {"kind": "lateral_decimation", "factor": 16, "offset": 0}
+    config.generator = {
+        "width": 64,
+        "num_blocks": 5,
+        "num_shuffles": 0,
+        "norm": "none",
+        "global_skip": True,
+    }
+    return config
+
+
+def with_variant(config: ConfigDict, variant: str) -> ConfigDict:
+    """Applies the argument behind the colon of `--config=FILE.py:variant`.
+
+    Args:
+        config: A full configuration.
+        variant: Empty, `demo` (minutes on a laptop) or `quicktest` (seconds;
+            its numbers mean nothing).
+
+    Raises:
+        ValueError: For any other variant.
+    """
+    if variant == "":
+        return config
+    if variant == "demo":
+        return _demo(config)
+    if variant == "quicktest":
+        return _quicktest(config)
+    raise ValueError(f"config variant {variant!r}: expected demo or quicktest")
+
+
+def _demo(config: ConfigDict) -> ConfigDict:
+    _shrink(config, size=128, patch=64, width=32, num_blocks=3)
+    config.data.num_phantoms = (256, 8, 16)
+    config.data.batch_size = 8
+    for network in config.optimizer.values():
+        network.learning_rate = 5e-4
+    _shorten(config, {"generator": 240, "discriminator": 40, "adversarial": 80})
+    config.evaluation.update(every_steps=120, batch_size=8, num_validation=8)
+    config.checkpoint.every_steps = 120
+    config.log.update(every_steps=10, images_every_steps=120)
+    return config
+
+
+def _quicktest(config: ConfigDict) -> ConfigDict:
+    _shrink(config, size=32, patch=16, width=8, num_blocks=1)
+    config.data.num_phantoms = (8, 3, 3)
+    config.data.batch_size = 4
+    _shorten(config, {"generator": 3, "discriminator": 2, "adversarial": 3})
+    config.evaluation.update(every_steps=4, batch_size=4, num_validation=3)
+    config.evaluation.num_figure = 2
+    config.checkpoint.every_steps = 2
+    config.log.update(every_steps=1, images_every_steps=4)
+    return config
+
+
+def _shrink(
+    config: ConfigDict, *, size: int, patch: int, width: int, num_blocks: int
+) -> None:
+    config.data.shape = (size, size)
+    config.data.patch = (patch, patch)
+    config.generator.update(width=width, num_blocks=num_blocks)
+    config.discriminator.width = width // 2
+    if config.degradation.kind == "sparse_view_ct":
+        config.generator.num_shuffles = 2
+        # As many views for each pixel of the side as 63 are for 512.
+        config.degradation.update(num_angles=size * 2, factor=16)
+    else:
+        config.degradation.factor = 4
+
+
+def _shorten(config: ConfigDict, num_steps: dict[str, int]) -> None:
+    for phase, steps in num_steps.items():
+        if config.phases[phase]:
+            config.phases[phase] = steps

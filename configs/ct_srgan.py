@@ -1,0 +1,22 @@
+"""SRGAN for sparse-view CT: generator, discriminator, then both.
+
+    python -m sisr_jax.main --config=configs/ct_srgan.py --workdir=DIR \
+        --config.data.source=folder --config.data.path=FOLDER
+
+With a trained generator at hand, leave its phase out:
+
+        --config.init.generator=DIR_OF_A_CT_SRRESNET_RUN --config.phases.generator=0
+
+Variants: `:demo` (about three minutes on two CPU cores), `:quicktest` (seconds).
+"""
+
+from configs import common
+
+
+def get_config(variant: str = "") -> common.ConfigDict:
+    """The configuration, or one of its variants."""
+    config = common.ct()
+    config.phases.generator = 100_000
+    config.phases.discriminator = 1_000
+    config.phases.adversarial = 50_000
+    return common.with_variant(config, variant)

@@ -1,0 +1,17 @@
+"""Images: where they come from, their fixed scale, and the order of batches."""
+
+from sisr_jax.data.ct_phantoms import ct_phantom
+from sisr_jax.data.pipeline import Batches, evaluation_batches, training_batches
+from sisr_jax.data.sources import Source, open_source, spread
+from sisr_jax.data.ultrasound_phantoms import ultrasound_phantom
+
+__all__ = [
+    "Batches",
+    "Source",
+    "ct_phantom",
+    "evaluation_batches",
+    "open_source",
+    "spread",
+    "training_batches",
+    "ultrasound_phantom",
+]

@@ -1,0 +1,146 @@
+"""From physical units to the fixed range [0, 1], and to a static shape.
+
+NumPy only. The one affine map of a run is `config.data.window`; no image is ever
+scaled by its own minimum and maximum.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def to_unit_range(image: np.ndarray, window: tuple[float, float]) -> np.ndarray:
+    """Maps the window onto [0, 1] and clips what lies outside.
+
+    Args:
+        image: Physical values (HU, display levels), any shape.
+        window: Physical values that become 0 and 1.
+
+    Returns:
+        float32 of the same shape, in [0, 1].
+
+    Raises:
+        ValueError: If the window is empty.
+    """
+    low, high = window
+    if not low < high:
+        raise ValueError(f"window = {window}: expected low < high")
+    scaled = (image.astype(np.float32) - np.float32(low)) / np.float32(high - low)
+    return np.clip(scaled, 0, 1)
+
+
+def check_fit(
+    size: Sequence[int], wanted: Sequence[int], *, fit: str, name: str
+) -> None:
+    """Refuses an image whose size cannot become the wanted one.
+
+    Args:
+        size: Shape of the image.
+        wanted: Height and width, `config.data.shape`.
+        fit: `exact`: the sizes are equal; `crop`: neither side is smaller.
+        name: What the message calls the image.
+
+    Raises:
+        ValueError: If it does not fit.
+    """
+    exact = fit == "exact"
+    if exact and tuple(size) == tuple(wanted):
+        return
+    if not exact and len(size) == 2 and size[0] >= wanted[0] and size[1] >= wanted[1]:
+        return
+    raise ValueError(
+        f"{name} is {size_text(size)}, expected {'' if exact else 'at least '}"
+        f"{size_text(wanted)} (config.data.shape, config.data.fit = {fit!r})"
+    )
+
+
+def size_text(size: Sequence[int]) -> str:
+    """A size as people write it, `512x512` (height first)."""
+    return "x".join(str(n) for n in size)
+
+
+def check_finite(image: np.ndarray, *, name: str) -> None:
+    """Refuses NaN and infinities, naming the image.
+
+    Args:
+        image: Physical values.
+        name: What the message calls the image.
+
+    Raises:
+        ValueError: If a value is not finite.
+    """
+    bad = image.size - int(np.count_nonzero(np.isfinite(image)))
+    if bad:
+        raise ValueError(f"{name}: {bad} of {image.size} pixels are NaN or infinite")
+
+
+def check_not_constant(image: np.ndarray, *, name: str) -> None:
+    """Refuses an image without content, naming it.
+
+    Args:
+        image: Values in [0, 1], after the window.
+        name: What the message calls the image.
+
+    Raises:
+        ValueError: If all pixels are equal.
+    """
+    low, high = float(image.min()), float(image.max())
+    if low == high:
+        raise ValueError(
+            f"{name}: constant image, every pixel is {low:g} after config.data.window; "
+            "check the window and png_rescale, or remove the image"
+        )
+
+
+def central_crop(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """The middle of an image; an odd surplus leaves one more row at the end.
+
+    Args:
+        image: `[height, width]`, at least as large as `shape`.
+        shape: Height and width to keep.
+
+    Returns:
+        A view `[*shape]`.
+
+    Raises:
+        ValueError: If the image is smaller than `shape`.
+    """
+    rows, columns = _surplus(image, shape)
+    return _window(image, (rows // 2, columns // 2), shape)
+
+
+def random_crop(
+    image: np.ndarray, shape: tuple[int, int], *, rng: np.random.Generator
+) -> np.ndarray:
+    """A window of the image, every position equally likely.
+
+    Args:
+        image: `[height, width]`, at least as large as `shape`.
+        shape: Height and width to keep.
+        rng: Draws the position; two integers are consumed for any sizes.
+
+    Returns:
+        A view `[*shape]`.
+
+    Raises:
+        ValueError: If the image is smaller than `shape`.
+    """
+    rows, columns = _surplus(image, shape)
+    top, left = rng.integers(0, [rows + 1, columns + 1])
+    return _window(image, (int(top), int(left)), shape)
+
+
+def _surplus(image: np.ndarray, shape: tuple[int, int]) -> tuple[int, int]:
+    rows, columns = image.shape[0] - shape[0], image.shape[1] - shape[1]
+    if image.ndim != 2 or rows < 0 or columns < 0:
+        raise ValueError(
+            f"image of shape {image.shape} is smaller than the crop {tuple(shape)}"
+        )
+    return rows, columns
+
+
+def _window(
+    image: np.ndarray, corner: tuple[int, int], shape: tuple[int, int]
+) -> np.ndarray:
+    top, left = corner
+    return image[top : top + shape[0], left : left + shape[1]]

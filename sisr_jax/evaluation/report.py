@@ -1,0 +1,134 @@
+"""The end of a run: table, per-image CSV and figure on the test split."""
+
+import jax
+from etils import epath
+from sisr_jax.data.sources import open_source
+from sisr_jax.evaluation.baselines import PRIMARY_BASELINE
+from sisr_jax.evaluation.figure import comparison_figure
+from sisr_jax.evaluation.table import (
+    format_markdown,
+    format_table,
+    summarise,
+    write_csv,
+)
+
+from sisr_jax.config import Config, SparseViewCT
+from sisr_jax.evaluation.scoring import (
+    DEGRADED,
+    HR,
+    Evaluation,
+    Weights,
+    averaged_generator,
+    score_split,
+)
+from sisr_jax.parallel import make_mesh, replicated
+from sisr_jax.train import phases
+from sisr_jax.train.checkpoint import CheckpointError, CheckpointReader
+from sisr_jax.train.state import TrainState
+from sisr_jax.train.task import abstract_state, build_task
+
+SRRESNET, SRGAN = "SRResNet", "SRGAN"
+
+
+def report(config: Config, workdir: epath.Path) -> str:
+    """Evaluates the newest checkpoint of a working folder on the test split.
+
+    Beside the baselines stand the generator as trained on pixels alone
+    (`SRResNet`: the checkpoint before the adversarial phase) and, once that
+    phase has begun, the adversarially trained one (`SRGAN`).
+
+    Args:
+        config: Configuration of the run.
+        workdir: Its working folder; files go to `evaluation/step_N/`.
+
+    Returns:
+        The text to print: protocol, table and paths.
+
+    Raises:
+        CheckpointError: If there is no checkpoint.
+    """
+    mesh, task = make_mesh(), build_task(config)
+    target = abstract_state(task, replicated(mesh))
+    step, generators = _generators(config, workdir, target)
+    evaluation = score_split(
+        task,
+        generators,
+        open_source(config.data, "test", seed=config.seed),
+        mesh,
+        key=jax.random.key(config.seed),
+        num_examples=config.evaluation.num_figure,
+    )
+    folder = workdir / "evaluation" / f"step_{step}"
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = summarise(evaluation.scores)
+    write_csv(folder / "per_image.csv", evaluation.scores)
+    (folder / "table.md").write_text(f"{_protocol(config)}\n\n{format_markdown(rows)}")
+    _draw(config, evaluation, list(generators), folder / "figure.png")
+    return "\n".join(
+        [
+            "",
+            _protocol(config),
+            "",
+            format_table(rows),
+            "",
+            f"figure       {folder / 'figure.png'}",
+            f"per image    {folder / 'per_image.csv'}",
+            f"checkpoints  {workdir / 'checkpoints'}",
+            f"logs         {workdir / 'metrics.jsonl'}, {workdir / 'tensorboard'}",
+        ]
+    )
+
+
+def _generators(
+    config: Config, workdir: epath.Path, target: TrainState
+) -> tuple[int, dict[str, Weights]]:
+    if not (workdir / "checkpoints").is_dir():
+        raise CheckpointError(f"workdir {workdir}: there is no checkpoint to evaluate")
+    reader = CheckpointReader(workdir)
+    try:
+        state = reader.restore_newest(target)
+        if state is None:
+            raise CheckpointError(f"workdir {workdir}: no complete checkpoint yet")
+        step = int(state.step)
+        start = phases.adversarial_start(config.phases)
+        if start is None or step <= start:
+            return step, {SRRESNET: averaged_generator(state)}
+        before = reader.restore(start, target)
+        return step, {
+            SRRESNET: averaged_generator(before),
+            SRGAN: averaged_generator(state),
+        }
+    finally:
+        reader.close()
+
+
+def _draw(
+    config: Config, evaluation: Evaluation, methods: list[str], path: epath.Path
+) -> None:
+    examples = evaluation.examples
+    baseline = PRIMARY_BASELINE[config.degradation.kind]
+    comparison_figure(
+        path,
+        {name: examples[name] for name in (DEGRADED, baseline, *methods)},
+        examples[HR],
+        title=_protocol(config),
+    )
+
+
+def _protocol(config: Config) -> str:
+    """What the numbers were measured on, in one line."""
+    data, degradation = config.data, config.degradation
+    height, width = data.shape
+    if isinstance(degradation, SparseViewCT):
+        views = -(-degradation.num_angles // degradation.factor)
+        how = (
+            f"{views} of {degradation.num_angles} views, {degradation.filter_name} FBP"
+        )
+        unit = " HU"
+    else:
+        how, unit = f"every {degradation.factor}th column", ""
+    low, high = data.window
+    return (
+        f"{data.source} test split, {height} x {width}, {how}; "
+        f"window [{low:g}, {high:g}]{unit} as [0, 1], estimates clipped"
+    )

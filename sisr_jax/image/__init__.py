@@ -1,0 +1,1 @@
+"""Pure image work on `[*batch, height, width, channels]`, without physics."""

@@ -1,0 +1,122 @@
+"""Random symmetries and crops of a batch, every example by its own key.
+
+Applied before the degradation, or to all images of a pair at the same place, so
+high resolution and degraded stay aligned. Keys come one for each example, hence
+the same example is cut the same way at any batch size and device count.
+"""
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float
+from jaxtyping import Key as TypedKey
+
+from sisr_jax.types import Image, Key
+
+Keys = TypedKey[Array, " batch"]
+Images = Float[Array, "batch height width channels"]
+AnyImages = Float[Array, "batch height width _"]  # channels may differ in a pair
+
+
+def flip_and_rotate(
+    keys: Keys, image: Images, *, horizontal: bool, vertical: bool, rotate: bool
+) -> Images:
+    """Draws one symmetry of the rectangle or of the square for each example.
+
+    With everything allowed the eight symmetries of the square are equally
+    likely. Pixels are moved, never interpolated.
+
+    Args:
+        keys: One key for each example.
+        image: Any range.
+        horizontal: Mirror the columns of half of the examples.
+        vertical: Mirror the rows of half of the examples.
+        rotate: Turn by 0, 90, 180 or 270 degrees, equally likely.
+
+    Returns:
+        The moved images.
+
+    Raises:
+        ValueError: If `rotate` is asked for images that are not square.
+    """
+    height, width = image.shape[-3:-1]
+    if rotate and height != width:
+        raise ValueError(
+            f"image of {height} x {width} pixels: only square ones can be rotated"
+        )
+
+    def move(key: Key, one: Image) -> Image:
+        mirror_columns, mirror_rows, turn_half, turn_quarter = jax.random.bernoulli(
+            key, shape=(4,)
+        )
+        mirror_columns &= horizontal
+        mirror_rows &= vertical
+        if rotate:
+            # A quarter turn is a transposition and one mirror; a half turn both.
+            one = jnp.where(turn_quarter, jnp.swapaxes(one, 0, 1), one)
+            mirror_rows ^= turn_half ^ turn_quarter
+            mirror_columns ^= turn_half
+        one = jnp.where(mirror_columns, one[:, ::-1], one)
+        return jnp.where(mirror_rows, one[::-1], one)
+
+    return jax.vmap(move)(keys, image)
+
+
+def random_crop(
+    keys: Keys, images: tuple[AnyImages, ...], size: tuple[int, int]
+) -> tuple[Float[Array, "batch {size[0]} {size[1]} _"], ...]:
+    """Cuts one random window, equally likely at every place, for each example.
+
+    Args:
+        keys: One key for each example.
+        images: Images of equal height and width, cut at the same place.
+        size: Height and width of the window.
+
+    Returns:
+        The windows, in the order of `images`.
+
+    Raises:
+        ValueError: If the images differ in height or width, or are smaller than
+            the window.
+    """
+    places = {image.shape[-3:-1] for image in images}
+    if len(places) != 1:
+        raise ValueError(f"images of {sorted(places)} pixels: expected equal sizes")
+    height, width = places.pop()
+    _check_fits((height, width), size)
+    last = jnp.array([height - size[0], width - size[1]])
+
+    def cut(key: Key, *each: Array) -> tuple[Array, ...]:
+        row, column = jax.random.randint(key, (2,), 0, last + 1)
+        return tuple(
+            lax.dynamic_slice(one, (row, column, 0), (*size, one.shape[-1]))
+            for one in each
+        )
+
+    return jax.vmap(cut)(keys, *images)
+
+
+def central_crop(
+    image: Image, size: tuple[int, int]
+) -> Float[Array, "*batch {size[0]} {size[1]} channels"]:
+    """Cuts the central window; an odd margin is larger at the bottom and right.
+
+    Args:
+        image: Any leading axes.
+        size: Height and width of the window.
+
+    Raises:
+        ValueError: If the image is smaller than the window.
+    """
+    height, width = image.shape[-3:-1]
+    _check_fits((height, width), size)
+    top, left = (height - size[0]) // 2, (width - size[1]) // 2
+    return image[..., top : top + size[0], left : left + size[1], :]
+
+
+def _check_fits(shape: tuple[int, int], size: tuple[int, int]) -> None:
+    if size[0] > shape[0] or size[1] > shape[1]:
+        raise ValueError(
+            f"image of {shape[0]} x {shape[1]} pixels is smaller than the crop of "
+            f"{size[0]} x {size[1]}"
+        )

@@ -1,0 +1,94 @@
+"""Lossless exchanges between resolution and channels.
+
+A block of `factor` x `factor` pixels becomes one pixel with `factor**2` times as
+many channels, and back: nothing is averaged, dropped or invented. Within a block
+the new channel index is `(row * factor + column) * channels + channel`, the order
+in which the block is read.
+"""
+
+from jaxtyping import Array, Float
+
+
+def space_to_depth(
+    image: Float[Array, "*batch height width channels"], factor: int
+) -> Float[Array, "*batch height//{factor} width//{factor} channels*{factor}**2"]:
+    """Folds blocks of pixels into channels.
+
+    Args:
+        image: Any values.
+        factor: Side of a block in pixels, at least 1; divides height and width.
+
+    Returns:
+        The same values at `1 / factor` of the resolution.
+
+    Raises:
+        ValueError: If `factor` is below 1 or does not divide height and width.
+    """
+    *batch, height, width, channels = image.shape
+    if factor < 1 or height % factor or width % factor:
+        raise ValueError(
+            f"space_to_depth: factor {factor} must be at least 1 and divide the "
+            f"height {height} and the width {width}"
+        )
+    rows, columns = height // factor, width // factor
+    blocks = image.reshape(*batch, rows, factor, columns, factor, channels)
+    blocks = blocks.swapaxes(-4, -3)
+    return blocks.reshape(*batch, rows, columns, factor**2 * channels)
+
+
+def depth_to_space(
+    image: Float[Array, "*batch height width channels"], factor: int
+) -> Float[Array, "*batch height*{factor} width*{factor} channels//{factor}**2"]:
+    """Unfolds channels into blocks of pixels: the inverse of `space_to_depth`.
+
+    This is the sub-pixel shuffle of Shi et al., "Real-Time Single Image and Video
+    Super-Resolution" (2016), equation 4.
+
+    Args:
+        image: Any values.
+        factor: Side of a block in pixels, at least 1; its square divides the
+            channels.
+
+    Returns:
+        The same values at `factor` times the resolution.
+
+    Raises:
+        ValueError: If `factor` is below 1 or its square does not divide the
+            channels.
+    """
+    *batch, height, width, channels = image.shape
+    if factor < 1 or channels % factor**2:
+        raise ValueError(
+            f"depth_to_space: factor {factor} must be at least 1 and its square "
+            f"divide the {channels} channels"
+        )
+    depth = channels // factor**2
+    blocks = image.reshape(*batch, height, width, factor, factor, depth)
+    blocks = blocks.swapaxes(-4, -3)
+    return blocks.reshape(*batch, height * factor, width * factor, depth)
+
+
+def depth_to_width(
+    image: Float[Array, "*batch height width channels"], factor: int
+) -> Float[Array, "*batch height width*{factor} channels//{factor}"]:
+    """Unfolds channels into columns: the sub-pixel shuffle along the width only.
+
+    In channels-last memory order this moves nothing: it is a reshape.
+
+    Args:
+        image: Any values.
+        factor: New columns for each column, at least 1; divides the channels.
+
+    Returns:
+        The same values, `factor` times as wide.
+
+    Raises:
+        ValueError: If `factor` is below 1 or does not divide the channels.
+    """
+    *batch, height, width, channels = image.shape
+    if factor < 1 or channels % factor:
+        raise ValueError(
+            f"depth_to_width: factor {factor} must be at least 1 and divide the "
+            f"{channels} channels"
+        )
+    return image.reshape(*batch, height, width * factor, channels // factor)

@@ -1,0 +1,143 @@
+"""Layers shared by the networks.
+
+Images are `[batch, height, width, channels]`. Parameters are float32; `dtype` is
+the type that layers compute in and hand on.
+"""
+
+import math
+from typing import Literal
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax.nn.initializers import Initializer, variance_scaling
+from jax.typing import DTypeLike
+
+Norm = Literal["batch", "group", "none"]
+
+# He et al. 2015 ("Delving Deep into Rectifiers"): both the initial slope and the
+# variance that keeps activations level through PReLU of that slope.
+INITIAL_SLOPE = 0.25
+before_activation = variance_scaling(
+    2 / (1 + INITIAL_SLOPE**2), "fan_in", "truncated_normal"
+)
+linear = variance_scaling(1.0, "fan_in", "truncated_normal")
+
+
+def convolve(image: jax.Array, kernel: jax.Array, stride: int = 1) -> jax.Array:
+    """Cross-correlation with zero padding that keeps the size (divided by stride)."""
+    return jax.lax.conv_general_dilated(
+        image,
+        kernel,
+        (stride, stride),
+        "SAME",
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+    )
+
+
+class Conv(nn.Module):
+    """Square convolution with zero padding and a bias.
+
+    Attributes:
+        features: Output channels.
+        size: Side of the kernel, odd.
+        stride: Step between output pixels.
+        use_bias: Off where a normalisation subtracts the mean anyway.
+        kernel_init: Initialiser of the kernel `[size, size, in, out]`.
+        dtype: Compute type.
+    """
+
+    features: int
+    size: int = 3
+    stride: int = 1
+    use_bias: bool = True
+    kernel_init: Initializer = before_activation
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Maps `[B, H, W, C]` to `[B, ceil(H/stride), ceil(W/stride), features]`."""
+        shape = (self.size, self.size, x.shape[-1], self.features)
+        kernel = self.param("kernel", self.kernel_init, shape, jnp.float32)
+        y = convolve(x.astype(self.dtype), kernel.astype(self.dtype), self.stride)
+        if self.use_bias:
+            bias = self.param("bias", nn.initializers.zeros, (self.features,))
+            y = y + bias.astype(self.dtype)
+        return y
+
+
+class PReLU(nn.Module):
+    """Leaky rectifier with one learned slope for each channel, shared by pixels."""
+
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Keeps the shape; the slope `[C]` starts at 0.25 (He et al. 2015)."""
+        slope = self.param(
+            "slope", nn.initializers.constant(INITIAL_SLOPE), (x.shape[-1],)
+        )
+        return jnp.where(x >= 0, x, slope.astype(self.dtype) * x)
+
+
+def normalise(x: jax.Array, kind: Norm, *, train: bool, dtype: DTypeLike) -> jax.Array:
+    """Normalises the channels; to be called inside a compact module.
+
+    Args:
+        x: `[B, H, W, C]`.
+        kind: `batch`: over the global batch, running averages in `batch_stats`;
+            `group`: each image by itself, 16 channels a group; `none`: nothing.
+        train: Batch statistics are taken from the batch and move the averages.
+        dtype: Compute type; the statistics are float32 in any case.
+
+    Returns:
+        The same shape.
+    """
+    if kind == "batch":
+        # 0.9: the average must settle within the few hundred steps of a short run.
+        return nn.BatchNorm(use_running_average=not train, momentum=0.9, dtype=dtype)(x)
+    if kind == "group":
+        groups = x.shape[-1] // math.gcd(16, x.shape[-1])
+        return nn.GroupNorm(groups, dtype=dtype)(x)
+    return x
+
+
+class ResidualBlock(nn.Module):
+    """Conv, norm, PReLU, conv, norm, plus the input (Ledig et al. 2017, figure 4)."""
+
+    norm: Norm
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        """Keeps the shape."""
+        width, plain = x.shape[-1], self.norm == "none"
+        y = Conv(width, use_bias=plain, dtype=self.dtype)(x)
+        y = normalise(y, self.norm, train=train, dtype=self.dtype)
+        y = PReLU(self.dtype)(y)
+        # A small branch keeps a deep stack without norm from growing (EDSR).
+        small = variance_scaling(0.1, "fan_in", "truncated_normal")
+        y = Conv(width, use_bias=plain, kernel_init=small, dtype=self.dtype)(y)
+        return x + normalise(y, self.norm, train=train, dtype=self.dtype)
+
+
+class Trunk(nn.Module):
+    """Residual blocks and a convolution, with a long skip around them all."""
+
+    num_blocks: int
+    norm: Norm
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        """Keeps the shape."""
+        y = x
+        for _ in range(self.num_blocks):
+            y = ResidualBlock(self.norm, self.dtype)(y, train=train)
+        y = Conv(
+            x.shape[-1],
+            use_bias=self.norm == "none",
+            kernel_init=linear,
+            dtype=self.dtype,
+        )(y)
+        return x + normalise(y, self.norm, train=train, dtype=self.dtype)

@@ -1,0 +1,142 @@
+"""Two-dimensional convolution with a kernel gradient that is fast on CPU.
+
+The gradient of a convolution by its kernel is itself a convolution, of the input
+with a window as large as the image. XLA:CPU runs that one far below the machine's
+matrix-multiplication speed (measurements: `experiments/step_speed`), most of all
+where an image has one channel. On CPU it is therefore computed as what it is,
+
+    gradient[i, j, c, o] = sum over pixels p of input[p + (i, j), c] * cotangent[p, o],
+
+one matrix product over the pixels for each tap (i, j), by blocks of rows that stay
+in the cache. The forward convolution and the gradient by the input are XLA's own
+everywhere, and so is the kernel gradient on accelerators, whose compilers have an
+operation for it.
+"""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+# Pixels a block: about 1 MB for 64 channels in float32. 2048 to 8192 are alike.
+_BLOCK_PIXELS = 4096
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(2,))
+def convolve(image: jax.Array, kernel: jax.Array, stride: int = 1) -> jax.Array:
+    """Cross-correlation with zero padding that divides the size by the stride.
+
+    Equal to `lax.conv_general_dilated` with `"SAME"` padding, values and gradients.
+
+    Args:
+        image: `[batch, height, width, inputs]`.
+        kernel: `[size, size, inputs, outputs]`, of the image's type.
+        stride: Step between output pixels.
+
+    Returns:
+        `[batch, ceil(height / stride), ceil(width / stride), outputs]`.
+    """
+    return _convolve(image, kernel, stride)
+
+
+def _convolve(image: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
+    return lax.conv_general_dilated(
+        image,
+        kernel,
+        (stride, stride),
+        "SAME",
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+    )
+
+
+def _forward(
+    image: jax.Array, kernel: jax.Array, stride: int
+) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+    return _convolve(image, kernel, stride), (image, kernel)
+
+
+def _backward(
+    stride: int, residuals: tuple[jax.Array, jax.Array], cotangent: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    image, kernel = residuals
+    (image_gradient,) = jax.linear_transpose(
+        lambda x: _convolve(x, kernel, stride), image
+    )(cotangent)
+    kernel_gradient = lax.platform_dependent(
+        image,
+        cotangent,
+        cpu=partial(_kernel_gradient_by_blocks, size=len(kernel), stride=stride),
+        default=partial(_kernel_gradient, kernel=kernel, stride=stride),
+    )
+    return image_gradient, kernel_gradient
+
+
+convolve.defvjp(_forward, _backward)
+
+
+def _kernel_gradient(
+    image: jax.Array, cotangent: jax.Array, *, kernel: jax.Array, stride: int
+) -> jax.Array:
+    """XLA's own: the transpose of the convolution as a function of the kernel."""
+    transpose = jax.linear_transpose(lambda k: _convolve(image, k, stride), kernel)
+    return transpose(cotangent)[0]
+
+
+def _kernel_gradient_by_blocks(
+    image: jax.Array, cotangent: jax.Array, *, size: int, stride: int
+) -> jax.Array:
+    """Sum over blocks of rows of one matrix product for each tap."""
+    batch, rows, columns, outputs = cotangent.shape
+    inputs = image.shape[-1]
+    pads = lax.padtype_to_pads(
+        image.shape[1:3], (size, size), (stride, stride), "SAME"
+    )
+    # Shifted copies are made of the side with fewer channels. Shifting the
+    # cotangent instead of the image mirrors the taps.
+    mirrored = stride == 1 and outputs < inputs
+    moving, fixed = (cotangent, image) if mirrored else (image, cotangent)
+    pads = [(high, low) for low, high in pads] if mirrored else pads
+    moving = jnp.pad(moving, ((0, 0), *pads, (0, 0)))
+    block = _block_rows(rows, batch * columns)
+    reach = (block - 1) * stride + size
+
+    def add_block(index: jax.Array, total: jax.Array) -> jax.Array:
+        start = index * block
+        window = lax.dynamic_slice_in_dim(moving, start * stride, reach, 1)
+        still = lax.dynamic_slice_in_dim(fixed, start, block, 1)
+        shifted = _shifts(window, size, stride, (block, columns))
+        return total + jnp.einsum(
+            "btpm,bpf->btmf",
+            shifted,
+            still.reshape(batch, -1, still.shape[-1]),
+            preferred_element_type=jnp.float32,
+        )
+
+    # Each example keeps its own sum: on a sharded batch the devices then meet once,
+    # after the loop, and not in every turn of it.
+    shape = (batch, size * size, moving.shape[-1], fixed.shape[-1])
+    total = lax.fori_loop(0, rows // block, add_block, jnp.zeros(shape, jnp.float32))
+    taps = total.sum(0)
+    taps = taps[::-1].swapaxes(1, 2) if mirrored else taps
+    return taps.reshape(size, size, inputs, outputs).astype(image.dtype)
+
+
+def _block_rows(rows: int, pixels_per_row: int) -> int:
+    """The largest divisor of `rows` that keeps a block within its pixels."""
+    limit = max(1, _BLOCK_PIXELS // pixels_per_row)
+    return max(n for n in range(1, min(limit, rows) + 1) if rows % n == 0)
+
+
+def _shifts(
+    window: jax.Array, size: int, stride: int, shape: tuple[int, int]
+) -> jax.Array:
+    """All taps' views of a padded window: `[batch, size**2, pixels, channels]`."""
+    batch, channels = len(window), window.shape[-1]
+    height, width = ((n - 1) * stride + 1 for n in shape)
+    views = [
+        window[:, i : i + height : stride, j : j + width : stride]
+        for i in range(size)
+        for j in range(size)
+    ]
+    return jnp.stack([view.reshape(batch, -1, channels) for view in views], 1)

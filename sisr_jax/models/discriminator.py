@@ -1,0 +1,47 @@
+"""The discriminator of SRGAN (Ledig et al. 2017, figure 4)."""
+
+from typing import Literal
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+
+from sisr_jax.models.blocks import Conv, Norm, normalise
+
+_SLOPE = 0.2
+
+
+class Discriminator(nn.Module):
+    """Tells real images from generated ones.
+
+    Attributes:
+        width: Channels of the first convolution; the last has eight times as many.
+        norm: Normalisation after every convolution but the first.
+        head: `pooled`: mean over the pixels, any image size; `dense`: all pixels
+            into the dense layer as in the original, which fixes the image size and
+            has 537 million weights at 512x512 and width 64.
+        dtype: Compute type; parameters and logits are float32.
+    """
+
+    width: int = 64
+    norm: Norm = "batch"
+    head: Literal["pooled", "dense"] = "pooled"
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        """Maps `[B, H, W, 1]` to logits `[B]`, float32; positive means real."""
+        y = nn.leaky_relu(Conv(self.width, dtype=self.dtype)(x), _SLOPE)
+        plain = self.norm == "none"
+        for multiple, stride in (1, 2), (2, 1), (2, 2), (4, 1), (4, 2), (8, 1), (8, 2):
+            y = Conv(
+                multiple * self.width, stride=stride, use_bias=plain, dtype=self.dtype
+            )(y)
+            y = normalise(y, self.norm, train=train, dtype=self.dtype)
+            y = nn.leaky_relu(y, _SLOPE)
+        # The head is a ten-thousandth of the work: float32 in any case.
+        y = y.astype(jnp.float32)
+        y = y.mean((1, 2)) if self.head == "pooled" else y.reshape(len(y), -1)
+        y = nn.leaky_relu(nn.Dense(1024)(y), _SLOPE)
+        return nn.Dense(1)(y)[:, 0]

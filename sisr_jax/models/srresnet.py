@@ -1,0 +1,106 @@
+"""The SRResNet of Ledig et al. 2017 in its two adaptations.
+
+CT: the degraded slice has the size of the result, so the head folds resolution
+into channels and the tail unfolds it again. Ultrasound: only columns are missing,
+so the tail unfolds channels along the width. Both end in a linear convolution.
+
+With `global_skip` the network adds a correction to its input (ultrasound: to the
+aligned cubic interpolation of it). The last kernel then starts at zero, so the
+untrained network returns that input.
+"""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+
+from sisr_jax.image.resize import aligned_columns
+from sisr_jax.image.shuffle import depth_to_space, depth_to_width, space_to_depth
+from sisr_jax.models.blocks import Conv, Norm, PReLU, Trunk, linear
+
+
+class SRResNetCT(nn.Module):
+    """Restores a slice from its sparse-view reconstruction.
+
+    Attributes:
+        width: Channels of the trunk.
+        num_blocks: Residual blocks.
+        num_shuffles: Halvings of the resolution before the trunk, doublings after.
+        norm: Normalisation in the trunk: `batch`, `group` or `none`.
+        global_skip: Add the input to the output.
+        dtype: Compute type; parameters and output are float32.
+    """
+
+    width: int = 64
+    num_blocks: int = 5
+    num_shuffles: int = 4
+    norm: Norm = "batch"
+    global_skip: bool = True
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        """Restores `[B, H, W, 1]` to `[B, H, W, 1]`, float32, unclipped.
+
+        Raises:
+            ValueError: If `2**num_shuffles` does not divide height and width.
+        """
+        y = PReLU(self.dtype)(Conv(self.width, dtype=self.dtype)(x))
+        for _ in range(self.num_shuffles):
+            y = Conv(self.width, dtype=self.dtype)(space_to_depth(y, 2))
+            y = PReLU(self.dtype)(y)
+        y = Trunk(self.num_blocks, self.norm, self.dtype)(y, train=train)
+        for _ in range(self.num_shuffles):
+            y = depth_to_space(Conv(4 * self.width, dtype=self.dtype)(y), 2)
+            y = PReLU(self.dtype)(y)
+        return _output(y, x if self.global_skip else None, self.dtype)
+
+
+class SRResNetUltrasound(nn.Module):
+    """Restores the columns that a lateral decimation left out.
+
+    Attributes:
+        width: Channels of the trunk.
+        num_blocks: Residual blocks.
+        norm: Normalisation in the trunk: `batch`, `group` or `none`.
+        global_skip: Add the aligned cubic interpolation of the columns.
+        factor: Columns for each column of the input, a power of two.
+        offset: Result column of the first input column.
+        dtype: Compute type; parameters and output are float32.
+    """
+
+    factor: int
+    offset: int = 0
+    width: int = 64
+    num_blocks: int = 5
+    norm: Norm = "batch"
+    global_skip: bool = True
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        """Restores `[B, H, W, 1]` to `[B, H, W * factor, 1]`, float32, unclipped.
+
+        Raises:
+            ValueError: If `factor` is not a power of two.
+        """
+        if self.factor < 1 or self.factor & (self.factor - 1):
+            raise ValueError(f"factor = {self.factor}: expected a power of two")
+        y = PReLU(self.dtype)(Conv(self.width, 9, dtype=self.dtype)(x))
+        y = Trunk(self.num_blocks, self.norm, self.dtype)(y, train=train)
+        for _ in range(self.factor.bit_length() - 1):
+            y = depth_to_width(Conv(2 * self.width, dtype=self.dtype)(y), 2)
+            y = PReLU(self.dtype)(y)
+        if not self.global_skip:
+            return _output(y, None, self.dtype)
+        x = x.astype(jnp.float32)
+        skip = aligned_columns(x, self.factor, self.offset, "cubic")
+        return _output(y, skip, self.dtype)
+
+
+def _output(y: jax.Array, skip: jax.Array | None, dtype: DTypeLike) -> jax.Array:
+    """The last convolution, added to `skip` in float32 if there is one."""
+    init = linear if skip is None else nn.initializers.zeros
+    image = Conv(1, 9, kernel_init=init, dtype=dtype, name="output")(y)
+    image = image.astype(jnp.float32)
+    return image if skip is None else skip.astype(jnp.float32) + image

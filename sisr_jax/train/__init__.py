@@ -1,0 +1,1 @@
+"""Training: state, optimisers, steps, phases, checkpoints and the loop."""

@@ -1,0 +1,259 @@
+"""Checkpoints: the only module that knows Orbax.
+
+One checkpoint holds three items, so that another run can take one network
+without knowing anything about the rest:
+
+* `generator`: params, batch_stats, ema
+* `discriminator`: params, batch_stats
+* `training`: step, key, both optimiser states
+
+Saves are asynchronous and atomic (written under a temporary name, then
+renamed). A save that was cut short, or a checkpoint that cannot be read back,
+is passed over with a warning and the previous one is used; nothing is deleted.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import orbax.checkpoint as ocp
+from absl import logging
+from etils import epath
+from orbax.checkpoint import checkpoint_managers
+
+from sisr_jax.errors import InputError
+from sisr_jax.train.state import NetworkState, TrainState
+
+_FOLDER = "checkpoints"
+_TEMPORARY = ".orbax-checkpoint-tmp"
+_METRIC = "psnr"
+
+
+class CheckpointError(InputError):
+    """A checkpoint that cannot be used; the message names it."""
+
+
+class CheckpointReader:
+    """Reads the checkpoints of a working folder, which may be in use by a run."""
+
+    def __init__(self, workdir: epath.Path) -> None:
+        """Opens the checkpoints of a working folder without changing anything."""
+        self._open(workdir, ocp.CheckpointManagerOptions(read_only=True))
+
+    def _open(self, workdir: epath.Path, options: ocp.CheckpointManagerOptions) -> None:
+        self._folder = workdir / _FOLDER
+        self._manager = ocp.CheckpointManager(self._folder, options=options)
+
+    def steps(self) -> tuple[int, ...]:
+        """Steps that have a complete checkpoint, ascending."""
+        return tuple(sorted(self._manager.all_steps()))
+
+    def restore(self, step: int, target: TrainState) -> TrainState:
+        """Restores the checkpoint of one step.
+
+        Args:
+            step: Its step.
+            target: Abstract state with shapes, dtypes and shardings.
+        """
+        items = {
+            name: ocp.args.StandardRestore(item)
+            for name, item in _split(target).items()
+        }
+        restored = self._manager.restore(step, args=ocp.args.Composite(**items))
+        return _join({name: restored[name] for name in items})
+
+    def restore_newest(self, target: TrainState) -> TrainState | None:
+        """Restores the newest checkpoint that can be read.
+
+        Args:
+            target: Abstract state with shapes, dtypes and shardings.
+
+        Returns:
+            The state, or None if there is no checkpoint at all.
+
+        Raises:
+            CheckpointError: If there are checkpoints and none can be read.
+        """
+        for step in reversed(self.steps()):
+            try:
+                return self.restore(step, target)
+            # Orbax reports damage by many exception types, from OSError to the
+            # errors of its storage library.
+            except Exception as error:
+                logging.warning(
+                    "checkpoint %s cannot be read (%s); trying the one before",
+                    self._folder / str(step),
+                    (str(error) or type(error).__name__).splitlines()[0],
+                )
+        if self.steps():
+            raise CheckpointError(
+                f"{self._folder}: none of the checkpoints {self.steps()} can be read"
+            )
+        return None
+
+    def close(self) -> None:
+        """Completes the save under way and releases the folder."""
+        self._manager.close()
+
+
+class Checkpointer(CheckpointReader):
+    """Saves and restores the training state of one working folder."""
+
+    def __init__(
+        self, workdir: epath.Path, *, keep_last: int, keep_steps: tuple[int, ...]
+    ) -> None:
+        """Opens the checkpoints of a working folder, for one run at a time.
+
+        Args:
+            workdir: Working folder of the run.
+            keep_last: How many of the newest checkpoints stay.
+            keep_steps: Steps whose checkpoints always stay; besides them and
+                the newest, the one with the best validation PSNR stays.
+        """
+        _warn_of_interrupted_saves(workdir / _FOLDER)
+        best = checkpoint_managers.BestN(
+            get_metric_fn=lambda metrics: metrics[_METRIC],
+            n=1,
+            keep_checkpoints_without_metrics=False,
+        )
+        policy = checkpoint_managers.AnyPreservationPolicy(
+            [
+                checkpoint_managers.LatestN(keep_last),
+                best,
+                checkpoint_managers.CustomSteps(list(keep_steps)),
+            ]
+        )
+        options = ocp.CheckpointManagerOptions(
+            preservation_policy=policy, cleanup_tmp_directories=True
+        )
+        self._open(workdir, options)
+
+    def save(self, state: TrainState, *, validation_psnr: float | None) -> None:
+        """Starts saving; returns once the arrays may be donated again.
+
+        Args:
+            state: State to save under its own step.
+            validation_psnr: Mean PSNR in dB at this step, if it was measured.
+        """
+        items = {
+            name: ocp.args.StandardSave(item) for name, item in _split(state).items()
+        }
+        metrics = None if validation_psnr is None else {_METRIC: validation_psnr}
+        self._manager.save(
+            int(state.step), args=ocp.args.Composite(**items), metrics=metrics
+        )
+
+    def restore_newest(self, target: TrainState) -> TrainState | None:
+        """As the reader's; unreadable newer checkpoints are moved out of the way.
+
+        They go to `damaged_checkpoints/`, because the run will save those steps
+        again.
+        """
+        state = super().restore_newest(target)
+        if state is not None:
+            for step in self.steps():
+                if step > int(state.step):
+                    self._set_aside(step)
+        return state
+
+    def _set_aside(self, step: int) -> None:
+        damaged = self._folder.parent / "damaged_checkpoints"
+        damaged.mkdir(parents=True, exist_ok=True)
+        count = len(list(damaged.iterdir()))
+        (self._folder / str(step)).rename(damaged / f"{step}-{count}")
+        self._manager.reload()
+
+
+def load_weights(workdir: epath.Path, name: str, target: NetworkState) -> Any:
+    """Takes the weights of one network from another run's newest checkpoint.
+
+    Args:
+        workdir: Working folder of that run.
+        name: `generator` (its moving average is taken) or `discriminator`.
+        target: The network here, abstract or concrete.
+
+    Returns:
+        A mapping with `params` and `batch_stats`.
+
+    Raises:
+        CheckpointError: If there is no checkpoint, or if the architectures
+            differ; names the leaf and both shapes.
+    """
+    source = f"config.init.{name} = {str(workdir)!r}"
+    folder = epath.Path(workdir) / _FOLDER
+    if not folder.is_dir():
+        raise CheckpointError(f"{source}: there is no folder {_FOLDER}/ in it")
+    reader = CheckpointReader(epath.Path(workdir))
+    try:
+        steps = reader.steps()
+    finally:
+        reader.close()
+    if not steps:
+        raise CheckpointError(f"{source}: it has no complete checkpoint yet")
+    item = ocp.StandardCheckpointer().restore(folder / str(steps[-1]) / name)
+    found = {
+        "params": item["ema"] if name == "generator" else item["params"],
+        "batch_stats": item.get("batch_stats") or {},
+    }
+    wanted = {"params": target.params, "batch_stats": target.batch_stats}
+    _check_same_architecture(found, wanted, source)
+    return found
+
+
+def _split(state: TrainState) -> dict[str, Any]:
+    return {
+        "generator": {
+            "params": state.generator.params,
+            "batch_stats": state.generator.batch_stats,
+            "ema": state.generator_ema,
+        },
+        "discriminator": {
+            "params": state.discriminator.params,
+            "batch_stats": state.discriminator.batch_stats,
+        },
+        "training": {
+            "step": state.step,
+            "key": state.key,
+            "generator_opt_state": state.generator.opt_state,
+            "discriminator_opt_state": state.discriminator.opt_state,
+        },
+    }
+
+
+def _join(items: Mapping[str, Any]) -> TrainState:
+    networks = {
+        name: NetworkState(
+            params=items[name]["params"],
+            batch_stats=items[name]["batch_stats"],
+            opt_state=items["training"][f"{name}_opt_state"],
+        )
+        for name in ("generator", "discriminator")
+    }
+    return TrainState(
+        step=items["training"]["step"],
+        key=items["training"]["key"],
+        generator_ema=items["generator"]["ema"],
+        **networks,
+    )
+
+
+def _warn_of_interrupted_saves(folder: epath.Path) -> None:
+    if not folder.is_dir():
+        return
+    for path in folder.iterdir():
+        if _TEMPORARY in path.name:
+            logging.warning("%s: an interrupted save, not used", path)
+
+
+def _check_same_architecture(found: Any, wanted: Any, source: str) -> None:
+    shapes = [
+        {jax.tree_util.keystr(path): leaf.shape for path, leaf in leaves}
+        for leaves in map(jax.tree_util.tree_leaves_with_path, (found, wanted))
+    ]
+    for leaf in sorted(shapes[0].keys() | shapes[1].keys()):
+        have, want = shapes[0].get(leaf, "absent"), shapes[1].get(leaf, "absent")
+        if have != want:
+            raise CheckpointError(
+                f"{source}: another architecture: leaf {leaf} is {have} there "
+                f"and {want} in this configuration"
+            )

@@ -1,0 +1,203 @@
+"""The training loop.
+
+Order of an iteration, not to be changed: phase, evaluate if due, checkpoint if
+due, next batch, step, deferred metric write. Metrics of a step are fetched when
+the next ones arrive, so logging does not block the step just dispatched; they
+are on disk before a checkpoint of the same step is.
+"""
+
+import itertools
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+from absl import logging
+from clu import parameter_overview
+from etils import epath
+
+from sisr_jax import writers
+from sisr_jax.data.pipeline import evaluation_batches, training_batches
+from sisr_jax.evaluation.scoring import compile_samples, compile_validation
+from sisr_jax.parallel import to_devices
+from sisr_jax.train import phases
+from sisr_jax.train.checkpoint import Checkpointer
+from sisr_jax.train.run import Run, first_state, open_checkpoints
+from sisr_jax.train.state import TrainState
+from sisr_jax.train.steps import Step, compile_step
+from sisr_jax.types import Batch
+
+METRICS_FILE = "metrics.jsonl"
+EVENTS_FOLDER = "tensorboard"
+
+
+def train(run: Run) -> TrainState:
+    """Trains to the last step, from the newest checkpoint if there is one.
+
+    Returns:
+        The final state; its checkpoint is complete.
+    """
+    config, checkpointer = run.config, open_checkpoints(run)
+    state, is_resumed = first_state(run, checkpointer)
+    start = int(state.step)
+    _describe_parameters(run.workdir, state)
+    writer = _open_writers(run.workdir, start)
+    progress = writers.Progress(phases.total_steps(config.phases), start)
+    batches = training_batches(
+        run.training, config.data, seed=config.seed, start_step=start
+    )
+    try:
+        with jax.set_mesh(run.mesh):
+            session = _Session(run, checkpointer, writer, progress)
+            return session.run(state, batches, is_resumed=is_resumed)
+    finally:
+        progress.close()
+        batches.close()
+        checkpointer.close()
+        writer.close()
+
+
+class _Session:
+    """One uninterrupted stretch of a run: compiled functions and open files."""
+
+    def __init__(
+        self,
+        run: Run,
+        checkpointer: Checkpointer,
+        writer: writers.MetricWriter,
+        progress: writers.Progress,
+    ) -> None:
+        self._run, self._checkpointer, self._writer = run, checkpointer, writer
+        self._progress = progress
+        self._scalars = writers.DeferredScalars(writer)
+        self._steps: dict[str, Step] = {}
+        self._validate = compile_validation(run.task, run.mesh)
+        self._samples = compile_samples(run.task, run.mesh)
+        self._clock = _Clock()
+
+    def run(
+        self, state: TrainState, batches: Iterator[Batch], *, is_resumed: bool
+    ) -> TrainState:
+        """Trains from the step of `state` to the last one."""
+        config = self._run.config
+        start, total = int(state.step), phases.total_steps(config.phases)
+        for step in range(start, total + 1):
+            # What was due at a restored step was done before it was saved.
+            if not (is_resumed and step == start):
+                self._evaluate_and_save(state, step)
+            if step == total:
+                break
+            phase = phases.phase_at(config.phases, step)
+            state, metrics = self._update(state, next(batches), phase.name)
+            written = {}
+            if step + 1 == phase.stop or _is_due(step + 1, config.log.every_steps):
+                metrics["perf/steps_per_second"] = self._clock.rate(step + 1)
+                written = self._scalars.push(step + 1, metrics)
+            self._progress.update(step + 1, phase.name, _headline(written))
+        self._scalars.flush()
+        self._checkpointer.wait()
+        return state
+
+    def _update(
+        self, state: TrainState, batch: Batch, phase: phases.PhaseName
+    ) -> tuple[TrainState, dict[str, Any]]:
+        if phase not in self._steps:
+            logging.info("phase %s: compiling its step", phase)
+            self._steps[phase] = compile_step(self._run.task, phase, self._run.mesh)
+        on_devices = to_devices(batch, self._run.mesh)
+        with jax.transfer_guard("disallow"):
+            return self._steps[phase](state, on_devices)
+
+    def _evaluate_and_save(self, state: TrainState, step: int) -> None:
+        config = self._run.config
+        is_border = step in phases.borders(config.phases)
+        evaluates = step > 0 and (
+            is_border or _is_due(step, config.evaluation.every_steps)
+        )
+        saves = is_border or _is_due(step, config.checkpoint.every_steps)
+        if evaluates or saves:
+            self._scalars.flush()
+        if is_border or _is_due(step, config.log.images_every_steps):
+            self._write_samples(state, step)
+        psnr = self._evaluate(state, step) if evaluates else None
+        if saves:
+            self._writer.flush()
+            self._checkpointer.save(state, validation_psnr=psnr)
+        if evaluates or saves:
+            self._clock.restart(step)
+
+    def _evaluate(self, state: TrainState, step: int) -> float:
+        total = None
+        for batch in _validation_batches(self._run):
+            metrics = self._validate(state, to_devices(batch, self._run.mesh))
+            total = metrics if total is None else total.merge(metrics)
+        assert total is not None, "sources are never empty"
+        values = {f"eval/{k}": float(v) for k, v in total.compute().items()}
+        self._writer.write_scalars(step, values)
+        return values["eval/psnr"]
+
+    def _write_samples(self, state: TrainState, step: int) -> None:
+        batch = next(iter(_validation_batches(self._run)))
+        images = jax.device_get(self._samples(state, to_devices(batch, self._run.mesh)))
+        self._writer.write_images(
+            step, {f"sample/{name}": image[0] for name, image in images.items()}
+        )
+
+
+class _Clock:
+    """Steps per second since the last restart, which evaluation causes."""
+
+    def __init__(self) -> None:
+        self.restart(0)
+
+    def restart(self, step: int) -> None:
+        self._step, self._time = step, time.monotonic()
+
+    def rate(self, step: int) -> float:
+        elapsed = time.monotonic() - self._time
+        rate = (step - self._step) / max(elapsed, 1e-9)
+        self.restart(step)
+        return rate
+
+
+def _headline(record: dict[str, float]) -> dict[str, float]:
+    """The few numbers of a record that the progress line has room for."""
+    shown = ("loss/pixel", "loss/discriminator", "train/psnr")
+    return {name: record[name] for name in shown if name in record}
+
+
+def _is_due(step: int, every_steps: int) -> bool:
+    return step % every_steps == 0
+
+
+def _validation_batches(run: Run) -> Iterator[Batch]:
+    batch_size = run.config.evaluation.batch_size
+    num_images = run.config.evaluation.num_validation or len(run.validation)
+    with evaluation_batches(
+        run.validation, run.config.data, batch_size=batch_size
+    ) as batches:
+        yield from itertools.islice(batches, -(-num_images // batch_size))
+
+
+def _open_writers(workdir: epath.Path, step: int) -> writers.MetricWriter:
+    """Opens the metric files so that they go on after `step`, without repeats."""
+    records = workdir / METRICS_FILE
+    writers.truncate_after(records, step)
+    return writers.MultiWriter(
+        [
+            writers.JsonLinesWriter(records),
+            writers.TensorBoardWriter(workdir / EVENTS_FOLDER, purge_step=step + 1),
+        ]
+    )
+
+
+def _describe_parameters(workdir: epath.Path, state: TrainState) -> None:
+    """Writes a table of both networks' weights into the working folder."""
+    tables = [
+        f"{name}\n"
+        + parameter_overview.get_parameter_overview(
+            getattr(state, name).params, include_stats=False
+        )
+        for name in ("generator", "discriminator")
+    ]
+    (workdir / "parameters.txt").write_text("\n\n".join(tables) + "\n")

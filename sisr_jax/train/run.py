@@ -1,0 +1,116 @@
+"""A run before its first step: everything checked and opened, nothing compiled."""
+
+from typing import Any, NamedTuple
+
+import jax
+from absl import logging
+from etils import epath
+from jax.sharding import Mesh
+
+from sisr_jax.config import Config, ConfigError
+from sisr_jax.data.sources import Source, open_source
+from sisr_jax.parallel import check_divisible, make_mesh, replicated
+from sisr_jax.train import phases
+from sisr_jax.train import workdir as workdirs
+from sisr_jax.train.checkpoint import Checkpointer, load_weights
+from sisr_jax.train.state import TrainState
+from sisr_jax.train.task import Task, abstract_state, build_task, create_state
+
+_NETWORKS = ("generator", "discriminator")
+
+
+class Run(NamedTuple):
+    """What a run needs besides its state.
+
+    Attributes:
+        config: Configuration.
+        workdir: Working folder, claimed for the configuration.
+        mesh: Devices.
+        task: Modules, optimisers and pair makers.
+        training: Training split.
+        validation: Validation split.
+        weights: Pretrained `params` and `batch_stats` by network, empty when
+            the run resumes.
+    """
+
+    config: Config
+    workdir: epath.Path
+    mesh: Mesh
+    task: Task
+    training: Source
+    validation: Source
+    weights: dict[str, Any]
+
+
+def prepare(config: Config, workdir: epath.Path) -> Run:
+    """Checks all that can be wrong with a run before it costs anything.
+
+    Args:
+        config: Configuration.
+        workdir: Working folder; claimed for this configuration.
+
+    Raises:
+        ValueError: One line that names the key or file, its value and what was
+            expected.
+    """
+    if phases.total_steps(config.phases) == 0:
+        raise ConfigError("config.phases: expected at least one step in some phase")
+    mesh = make_mesh()
+    check_divisible(config.data.batch_size, mesh, "data.batch_size")
+    check_divisible(config.evaluation.batch_size, mesh, "evaluation.batch_size")
+    training, validation, _ = (
+        open_source(config.data, split, seed=config.seed)
+        for split in ("train", "validation", "test")
+    )
+    task = build_task(config)
+    workdirs.claim(workdir, config)
+    weights = {} if has_checkpoints(workdir) else _pretrained(task, mesh)
+    return Run(config, workdir, mesh, task, training, validation, weights)
+
+
+def has_checkpoints(workdir: epath.Path) -> bool:
+    """Whether a run in this folder would resume."""
+    folder = workdir / "checkpoints"
+    return folder.is_dir() and any(path.name.isdigit() for path in folder.iterdir())
+
+
+def open_checkpoints(run: Run) -> Checkpointer:
+    """The checkpoints of a run, with the phase borders kept for good."""
+    return Checkpointer(
+        run.workdir,
+        keep_last=run.config.checkpoint.keep_last,
+        keep_steps=(0, *phases.borders(run.config.phases)),
+    )
+
+
+def first_state(run: Run, checkpointer: Checkpointer) -> tuple[TrainState, bool]:
+    """The newest checkpoint's state, or a fresh one with pretrained weights.
+
+    Returns:
+        The state, and whether it was restored.
+    """
+    whole = replicated(run.mesh)
+    restored = checkpointer.restore_newest(abstract_state(run.task, whole))
+    if restored is not None:
+        logging.info("resuming at step %d", int(restored.step))
+        return restored, True
+    state = jax.jit(lambda: create_state(run.task), out_shardings=whole)()
+    if "discriminator" in run.weights:
+        weights = jax.device_put(run.weights["discriminator"], whole)
+        state = state.replace(discriminator=state.discriminator.replace(**weights))
+    if "generator" in run.weights:
+        weights = jax.device_put(run.weights["generator"], whole)
+        average = jax.device_put(run.weights["generator"]["params"], whole)
+        state = state.replace(
+            generator=state.generator.replace(**weights), generator_ema=average
+        )
+    return state, False
+
+
+def _pretrained(task: Task, mesh: Mesh) -> dict[str, Any]:
+    init, target = task.config.init, abstract_state(task, replicated(mesh))
+    return {
+        name: load_weights(epath.Path(getattr(init, name)), name, getattr(target, name))
+        for name in _NETWORKS
+        if getattr(init, name)
+    }

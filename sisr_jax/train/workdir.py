@@ -1,0 +1,107 @@
+"""The working folder of a run: whose it is, and what made it.
+
+A folder belongs to one configuration. Running the same command again resumes;
+another configuration is refused before anything is written.
+"""
+
+import dataclasses
+import importlib.metadata
+import json
+import platform
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from etils import epath
+
+from sisr_jax.config import Config, ConfigError, parse
+
+CONFIG_FILE = "config.json"
+VERSIONS_FILE = "versions.json"
+
+# Sections that change what is reported or kept, never what is learned.
+_FREE = ("config.log.", "config.checkpoint.", "config.data.num_threads")
+_PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
+
+
+def claim(workdir: epath.Path, config: Config) -> None:
+    """Makes the folder this configuration's, or checks that it is.
+
+    Args:
+        workdir: Working folder; created if absent.
+        config: Configuration of the run.
+
+    Raises:
+        ConfigError: If the folder holds another configuration's run (names
+            the first differing keys), or holds checkpoints but no
+            configuration, or cannot be written.
+    """
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+        probe = workdir / ".writable"
+        probe.write_text("")
+        probe.unlink()
+    except OSError as error:
+        raise ConfigError(f"workdir {workdir}: cannot be written: {error}") from error
+    path = workdir / CONFIG_FILE
+    if path.exists():
+        _check_same(read_config(workdir), config, workdir)
+    elif (workdir / "checkpoints").exists():
+        raise ConfigError(f"workdir {workdir}: has checkpoints but no {CONFIG_FILE}")
+    _write(path, dataclasses.asdict(config))
+    _write(workdir / VERSIONS_FILE, versions())
+
+
+def read_config(workdir: epath.Path) -> Config:
+    """Reads the configuration that a working folder belongs to.
+
+    Raises:
+        ConfigError: If there is none, or it is not readable.
+    """
+    path = workdir / CONFIG_FILE
+    try:
+        return parse(json.loads(path.read_text()))
+    except OSError as error:
+        raise ConfigError(f"workdir {workdir}: no readable {CONFIG_FILE}") from error
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"{path}: not a JSON file: {error}") from error
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python, this package and the libraries that shape a run."""
+    found = {"python": platform.python_version()}
+    for package in ("sisr-jax", *_PACKAGES):
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def _check_same(there: Config, here: Config, workdir: epath.Path) -> None:
+    old, new = (dict(_leaves(dataclasses.asdict(c), "config")) for c in (there, here))
+    changed = [
+        f"{key} = {old.get(key)!r} there, {new.get(key)!r} here"
+        for key in sorted(old.keys() | new.keys())
+        if old.get(key) != new.get(key) and not key.startswith(_FREE)
+    ]
+    if changed:
+        more = f" (and {len(changed) - 3} more)" if len(changed) > 3 else ""
+        raise ConfigError(
+            f"workdir {workdir} holds another configuration's run: "
+            f"{'; '.join(changed[:3])}{more}"
+        )
+
+
+def _leaves(values: Any, path: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(values, Mapping):
+        for key, value in values.items():
+            yield from _leaves(value, f"{path}.{key}")
+    else:
+        yield path, values
+
+
+def _write(path: epath.Path, values: Mapping[str, Any]) -> None:
+    """Writes under another name first, so that a kill leaves the old file."""
+    temporary = path.parent / f".{path.name}.tmp"
+    temporary.write_text(json.dumps(values, indent=2) + "\n")
+    temporary.replace(path)

@@ -1,0 +1,45 @@
+"""Four virtual CPU devices, absl flags marked as parsed, and shared fixtures.
+
+The device count must be set before the first JAX computation, hence here and
+not in a fixture. `JAX_PLATFORMS` keeps an installed accelerator plugin from
+being probed.
+"""
+
+import importlib
+import os
+import pathlib
+import sys
+
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+import jax
+import pytest
+from absl import flags
+
+ROOT = pathlib.Path(__file__).parents[1]
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+jax.config.update("jax_num_cpu_devices", 4)
+if not flags.FLAGS.is_parsed():
+    flags.FLAGS.mark_as_parsed()
+
+
+@pytest.fixture
+def key():
+    return jax.random.key(0)
+
+
+@pytest.fixture(scope="session")
+def load_config():
+    """A function from a config's name, variant and changes to its typed form."""
+    from sisr_jax.config import parse
+
+    def load(name, variant="quicktest", **changes):
+        config = importlib.import_module(f"configs.{name}").get_config(variant)
+        config.update_from_flattened_dict(
+            {path.replace("__", "."): value for path, value in changes.items()}
+        )
+        return parse(config.to_dict())
+
+    return load

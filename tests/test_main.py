@@ -1,0 +1,233 @@
+"""The whole path on `:quicktest`: train, resume, evaluate, and the bad inputs."""
+
+import csv
+import json
+import math
+import subprocess
+import sys
+
+import jax
+import numpy as np
+import pytest
+from conftest import ROOT
+from etils import epath
+
+from sisr_jax.errors import InputError
+from sisr_jax.evaluation.report import report
+from sisr_jax.train.checkpoint import CheckpointReader
+from sisr_jax.train.loop import train
+from sisr_jax.train.run import prepare
+
+
+def _run(config, workdir):
+    workdir = epath.Path(workdir)
+    return train(prepare(config, workdir)), report(config, workdir)
+
+
+@pytest.fixture(scope="module", params=["ct", "us"])
+def finished(request, load_config, tmp_path_factory):
+    config = load_config(f"{request.param}_srgan")
+    workdir = epath.Path(tmp_path_factory.mktemp(request.param))
+    state, text = _run(config, workdir)
+    return config, workdir, state, text
+
+
+def test_run_leaves_what_it_promises(finished):
+    config, workdir, state, text = finished
+    assert int(state.step) == 8
+    for name in ("config.json", "versions.json", "parameters.txt", "metrics.jsonl"):
+        assert (workdir / name).exists(), name
+    assert list((workdir / "tensorboard").iterdir())
+    assert (workdir / "evaluation" / "step_8" / "figure.png").stat().length > 5_000
+    for row in ("SRResNet", "SRGAN", "PSNR", "SSIM", str(workdir / "checkpoints")):
+        assert row in text, row
+    assert ("Sparse FBP" in text) == (config.degradation.kind == "sparse_view_ct")
+
+
+def test_every_step_is_recorded_with_finite_losses(finished):
+    _, workdir, _, _ = finished
+    lines = (workdir / "metrics.jsonl").read_text().splitlines()
+    records = [json.loads(line) for line in lines]
+    training = [r for r in records if "train/psnr" in r]
+    assert [r["step"] for r in training] == list(range(1, 9))
+    for record in training:
+        losses = [v for k, v in record.items() if k.startswith("loss/")]
+        assert losses
+        assert all(math.isfinite(v) for v in losses)
+    assert [r["step"] for r in records if "eval/psnr" in r] == [3, 4, 5, 8]
+
+
+def test_table_is_the_mean_of_the_images(finished):
+    config, workdir, _, text = finished
+    with (workdir / "evaluation" / "step_8" / "per_image.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    methods = {row["method"] for row in rows}
+    assert {"SRResNet", "SRGAN"} < methods
+    for method in methods:
+        values = [float(row["psnr"]) for row in rows if row["method"] == method]
+        assert len(values) == config.data.num_phantoms[2]
+        assert f"{np.mean(values):.2f}" in text
+
+
+def test_running_again_changes_nothing(finished):
+    config, workdir, state, _ = finished
+    before = (workdir / "metrics.jsonl").read_text()
+    again, _ = _run(config, workdir)
+    assert (workdir / "metrics.jsonl").read_text() == before
+    for a, b in zip(
+        jax.tree.leaves(state.generator), jax.tree.leaves(again.generator), strict=True
+    ):
+        assert np.array_equal(a, b)
+
+
+def test_checkpoints_kept_are_the_last_the_best_and_the_borders(finished):
+    config, workdir, _, _ = finished
+    reader = CheckpointReader(workdir)
+    steps = reader.steps()
+    reader.close()
+    assert {0, 3, 5, 8} <= set(steps)
+    assert len(steps) <= 4 + config.checkpoint.keep_last + 1
+
+
+def test_another_configuration_is_refused_and_nothing_is_touched(
+    finished, load_config
+):
+    config, workdir, _, _ = finished
+    kind = "ct" if config.degradation.kind == "sparse_view_ct" else "us"
+    before = (workdir / "config.json").read_text()
+    other = load_config(f"{kind}_srgan", seed=7, loss__pixel="mse")
+    with pytest.raises(InputError, match=r"holds another configuration.*loss\.pixel"):
+        prepare(other, workdir)
+    assert (workdir / "config.json").read_text() == before
+    prepare(load_config(f"{kind}_srgan", log__every_steps=3), workdir)
+
+
+@pytest.mark.parametrize(
+    ("generator", "discriminator"), [(True, False), (False, True), (True, True)]
+)
+def test_pretrained_weights_each_alone_or_both(
+    finished, load_config, tmp_path, generator, discriminator
+):
+    config, workdir, state, _ = finished
+    kind = "ct" if config.degradation.kind == "sparse_view_ct" else "us"
+    follow_up = load_config(
+        f"{kind}_srgan",
+        seed=5,
+        init__generator=str(workdir) if generator else "",
+        init__discriminator=str(workdir) if discriminator else "",
+        phases__generator=0,
+        phases__discriminator=0,
+        phases__adversarial=1,
+    )
+    run = prepare(follow_up, epath.Path(tmp_path))
+    train(run)
+    from sisr_jax.train.run import first_state, open_checkpoints
+    from sisr_jax.train.task import abstract_state
+
+    checkpointer = open_checkpoints(run)
+    target = abstract_state(run.task, jax.sharding.SingleDeviceSharding(jax.devices()[0]))
+    start = checkpointer.restore(0, target)
+    checkpointer.close()
+    del first_state
+    took_generator = _equal(start.generator.params, state.generator_ema)
+    took_discriminator = _equal(
+        start.discriminator.params, state.discriminator.params
+    )
+    assert (took_generator, took_discriminator) == (generator, discriminator)
+    assert _equal(start.generator_ema, start.generator.params)
+
+
+def _equal(a, b):
+    return all(
+        np.array_equal(x, y)
+        for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
+    )
+
+
+def test_weights_of_another_architecture_name_the_leaf(
+    finished, load_config, tmp_path
+):
+    config, workdir, _, _ = finished
+    kind = "ct" if config.degradation.kind == "sparse_view_ct" else "us"
+    other = load_config(
+        f"{kind}_srgan", generator__width=16, init__generator=str(workdir)
+    )
+    with pytest.raises(InputError, match=r"init\.generator.*leaf .*8\).*16\)"):
+        prepare(other, epath.Path(tmp_path / "new"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"data__batch_size": 6}, r"data\.batch_size = 6: must be a multiple of the 4"),
+        ({"init__generator": "nowhere"}, r"init\.generator = 'nowhere': there is no"),
+        (
+            {f"phases__{p}": 0 for p in ("generator", "discriminator", "adversarial")},
+            r"config\.phases: expected at least one step",
+        ),
+    ],
+)
+def test_bad_input_before_anything_is_written(load_config, tmp_path, changes, message):
+    workdir = epath.Path(tmp_path / "run")
+    with pytest.raises(InputError, match=message):
+        prepare(load_config("ct_srgan", **changes), workdir)
+    assert not (workdir / "checkpoints").exists()
+
+
+def test_unwritable_workdir(load_config, tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(InputError, match="cannot be written"):
+        prepare(load_config("ct_srgan"), epath.Path(tmp_path / "file" / "run"))
+
+
+def test_interrupted_and_damaged_checkpoints_are_passed_over(
+    load_config, tmp_path, caplog
+):
+    config = load_config(
+        "us_srgan",
+        phases__generator=2,
+        phases__discriminator=0,
+        phases__adversarial=0,
+        checkpoint__every_steps=1,
+        checkpoint__keep_last=3,
+    )
+    workdir = epath.Path(tmp_path)
+    state, _ = _run(config, workdir)
+    (workdir / "checkpoints" / "3.orbax-checkpoint-tmp").mkdir()
+    for path in (workdir / "checkpoints" / "2" / "generator").rglob("*"):
+        if path.is_file():
+            path.write_bytes(path.read_bytes()[: path.stat().length // 2])
+    again, _ = _run(config, workdir)
+    assert "an interrupted save, not used" in caplog.text
+    assert "cannot be read" in caplog.text
+    assert len(list((workdir / "damaged_checkpoints").iterdir())) == 1
+    assert _equal(state.generator, again.generator)
+
+
+def _command(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "sisr_jax.main", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+
+
+def test_command_line_errors_are_one_line(tmp_path):
+    found = _command(
+        "--config=configs/us_srgan.py:quicktest",
+        "--config.degradation.factor=3",
+        f"--workdir={tmp_path / 'run'}",
+    )
+    assert found.returncode == 2
+    assert found.stderr.strip().splitlines() == [
+        "sisr_jax: error: config.degradation.factor = 3: expected a power of two"
+    ]
+    assert not (tmp_path / "run").exists()
+
+
+def test_command_evaluates_a_working_folder(finished):
+    _, workdir, _, text = finished
+    found = _command("--mode=evaluate", f"--workdir={workdir}")
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.strip() == text.strip()

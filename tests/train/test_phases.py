@@ -1,0 +1,32 @@
+"""The phase is a function of the step."""
+
+import pytest
+
+from sisr_jax.config import Phases
+from sisr_jax.train import phases
+
+ALL = Phases(generator=3, discriminator=2, adversarial=4)
+
+
+def test_every_step_has_its_phase():
+    names = [phases.phase_at(ALL, step).name for step in range(9)]
+    assert names == ["generator"] * 3 + ["discriminator"] * 2 + ["adversarial"] * 4
+    assert phases.total_steps(ALL) == 9
+    assert phases.borders(ALL) == (3, 5, 9)
+    assert phases.adversarial_start(ALL) == 5
+
+
+def test_a_phase_without_steps_is_left_out():
+    config = Phases(generator=0, discriminator=0, adversarial=4)
+    assert phases.schedule(config) == (phases.Phase("adversarial", 0, 4),)
+    assert phases.adversarial_start(config) == 0
+
+
+def test_updates_are_counted_for_each_network():
+    assert phases.generator_updates(ALL) == 7
+    assert phases.discriminator_updates(ALL) == 6
+
+
+def test_steps_outside_the_run_have_no_phase():
+    with pytest.raises(ValueError, match="step 9 is outside the 9 steps"):
+        phases.phase_at(ALL, 9)
