@@ -189,7 +189,8 @@ class Evaluation:
     Attributes:
         every_steps: Validation during training.
         batch_size: Global evaluation batch; the last one is padded and masked.
-        num_validation: Validation images used during training (0: all).
+        num_validation: Validation images used during training, evenly spread
+            over the split (0: all).
         num_figure: Test images in the final figure.
     """
 
@@ -351,8 +352,11 @@ def _check_ranges(config: Config) -> None:
     }
     for path, value in positive.items():
         _check(value >= 1, path, value, "at least 1")
+    validation = config.evaluation.num_validation
+    _check(validation >= 0, "evaluation.num_validation", validation, "0 (all) or more")
     for name, steps in dataclasses.asdict(config.phases).items():
         _check(steps >= 0, f"phases.{name}", steps, "0 or more steps")
+    _check(0 <= config.seed < 2**32, "seed", config.seed, "0 <= seed < 2**32")
     _check(0 <= config.ema_decay < 1, "ema_decay", config.ema_decay, "0 <= decay < 1")
     _check(data.window[0] < data.window[1], "data.window", data.window, "low < high")
     _check(

@@ -22,7 +22,9 @@ from sisr_jax.train.loop import train
 from sisr_jax.train.run import prepare
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "Configuration file.")
-_WORKDIR = flags.DEFINE_string("workdir", None, "Working folder of the run.")
+_WORKDIR = flags.DEFINE_string(
+    "workdir", None, "Working folder of the run.", required=True
+)
 _MODE = flags.DEFINE_enum(
     "mode",
     "train",
@@ -56,5 +58,4 @@ def _read_config(workdir: epath.Path) -> Config:
 
 
 if __name__ == "__main__":
-    flags.mark_flag_as_required("workdir")
     app.run(main)

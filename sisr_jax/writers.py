@@ -75,7 +75,9 @@ class TensorBoardWriter(MetricWriter):
     def __init__(self, directory: epath.PathLike, purge_step: int) -> None:
         from tensorboardX import SummaryWriter
 
-        self._writer = SummaryWriter(str(directory), purge_step=purge_step)
+        # A run resumed within a second would else overwrite its first file.
+        options = {"purge_step": purge_step, "filename_suffix": f".{purge_step:09d}"}
+        self._writer = SummaryWriter(str(directory), **options)
 
     def write_scalars(self, step: int, scalars: Mapping[str, float]) -> None:
         """Adds a point to the curve of each name."""
@@ -127,11 +129,7 @@ class MultiWriter(MetricWriter):
 def truncate_after(path: epath.PathLike, step: int) -> None:
     """Drops the records after `step`, and a torn last line, from a lines file.
 
-    The file is replaced in one move, so being killed in here loses nothing.
-
-    Args:
-        path: File of a `JsonLinesWriter`; may be missing.
-        step: Restored step; records up to and including it stay.
+    The file, if there is one, is replaced in one move: a kill in here is harmless.
 
     Raises:
         InputError: If a line before the last one is not a record.
@@ -173,12 +171,7 @@ class DeferredScalars:
         self._pending: tuple[int, Mapping[str, Any]] | None = None
 
     def push(self, step: int, scalars: Mapping[str, Any]) -> None:
-        """Flushes the previous record and holds this one.
-
-        Args:
-            step: Updates done when `scalars` were computed.
-            scalars: Names to scalars, arrays on the device or numbers.
-        """
+        """Writes the record before and holds this one, of arrays on the device."""
         self.flush()
         self._pending = (step, scalars)
 
@@ -208,9 +201,8 @@ class DeferredScalars:
 class Progress:
     """One line on the terminal: phase, step, steps/s of late, time left, losses.
 
-    Nothing is printed when the stream is not a terminal. While the line is shown,
-    absl log lines on a terminal go above it instead of through it, until the
-    `with` block ends.
+    Nothing is printed when the stream is not a terminal. Inside the `with` block,
+    absl log lines on a terminal go above the line instead of through it.
 
     Args:
         total: Steps of the whole run.

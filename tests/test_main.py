@@ -17,6 +17,7 @@ from sisr_jax.evaluation.report import report
 from sisr_jax.train.checkpoint import CheckpointReader
 from sisr_jax.train.loop import train
 from sisr_jax.train.run import prepare
+from sisr_jax.train.task import abstract_state
 
 
 def _run(config, workdir):
@@ -89,9 +90,7 @@ def test_checkpoints_kept_are_the_last_the_best_and_the_borders(finished):
     assert len(steps) <= 4 + config.checkpoint.keep_last + 1
 
 
-def test_another_configuration_is_refused_and_nothing_is_touched(
-    finished, load_config
-):
+def test_another_configuration_is_refused_and_nothing_is_touched(finished, load_config):
     config, workdir, _, _ = finished
     kind = "ct" if config.degradation.kind == "sparse_view_ct" else "us"
     before = (workdir / "config.json").read_text()
@@ -122,17 +121,16 @@ def test_pretrained_weights_each_alone_or_both(
     run = prepare(follow_up, epath.Path(tmp_path))
     train(run)
     from sisr_jax.train.run import first_state, open_checkpoints
-    from sisr_jax.train.task import abstract_state
 
     checkpointer = open_checkpoints(run)
-    target = abstract_state(run.task, jax.sharding.SingleDeviceSharding(jax.devices()[0]))
+    target = abstract_state(
+        run.task, jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    )
     start = checkpointer.restore(0, target)
     checkpointer.close()
     del first_state
     took_generator = _equal(start.generator.params, state.generator_ema)
-    took_discriminator = _equal(
-        start.discriminator.params, state.discriminator.params
-    )
+    took_discriminator = _equal(start.discriminator.params, state.discriminator.params)
     assert (took_generator, took_discriminator) == (generator, discriminator)
     assert _equal(start.generator_ema, start.generator.params)
 
@@ -144,9 +142,7 @@ def _equal(a, b):
     )
 
 
-def test_weights_of_another_architecture_name_the_leaf(
-    finished, load_config, tmp_path
-):
+def test_weights_of_another_architecture_name_the_leaf(finished, load_config, tmp_path):
     config, workdir, _, _ = finished
     kind = "ct" if config.degradation.kind == "sparse_view_ct" else "us"
     other = load_config(

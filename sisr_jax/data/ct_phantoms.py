@@ -13,6 +13,7 @@ import numpy as np
 
 from sisr_jax.data.ct_organs import paint_abdomen, paint_chest
 from sisr_jax.data.drawing import Canvas, Ellipse, texture
+from sisr_jax.errors import InputError
 
 AIR_HU = -1000.0
 
@@ -30,10 +31,10 @@ def ct_phantom(seed: int, index: int, size: int) -> np.ndarray:
         float32 `[size, size]` in HU, between -1024 and about 1500.
 
     Raises:
-        ValueError: If `size` is too small.
+        InputError: If `size` is too small.
     """
     if size < 16:
-        raise ValueError(f"size = {size}: a CT phantom needs at least 16 pixels")
+        raise InputError(f"size = {size}: a CT phantom needs at least 16 pixels")
     rng = np.random.default_rng([seed, index])
     canvas = Canvas(rng, shape=(size, size), warp=rng.uniform(0.01, 0.03))
     image = np.full((size, size), AIR_HU, np.float32)

@@ -14,6 +14,8 @@ from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_modality_lut
 from pydicom.uid import UID
 
+from sisr_jax.errors import InputError
+
 _HEADER = [
     "Rows",
     "Columns",
@@ -39,25 +41,25 @@ def check_dicom(path: Path) -> tuple[int, int]:
     The pixel values are skipped, not read.
 
     Raises:
-        ValueError: If the file is not DICOM, has no pixels, several frames or
+        InputError: If the file is not DICOM, has no pixels, several frames or
             colour, shows low values bright (MONOCHROME1: whether to invert
             depends on the modality, so it is refused), is cut off, or is
             compressed with a codec that is not installed.
     """
     dataset = _read(path, specific_tags=_HEADER, defer_size=1024)
     if not any(tag in dataset for tag in _HEADER[-3:]):
-        raise ValueError(f"{path}: DICOM file without pixels")
+        raise InputError(f"{path}: DICOM file without pixels")
     if not isinstance(dataset.get("Rows"), int) or not isinstance(
         dataset.get("Columns"), int
     ):
-        raise ValueError(f"{path}: DICOM file without Rows and Columns")
+        raise InputError(f"{path}: DICOM file without Rows and Columns")
     frames = int(dataset.get("NumberOfFrames") or 1)
     if frames != 1:
-        raise ValueError(f"{path}: multi-frame DICOM ({frames} frames), expected one")
+        raise InputError(f"{path}: multi-frame DICOM ({frames} frames), expected one")
     samples = dataset.get("SamplesPerPixel", 1)
     photometric = dataset.get("PhotometricInterpretation")
     if samples != 1 or photometric != "MONOCHROME2":
-        raise ValueError(
+        raise InputError(
             f"{path}: DICOM with {samples} samples a pixel and photometric "
             f"interpretation {photometric}, expected 1 and MONOCHROME2"
         )
@@ -65,7 +67,7 @@ def check_dicom(path: Path) -> tuple[int, int]:
     uid = _check_codec(path, dataset)
     stored = shape[0] * shape[1] * (int(dataset.get("BitsAllocated", 8)) // 8)
     if not uid.is_compressed and path.stat().st_size < stored:
-        raise ValueError(
+        raise InputError(
             f"{path}: truncated DICOM, {path.stat().st_size} bytes for a pixel block "
             f"of {stored}"
         )
@@ -82,7 +84,7 @@ def read_dicom(path: Path) -> np.ndarray:
         float32 `[height, width]`.
 
     Raises:
-        ValueError: As `check_dicom`, or if the pixels cannot be decoded.
+        InputError: As `check_dicom`, or if the pixels cannot be decoded.
     """
     check_dicom(path)
     dataset = _read(path)
@@ -91,7 +93,7 @@ def read_dicom(path: Path) -> np.ndarray:
     # Each codec raises its own types; the message names the file for all of them.
     except Exception as error:
         uid = dataset.file_meta.TransferSyntaxUID
-        raise ValueError(
+        raise InputError(
             f"{path}: pixels cannot be decoded from {uid.name} "
             f"({type(error).__name__}: {_first_line(error)})"
         ) from error
@@ -119,19 +121,19 @@ def _read(path: Path, **options: Any) -> pydicom.FileDataset:
         raise
     # Damaged bytes surface as almost any type; the cause stays chained.
     except Exception as error:
-        raise ValueError(f"{path}: not a DICOM file, or damaged") from error
+        raise InputError(f"{path}: not a DICOM file, or damaged") from error
 
 
 def _check_codec(path: Path, dataset: pydicom.FileDataset) -> UID:
     uid = dataset.file_meta.get("TransferSyntaxUID")
     if uid is None:
-        raise ValueError(f"{path}: DICOM file without a transfer syntax")
+        raise InputError(f"{path}: DICOM file without a transfer syntax")
     try:
         available = get_decoder(uid).is_available
     except NotImplementedError:
         available = False
     if not available:
-        raise ValueError(
+        raise InputError(
             f"{path}: compressed as {uid.name} ({uid}), which nothing installed "
             "decodes; install sisr-jax[dicom-codecs] (JPEG-LS, JPEG 2000, RLE) or, for "
             "other JPEG, pylibjpeg and pylibjpeg-libjpeg"

@@ -12,6 +12,7 @@ from sisr_jax.config import Data
 from sisr_jax.data.readers import Reader, find_reader
 from sisr_jax.data.splits import Split, read_splits_csv, split_by_patient
 from sisr_jax.data.transforms import check_fit, size_text
+from sisr_jax.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,17 +53,17 @@ def open_folder(config: Data, split: Split) -> FolderSource:
         split: Which images.
 
     Raises:
-        ValueError: If the folder is missing or holds no image, the split is empty,
+        InputError: If the folder is missing or holds no image, the split is empty,
             a file is unfit (see `sisr_jax.data.readers`), or sizes do not agree
             with `config.shape` and `config.fit`.
     """
     root = Path(config.path)
     if not root.is_dir():
-        raise ValueError(f"config.data.path = {config.path!r}: no such folder")
+        raise InputError(f"config.data.path = {config.path!r}: no such folder")
     if config.splits_csv:
         splits = read_splits_csv(Path(config.splits_csv), root=root)
         if not splits:
-            raise ValueError(
+            raise InputError(
                 f"{config.splits_csv}: no row is a file in config.data.path = "
                 f"{config.path!r}"
             )
@@ -70,7 +71,7 @@ def open_folder(config: Data, split: Split) -> FolderSource:
         splits = split_by_patient(_list_images(root), root=root)
     files = [file for file, name in splits.items() if name == split]
     if not files:
-        raise ValueError(_describe_empty(config, split, splits))
+        raise InputError(_describe_empty(config, split, splits))
     _check_sizes(config, files)
     return FolderSource(root, files, config.png_rescale)
 
@@ -84,7 +85,7 @@ def _list_images(root: Path) -> list[Path]:
     ]
     images = [f for f in sorted(files) if f.is_file() and find_reader(f) is not None]
     if not images:
-        raise ValueError(
+        raise InputError(
             f"config.data.path = {str(root)!r}: no .png, .npz or DICOM file in this "
             "folder"
         )
@@ -110,7 +111,7 @@ def _describe_empty(config: Data, split: Split, splits: Mapping[Path, Split]) ->
 def _reader(path: Path) -> Reader:
     reader = find_reader(path)
     if reader is None:
-        raise ValueError(f"{path}: expected a .png, .npz or DICOM file")
+        raise InputError(f"{path}: expected a .png, .npz or DICOM file")
     return reader
 
 
@@ -122,7 +123,7 @@ def _check_sizes(config: Data, files: Sequence[Path]) -> None:
         if first is None:
             first = (path, size)
         if config.fit == "exact" and size != first[1]:
-            raise ValueError(
+            raise InputError(
                 f"mixed sizes: {first[0]} is {size_text(first[1])}, {path} is "
                 f"{size_text(size)}; expected {size_text(wanted)} (config.data.shape) "
                 "or config.data.fit = 'crop'"

@@ -10,6 +10,7 @@ from sisr_jax.config import Data
 from sisr_jax.data.ct_phantoms import ct_phantom
 from sisr_jax.data.splits import Split
 from sisr_jax.data.ultrasound_phantoms import ultrasound_phantom
+from sisr_jax.errors import InputError
 
 # Splits are ranges of the index, this far apart: changing the size of one leaves
 # the images of the others as they were.
@@ -56,22 +57,22 @@ def open_phantoms(config: Data, split: Split, *, seed: int) -> PhantomSource:
         seed: Seed of the collection, at least 0.
 
     Raises:
-        ValueError: If the split has no images, the seed is negative, or the shape
+        InputError: If the split has no images, the seed is negative, or the shape
             is not one that can be drawn.
     """
     position = _ORDER.index(split)
     count = config.num_phantoms[position]
     if not 1 <= count <= _STRIDE:
-        raise ValueError(
+        raise InputError(
             f"config.data.num_phantoms = {config.num_phantoms}: expected 1 to "
             f"{_STRIDE} images in split {split!r}"
         )
     if seed < 0:
-        raise ValueError(f"seed = {seed}: expected 0 or more")
+        raise InputError(f"seed = {seed}: expected 0 or more")
     height, width = config.shape
     if config.source == "ct_phantoms":
         if height != width:
-            raise ValueError(
+            raise InputError(
                 f"config.data.shape = {config.shape}: CT phantoms are square"
             )
         kind, draw = "ct_phantom", partial(ct_phantom, seed, size=height)

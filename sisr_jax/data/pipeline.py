@@ -22,6 +22,7 @@ from sisr_jax.data.transforms import (
     random_crop,
     to_unit_range,
 )
+from sisr_jax.errors import InputError
 from sisr_jax.random import Stream
 from sisr_jax.types import Batch
 
@@ -92,15 +93,15 @@ def training_batches(
 
     Returns:
         Iterator of `Batch` with `batch_size // process_count` examples. An unfit
-        image raises its ValueError from `next`.
+        image raises its InputError from `next`.
 
     Raises:
-        ValueError: If the source is empty, or an argument is out of range.
+        InputError: If the source is empty, or an argument is out of range.
     """
     if not 0 <= seed < 2**32:
-        raise ValueError(f"seed = {seed}: expected 0 <= seed < 2**32")
+        raise InputError(f"seed = {seed}: expected 0 <= seed < 2**32")
     if start_step < 0:
-        raise ValueError(f"start_step = {start_step}: expected 0 or more")
+        raise InputError(f"start_step = {start_step}: expected 0 or more")
     local = _local_batch(
         source,
         config.batch_size,
@@ -146,10 +147,10 @@ def evaluation_batches(
 
     Returns:
         Iterator of `Batch` with `batch_size // process_count` examples. An unfit
-        image raises its ValueError from `next`.
+        image raises its InputError from `next`.
 
     Raises:
-        ValueError: If the source is empty, or an argument is out of range.
+        InputError: If the source is empty, or an argument is out of range.
     """
     local = _local_batch(source, batch_size, "batch_size", process_index, process_count)
 
@@ -169,13 +170,13 @@ def _local_batch(
     source: Source, batch_size: int, key: str, process_index: int, process_count: int
 ) -> int:
     if len(source) == 0:
-        raise ValueError("the source has no images")
+        raise InputError("the source has no images")
     if not 0 <= process_index < process_count:
-        raise ValueError(
+        raise InputError(
             f"process_index = {process_index}: expected 0 <= index < {process_count}"
         )
     if batch_size < 1 or batch_size % process_count:
-        raise ValueError(
+        raise InputError(
             f"{key} = {batch_size}: expected a positive multiple of the "
             f"{process_count} processes"
         )

@@ -1,7 +1,7 @@
 """Image files: what their header says, and their pixels in physical units.
 
 Every reader comes in two functions. The first looks at the header only and
-refuses what could not be read later; the second decodes. Errors are ValueErrors
+refuses what could not be read later; the second decodes. Errors are InputErrors
 of one line that start with the path.
 """
 
@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from sisr_jax.data import dicom
+from sisr_jax.errors import InputError
 
 # 8192 x 8192: beyond any slice or frame, below PIL's own decompression limit.
 MAX_PIXELS = 2**26
@@ -54,7 +55,7 @@ def find_reader(path: Path) -> Reader | None:
 
 def _check_size(path: Path, shape: tuple[int, int]) -> tuple[int, int]:
     if min(shape) < 1 or shape[0] * shape[1] > MAX_PIXELS:
-        raise ValueError(
+        raise InputError(
             f"{path}: {shape[0]}x{shape[1]} pixels, expected 1 to {MAX_PIXELS} in all"
         )
     return shape
@@ -64,7 +65,7 @@ def check_png(path: Path) -> tuple[int, int]:
     """Height and width of an 8- or 16-bit grey PNG that ends where it should.
 
     Raises:
-        ValueError: If it is not a PNG, not grey, of another depth, too large or
+        InputError: If it is not a PNG, not grey, of another depth, too large or
             truncated.
     """
     with path.open("rb") as file:
@@ -72,13 +73,13 @@ def check_png(path: Path) -> tuple[int, int]:
         file.seek(max(path.stat().st_size - len(_PNG_END), 0))
         end = file.read()
     if len(head) < 26 or head[:8] != _PNG_SIGNATURE or head[12:16] != b"IHDR":
-        raise ValueError(f"{path}: not a PNG file, or cut off in its header")
+        raise InputError(f"{path}: not a PNG file, or cut off in its header")
     width, height, depth, colour = struct.unpack(">IIBB", head[16:26])
     if colour != 0:
         name = _PNG_COLOUR.get(colour, f"colour type {colour}")
-        raise ValueError(f"{path}: {name} PNG, expected 8- or 16-bit grey")
+        raise InputError(f"{path}: {name} PNG, expected 8- or 16-bit grey")
     if depth not in (8, 16):
-        raise ValueError(f"{path}: {depth}-bit grey PNG, expected 8 or 16 bits")
+        raise InputError(f"{path}: {depth}-bit grey PNG, expected 8 or 16 bits")
     shape = _check_size(path, (height, width))
     if end != _PNG_END:  # cut off, or, harmlessly, followed by something else
         _decode_png(path, verify_only=True)
@@ -89,7 +90,7 @@ def read_png(path: Path, rescale: tuple[float, float]) -> np.ndarray:
     """Pixels of a grey PNG as `value * slope + intercept`, float32.
 
     Raises:
-        ValueError: If the file is damaged or not a grey PNG.
+        InputError: If the file is damaged or not a grey PNG.
     """
     check_png(path)
     stored = _decode_png(path, verify_only=False).astype(np.float64)
@@ -107,14 +108,14 @@ def _decode_png(path: Path, *, verify_only: bool) -> np.ndarray:
         if isinstance(error, PermissionError):
             raise
         reason = "unreadable" if isinstance(error, UnidentifiedImageError) else error
-        raise ValueError(f"{path}: truncated or damaged PNG ({reason})") from error
+        raise InputError(f"{path}: truncated or damaged PNG ({reason})") from error
 
 
 def check_npz(path: Path) -> tuple[int, int]:
     """Height and width of the image in an npz file, without reading its values.
 
     Raises:
-        ValueError: If there is not exactly one array and none is called `image`,
+        InputError: If there is not exactly one array and none is called `image`,
             or it is not a real 2-D array.
     """
     return _inspect_npz(path)[1]
@@ -124,7 +125,7 @@ def read_npz(path: Path, rescale: tuple[float, float]) -> np.ndarray:
     """The array of an npz file, already physical, as float32.
 
     Raises:
-        ValueError: As `check_npz`, or if the values are cut off or damaged.
+        InputError: As `check_npz`, or if the values are cut off or damaged.
     """
     del rescale  # stored PNG values only
     key, _ = _inspect_npz(path)
@@ -132,21 +133,21 @@ def read_npz(path: Path, rescale: tuple[float, float]) -> np.ndarray:
         with np.load(path, allow_pickle=False) as file:
             return file[key].astype(np.float32)
     except _NPZ_ERRORS as error:
-        raise ValueError(f"{path}: truncated or damaged npz ({error})") from error
+        raise InputError(f"{path}: truncated or damaged npz ({error})") from error
 
 
 def _inspect_npz(path: Path) -> tuple[str, tuple[int, int]]:
     try:
         names, key, shape, dtype = _read_npz_header(path)
     except _NPZ_ERRORS as error:
-        raise ValueError(f"{path}: not an npz file, or damaged ({error})") from error
+        raise InputError(f"{path}: not an npz file, or damaged ({error})") from error
     if key not in names:
-        raise ValueError(
+        raise InputError(
             f"{path}: holds {', '.join(names) or 'no array'}; expected one array or "
             "one called 'image'"
         )
     if len(shape) != 2 or dtype.kind not in "uif":
-        raise ValueError(
+        raise InputError(
             f"{path}: array {key!r} has shape {shape} and type {dtype}; expected two "
             "dimensions of real numbers"
         )

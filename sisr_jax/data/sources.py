@@ -12,6 +12,7 @@ from sisr_jax.config import Data
 from sisr_jax.data.folder import open_folder
 from sisr_jax.data.phantoms import open_phantoms
 from sisr_jax.data.splits import Split
+from sisr_jax.errors import InputError
 
 # Decoded images kept in memory, for each open source.
 CACHE_BYTES = 2**30
@@ -46,7 +47,7 @@ def open_source(config: Data, split: Split, *, seed: int) -> Source:
         The images, in a fixed order. They are read-only arrays.
 
     Raises:
-        ValueError: One line that names the key or file, what it is and what was
+        InputError: One line that names the key or file, what it is and what was
             expected.
     """
     if config.source == "folder":
@@ -115,10 +116,10 @@ def spread(source: Source, count: int) -> Source:
     patient.
 
     Raises:
-        ValueError: If `count` is negative.
+        InputError: If `count` is negative.
     """
     if count < 0:
-        raise ValueError(f"count = {count}: expected 0 (all images) or more")
+        raise InputError(f"count = {count}: expected 0 (all images) or more")
     if count == 0 or count >= len(source):
         return source
     return Subset(source, [i * len(source) // count for i in range(count)])
@@ -136,18 +137,18 @@ class TfdsSource:
 
         self._label = f"config.data.path = {config.path!r}"
         if not (Path(config.path) / "dataset_info.json").is_file():
-            raise ValueError(f"{self._label}: no dataset_info.json in this folder")
+            raise InputError(f"{self._label}: no dataset_info.json in this folder")
         builder: Any = tfds.builder_from_directory(config.path)
         if split not in builder.info.splits:
             listing = ", ".join(builder.info.splits) or "none"
-            raise ValueError(f"{self._label}: no split {split!r}; it has {listing}")
+            raise InputError(f"{self._label}: no split {split!r}; it has {listing}")
         if "image" not in builder.info.features:
-            raise ValueError(f"{self._label}: no feature 'image' in this dataset")
+            raise InputError(f"{self._label}: no feature 'image' in this dataset")
         feature: Any = builder.info.features["image"]
         encoded = isinstance(feature, tfds.features.Image)
-        uint16 = encoded and np.dtype(feature.np_dtype) == np.uint16
+        uint16 = encoded and feature.np_dtype == np.uint16
         if uint16 and importlib.util.find_spec("cv2") is None:
-            raise ValueError(
+            raise InputError(
                 f"{self._label}: decoding its uint16 images needs OpenCV; install "
                 "opencv-python-headless"
             )
@@ -163,7 +164,7 @@ class TfdsSource:
         if image.ndim == 3 and image.shape[-1] == 1:
             image = image[..., 0]
         if image.ndim != 2 or image.dtype.kind not in "uif":
-            raise ValueError(
+            raise InputError(
                 f"{self.name(index)}: feature 'image' has shape {image.shape} and type "
                 f"{image.dtype}; expected one real channel"
             )
@@ -181,7 +182,7 @@ def _open_records(builder: Any, split: Split, label: str) -> Any:
     try:
         return builder.as_data_source(split=split)
     except NotImplementedError as error:
-        raise ValueError(
+        raise InputError(
             f"{label}: not in array_record format, which random access needs; prepare "
             "it with file_format='array_record'"
         ) from error

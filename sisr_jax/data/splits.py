@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from sisr_jax.data import dicom
+from sisr_jax.errors import InputError
 
 Split = Literal["train", "validation", "test"]
 
@@ -85,12 +86,12 @@ def read_splits_csv(csv_file: Path, *, root: Path) -> dict[Path, Split]:
         Split of each file, sorted by path.
 
     Raises:
-        ValueError: If the CSV or a listed file is absent, a column is missing, a
+        InputError: If the CSV or a listed file is absent, a column is missing, a
             split is unknown, a path leaves the base folder, or a file is listed
             twice.
     """
     if not csv_file.is_file():
-        raise ValueError(f"config.data.splits_csv = {str(csv_file)!r}: no such file")
+        raise InputError(f"config.data.splits_csv = {str(csv_file)!r}: no such file")
     folder, data = csv_file.parent.resolve(), root.resolve()
     base = folder if data.is_relative_to(folder) else data
     splits: dict[Path, Split] = {}
@@ -98,16 +99,16 @@ def read_splits_csv(csv_file: Path, *, root: Path) -> dict[Path, Split]:
         # Lexical: a symbolic link inside the folder is the owner's decision.
         absolute = Path(os.path.normpath(base / name))
         if not absolute.is_relative_to(base):
-            raise ValueError(f"{csv_file}, line {line}: {name!r} is outside {base}")
+            raise InputError(f"{csv_file}, line {line}: {name!r} is outside {base}")
         if not absolute.is_relative_to(data):
             continue
         file = root / absolute.relative_to(data)
         if not file.is_file():
-            raise ValueError(
+            raise InputError(
                 f"{csv_file}, line {line}: {name!r}: no such file in {base}"
             )
         if file in splits:
-            raise ValueError(f"{csv_file}, line {line}: {name!r} is listed twice")
+            raise InputError(f"{csv_file}, line {line}: {name!r} is listed twice")
         splits[file] = split
     return dict(sorted(splits.items()))
 
@@ -121,12 +122,12 @@ def _read_rows(csv_file: Path) -> list[tuple[int, str, Split]]:
             if not missing:
                 rows = [(reader.line_num, r["file"], r["split"]) for r in reader]
     except (csv.Error, UnicodeDecodeError) as error:
-        raise ValueError(f"{csv_file}: not a UTF-8 CSV file ({error})") from error
+        raise InputError(f"{csv_file}: not a UTF-8 CSV file ({error})") from error
     if missing:
-        raise ValueError(f"{csv_file}: no column {', '.join(sorted(missing))}")
+        raise InputError(f"{csv_file}: no column {', '.join(sorted(missing))}")
     for line, name, split in rows:
         if not name or split not in _NAMES:
-            raise ValueError(
+            raise InputError(
                 f"{csv_file}, line {line}: file {name!r}, split {split!r}; expected a "
                 f"file and one of {', '.join(_NAMES)}"
             )

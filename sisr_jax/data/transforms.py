@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from sisr_jax.errors import InputError
+
 
 def to_unit_range(image: np.ndarray, window: tuple[float, float]) -> np.ndarray:
     """Maps the window onto [0, 1] and clips what lies outside.
@@ -20,11 +22,11 @@ def to_unit_range(image: np.ndarray, window: tuple[float, float]) -> np.ndarray:
         float32 of the same shape, in [0, 1].
 
     Raises:
-        ValueError: If the window is empty.
+        InputError: If the window is empty.
     """
     low, high = window
     if not low < high:
-        raise ValueError(f"window = {window}: expected low < high")
+        raise InputError(f"window = {window}: expected low < high")
     scaled = (image.astype(np.float32) - np.float32(low)) / np.float32(high - low)
     return np.clip(scaled, 0, 1)
 
@@ -41,14 +43,14 @@ def check_fit(
         name: What the message calls the image.
 
     Raises:
-        ValueError: If it does not fit.
+        InputError: If it does not fit.
     """
     exact = fit == "exact"
     if exact and tuple(size) == tuple(wanted):
         return
     if not exact and len(size) == 2 and size[0] >= wanted[0] and size[1] >= wanted[1]:
         return
-    raise ValueError(
+    raise InputError(
         f"{name} is {size_text(size)}, expected {'' if exact else 'at least '}"
         f"{size_text(wanted)} (config.data.shape, config.data.fit = {fit!r})"
     )
@@ -67,11 +69,11 @@ def check_finite(image: np.ndarray, *, name: str) -> None:
         name: What the message calls the image.
 
     Raises:
-        ValueError: If a value is not finite.
+        InputError: If a value is not finite.
     """
     bad = image.size - int(np.count_nonzero(np.isfinite(image)))
     if bad:
-        raise ValueError(f"{name}: {bad} of {image.size} pixels are NaN or infinite")
+        raise InputError(f"{name}: {bad} of {image.size} pixels are NaN or infinite")
 
 
 def check_not_constant(image: np.ndarray, *, name: str) -> None:
@@ -82,11 +84,11 @@ def check_not_constant(image: np.ndarray, *, name: str) -> None:
         name: What the message calls the image.
 
     Raises:
-        ValueError: If all pixels are equal.
+        InputError: If all pixels are equal.
     """
     low, high = float(image.min()), float(image.max())
     if low == high:
-        raise ValueError(
+        raise InputError(
             f"{name}: constant image, every pixel is {low:g} after config.data.window; "
             "check the window and png_rescale, or remove the image"
         )
@@ -103,7 +105,7 @@ def central_crop(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
         A view `[*shape]`.
 
     Raises:
-        ValueError: If the image is smaller than `shape`.
+        InputError: If the image is smaller than `shape`.
     """
     rows, columns = _surplus(image, shape)
     return _window(image, (rows // 2, columns // 2), shape)
@@ -123,7 +125,7 @@ def random_crop(
         A view `[*shape]`.
 
     Raises:
-        ValueError: If the image is smaller than `shape`.
+        InputError: If the image is smaller than `shape`.
     """
     rows, columns = _surplus(image, shape)
     top, left = rng.integers(0, [rows + 1, columns + 1])
@@ -133,7 +135,7 @@ def random_crop(
 def _surplus(image: np.ndarray, shape: tuple[int, int]) -> tuple[int, int]:
     rows, columns = image.shape[0] - shape[0], image.shape[1] - shape[1]
     if image.ndim != 2 or rows < 0 or columns < 0:
-        raise ValueError(
+        raise InputError(
             f"image of shape {image.shape} is smaller than the crop {tuple(shape)}"
         )
     return rows, columns

@@ -12,6 +12,7 @@ over standard deviation 1.91). Rows are depth, columns are scan lines.
 import numpy as np
 
 from sisr_jax.data.drawing import Canvas, Ellipse
+from sisr_jax.errors import InputError
 
 DYNAMIC_RANGE_DB = 60.0
 # Echo level, relative to average tissue, that saturates the display.
@@ -32,10 +33,10 @@ def ultrasound_phantom(seed: int, index: int, shape: tuple[int, int]) -> np.ndar
         ends.
 
     Raises:
-        ValueError: If `shape` is too small.
+        InputError: If `shape` is too small.
     """
     if min(shape) < 16:
-        raise ValueError(f"shape = {shape}: an ultrasound phantom needs 16x16 or more")
+        raise InputError(f"shape = {shape}: an ultrasound phantom needs 16x16 or more")
     rng = np.random.default_rng([seed, index])
     diffuse, specular = _anatomy(rng, shape)
     envelope = speckle(rng, diffuse, specular)

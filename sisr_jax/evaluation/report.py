@@ -2,17 +2,11 @@
 
 import jax
 from etils import epath
+
+from sisr_jax.config import Config, SparseViewCT
 from sisr_jax.data.sources import open_source
 from sisr_jax.evaluation.baselines import PRIMARY_BASELINE
 from sisr_jax.evaluation.figure import comparison_figure
-from sisr_jax.evaluation.table import (
-    format_markdown,
-    format_table,
-    summarise,
-    write_csv,
-)
-
-from sisr_jax.config import Config, SparseViewCT
 from sisr_jax.evaluation.scoring import (
     DEGRADED,
     HR,
@@ -20,6 +14,12 @@ from sisr_jax.evaluation.scoring import (
     Weights,
     averaged_generator,
     score_split,
+)
+from sisr_jax.evaluation.table import (
+    format_markdown,
+    format_table,
+    summarise,
+    write_csv,
 )
 from sisr_jax.parallel import make_mesh, replicated
 from sisr_jax.train import phases

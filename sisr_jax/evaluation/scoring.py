@@ -12,11 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 from clu import metrics as clu_metrics
 from jax.sharding import Mesh
+
 from sisr_jax.data.pipeline import evaluation_batches
 from sisr_jax.data.sources import Source
 from sisr_jax.evaluation.baselines import PRIMARY_BASELINE, baselines
 from sisr_jax.evaluation.table import Score
-
 from sisr_jax.metrics import psnr, ssim
 from sisr_jax.parallel import batch_sharding, replicated, to_devices
 from sisr_jax.train.state import TrainState
@@ -80,23 +80,23 @@ def score_split(
     scores: list[Score] = []
     kept: dict[str, list[np.ndarray]] = {}
     num_kept = 0
-    for batch in evaluation_batches(
-        source, task.config.data, batch_size=task.config.evaluation.batch_size
-    ):
-        images, values = jax.device_get(
-            estimate(dict(generators), key, to_devices(batch, mesh))
-        )
-        valid = np.flatnonzero(batch.mask)
-        for row in valid:
-            name = source.name(int(batch.index[row]))
-            scores += [
-                Score(method, name, float(pair[0][row]), float(pair[1][row]))
-                for method, pair in values.items()
-            ]
-        wanted = valid[: num_examples - num_kept]
-        num_kept += len(wanted)
-        for name, image in images.items():
-            kept.setdefault(name, []).append(image[wanted])
+    batch_size = task.config.evaluation.batch_size
+    with evaluation_batches(source, task.config.data, batch_size=batch_size) as batches:
+        for batch in batches:
+            images, values = jax.device_get(
+                estimate(dict(generators), key, to_devices(batch, mesh))
+            )
+            valid = np.flatnonzero(batch.mask)
+            for row in valid:
+                name = source.name(int(batch.index[row]))
+                scores += [
+                    Score(method, name, float(psnrs[row]), float(ssims[row]))
+                    for method, (psnrs, ssims) in values.items()
+                ]
+            wanted = valid[: num_examples - num_kept]
+            num_kept += len(wanted)
+            for name, image in images.items():
+                kept.setdefault(name, []).append(image[wanted])
     by_method = {
         name: i for i, name in enumerate([*baselines(task.config), *generators])
     }

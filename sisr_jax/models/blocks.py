@@ -13,6 +13,8 @@ import jax.numpy as jnp
 from jax.nn.initializers import Initializer, variance_scaling
 from jax.typing import DTypeLike
 
+from sisr_jax.models.convolution import convolve
+
 Norm = Literal["batch", "group", "none"]
 
 # He et al. 2015 ("Delving Deep into Rectifiers"): both the initial slope and the
@@ -22,17 +24,6 @@ before_activation = variance_scaling(
     2 / (1 + INITIAL_SLOPE**2), "fan_in", "truncated_normal"
 )
 linear = variance_scaling(1.0, "fan_in", "truncated_normal")
-
-
-def convolve(image: jax.Array, kernel: jax.Array, stride: int = 1) -> jax.Array:
-    """Cross-correlation with zero padding that keeps the size (divided by stride)."""
-    return jax.lax.conv_general_dilated(
-        image,
-        kernel,
-        (stride, stride),
-        "SAME",
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-    )
 
 
 class Conv(nn.Module):

@@ -23,21 +23,26 @@ from jax import lax
 _BLOCK_PIXELS = 4096
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(2,))
 def convolve(image: jax.Array, kernel: jax.Array, stride: int = 1) -> jax.Array:
     """Cross-correlation with zero padding that divides the size by the stride.
 
     Equal to `lax.conv_general_dilated` with `"SAME"` padding, values and gradients.
+    Differentiable in reverse mode only.
 
     Args:
         image: `[batch, height, width, inputs]`.
-        kernel: `[size, size, inputs, outputs]`, of the image's type.
+        kernel: `[size, size, inputs, outputs]`, of the image's type; `size` is odd.
         stride: Step between output pixels.
 
     Returns:
         `[batch, ceil(height / stride), ceil(width / stride), outputs]`.
+
+    Raises:
+        ValueError: If the kernel is not square with an odd side.
     """
-    return _convolve(image, kernel, stride)
+    if kernel.shape[0] != kernel.shape[1] or kernel.shape[0] % 2 == 0:
+        raise ValueError(f"kernel {kernel.shape}: expected a square with an odd side")
+    return _convolve_trainable(image, kernel, stride)
 
 
 def _convolve(image: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
@@ -48,6 +53,9 @@ def _convolve(image: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
         "SAME",
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
     )
+
+
+_convolve_trainable = jax.custom_vjp(_convolve, nondiff_argnums=(2,))
 
 
 def _forward(
@@ -67,18 +75,20 @@ def _backward(
         image,
         cotangent,
         cpu=partial(_kernel_gradient_by_blocks, size=len(kernel), stride=stride),
-        default=partial(_kernel_gradient, kernel=kernel, stride=stride),
+        default=partial(_kernel_gradient, size=len(kernel), stride=stride),
     )
     return image_gradient, kernel_gradient
 
 
-convolve.defvjp(_forward, _backward)
+_convolve_trainable.defvjp(_forward, _backward)
 
 
 def _kernel_gradient(
-    image: jax.Array, cotangent: jax.Array, *, kernel: jax.Array, stride: int
+    image: jax.Array, cotangent: jax.Array, *, size: int, stride: int
 ) -> jax.Array:
     """XLA's own: the transpose of the convolution as a function of the kernel."""
+    shape = (size, size, image.shape[-1], cotangent.shape[-1])
+    kernel = jax.ShapeDtypeStruct(shape, image.dtype)
     transpose = jax.linear_transpose(lambda k: _convolve(image, k, stride), kernel)
     return transpose(cotangent)[0]
 
@@ -86,57 +96,49 @@ def _kernel_gradient(
 def _kernel_gradient_by_blocks(
     image: jax.Array, cotangent: jax.Array, *, size: int, stride: int
 ) -> jax.Array:
-    """Sum over blocks of rows of one matrix product for each tap."""
+    """Sum over blocks of rows, and for each row of taps, of one matrix product."""
     batch, rows, columns, outputs = cotangent.shape
     inputs = image.shape[-1]
-    pads = lax.padtype_to_pads(
-        image.shape[1:3], (size, size), (stride, stride), "SAME"
-    )
-    # Shifted copies are made of the side with fewer channels. Shifting the
+    block = _block_rows(rows, batch * columns)
+    if block == rows:
+        return _kernel_gradient(image, cotangent, size=size, stride=stride)
+    pads = lax.padtype_to_pads(image.shape[1:3], (size, size), (stride, stride), "SAME")
+    # Shifted copies are made of the side with fewer channels; shifting the
     # cotangent instead of the image mirrors the taps.
     mirrored = stride == 1 and outputs < inputs
     moving, fixed = (cotangent, image) if mirrored else (image, cotangent)
-    pads = [(high, low) for low, high in pads] if mirrored else pads
     moving = jnp.pad(moving, ((0, 0), *pads, (0, 0)))
-    block = _block_rows(rows, batch * columns)
-    reach = (block - 1) * stride + size
+    height, width = (block - 1) * stride + 1, (columns - 1) * stride + 1
 
     def add_block(index: jax.Array, total: jax.Array) -> jax.Array:
-        start = index * block
-        window = lax.dynamic_slice_in_dim(moving, start * stride, reach, 1)
-        still = lax.dynamic_slice_in_dim(fixed, start, block, 1)
-        shifted = _shifts(window, size, stride, (block, columns))
-        return total + jnp.einsum(
-            "btpm,bpf->btmf",
-            shifted,
-            still.reshape(batch, -1, still.shape[-1]),
-            preferred_element_type=jnp.float32,
-        )
+        still = lax.dynamic_slice_in_dim(fixed, index * block, block, 1)
+        still = still.reshape(batch, -1, fixed.shape[-1])
+
+        def add_row(row: jax.Array, total: jax.Array) -> jax.Array:
+            start = index * block * stride + row
+            window = lax.dynamic_slice_in_dim(moving, start, height, 1)[:, ::stride]
+            taps = [window[:, :, j : j + width : stride] for j in range(size)]
+            shifted = jnp.stack(taps, 1).reshape(batch, size, -1, moving.shape[-1])
+            return total.at[row].add(
+                jnp.einsum(
+                    "btpm,bpf->btmf",
+                    shifted,
+                    still,
+                    preferred_element_type=jnp.float32,
+                )
+            )
+
+        return lax.fori_loop(0, size, add_row, total)
 
     # Each example keeps its own sum: on a sharded batch the devices then meet once,
     # after the loop, and not in every turn of it.
-    shape = (batch, size * size, moving.shape[-1], fixed.shape[-1])
+    shape = (size, batch, size, moving.shape[-1], fixed.shape[-1])
     total = lax.fori_loop(0, rows // block, add_block, jnp.zeros(shape, jnp.float32))
-    taps = total.sum(0)
-    taps = taps[::-1].swapaxes(1, 2) if mirrored else taps
-    return taps.reshape(size, size, inputs, outputs).astype(image.dtype)
+    gradient = total.sum(1).astype(image.dtype)
+    return gradient[::-1, ::-1].swapaxes(2, 3) if mirrored else gradient
 
 
 def _block_rows(rows: int, pixels_per_row: int) -> int:
     """The largest divisor of `rows` that keeps a block within its pixels."""
     limit = max(1, _BLOCK_PIXELS // pixels_per_row)
     return max(n for n in range(1, min(limit, rows) + 1) if rows % n == 0)
-
-
-def _shifts(
-    window: jax.Array, size: int, stride: int, shape: tuple[int, int]
-) -> jax.Array:
-    """All taps' views of a padded window: `[batch, size**2, pixels, channels]`."""
-    batch, channels = len(window), window.shape[-1]
-    height, width = ((n - 1) * stride + 1 for n in shape)
-    views = [
-        window[:, i : i + height : stride, j : j + width : stride]
-        for i in range(size)
-        for j in range(size)
-    ]
-    return jnp.stack([view.reshape(batch, -1, channels) for view in views], 1)

@@ -41,7 +41,8 @@ class CheckpointReader:
         self._open(workdir, ocp.CheckpointManagerOptions(read_only=True))
 
     def _open(self, workdir: epath.Path, options: ocp.CheckpointManagerOptions) -> None:
-        self._folder = workdir / _FOLDER
+        # Orbax insists on absolute paths.
+        self._folder = workdir.resolve() / _FOLDER
         self._manager = ocp.CheckpointManager(self._folder, options=options)
 
     def steps(self) -> tuple[int, ...]:
@@ -143,6 +144,10 @@ class Checkpointer(CheckpointReader):
             int(state.step), args=ocp.args.Composite(**items), metrics=metrics
         )
 
+    def wait(self) -> None:
+        """Blocks until the save under way is complete."""
+        self._manager.wait_until_finished()
+
     def restore_newest(self, target: TrainState) -> TrainState | None:
         """As the reader's; unreadable newer checkpoints are moved out of the way.
 
@@ -190,7 +195,7 @@ def load_weights(workdir: epath.Path, name: str, target: NetworkState) -> Any:
         reader.close()
     if not steps:
         raise CheckpointError(f"{source}: it has no complete checkpoint yet")
-    item = ocp.StandardCheckpointer().restore(folder / str(steps[-1]) / name)
+    item = ocp.StandardCheckpointer().restore(folder.resolve() / str(steps[-1]) / name)
     found = {
         "params": item["ema"] if name == "generator" else item["params"],
         "batch_stats": item.get("batch_stats") or {},

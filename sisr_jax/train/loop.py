@@ -6,7 +6,6 @@ the next ones arrive, so logging does not block the step just dispatched; they
 are on disk before a checkpoint of the same step is.
 """
 
-import itertools
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -17,7 +16,8 @@ from clu import parameter_overview
 from etils import epath
 
 from sisr_jax import writers
-from sisr_jax.data.pipeline import evaluation_batches, training_batches
+from sisr_jax.data.pipeline import Batches, evaluation_batches, training_batches
+from sisr_jax.data.sources import spread
 from sisr_jax.evaluation.scoring import compile_samples, compile_validation
 from sisr_jax.parallel import to_devices
 from sisr_jax.train import phases
@@ -42,17 +42,19 @@ def train(run: Run) -> TrainState:
     start = int(state.step)
     _describe_parameters(run.workdir, state)
     writer = _open_writers(run.workdir, start)
-    progress = writers.Progress(phases.total_steps(config.phases), start)
     batches = training_batches(
         run.training, config.data, seed=config.seed, start_step=start
     )
+    total = phases.total_steps(config.phases)
     try:
-        with jax.set_mesh(run.mesh):
+        with (
+            jax.set_mesh(run.mesh),
+            batches,
+            writers.Progress(total=total, start=start) as progress,
+        ):
             session = _Session(run, checkpointer, writer, progress)
             return session.run(state, batches, is_resumed=is_resumed)
     finally:
-        progress.close()
-        batches.close()
         checkpointer.close()
         writer.close()
 
@@ -89,11 +91,10 @@ class _Session:
                 break
             phase = phases.phase_at(config.phases, step)
             state, metrics = self._update(state, next(batches), phase.name)
-            written = {}
             if step + 1 == phase.stop or _is_due(step + 1, config.log.every_steps):
                 metrics["perf/steps_per_second"] = self._clock.rate(step + 1)
-                written = self._scalars.push(step + 1, metrics)
-            self._progress.update(step + 1, phase.name, _headline(written))
+                self._scalars.push(step + 1, metrics)
+            self._progress.update(phase.name, self._scalars.latest)
         self._scalars.flush()
         self._checkpointer.wait()
         return state
@@ -128,16 +129,18 @@ class _Session:
 
     def _evaluate(self, state: TrainState, step: int) -> float:
         total = None
-        for batch in _validation_batches(self._run):
-            metrics = self._validate(state, to_devices(batch, self._run.mesh))
-            total = metrics if total is None else total.merge(metrics)
+        with _validation_batches(self._run) as batches:
+            for batch in batches:
+                metrics = self._validate(state, to_devices(batch, self._run.mesh))
+                total = metrics if total is None else total.merge(metrics)
         assert total is not None, "sources are never empty"
         values = {f"eval/{k}": float(v) for k, v in total.compute().items()}
         self._writer.write_scalars(step, values)
         return values["eval/psnr"]
 
     def _write_samples(self, state: TrainState, step: int) -> None:
-        batch = next(iter(_validation_batches(self._run)))
+        with _validation_batches(self._run) as batches:
+            batch = next(batches)
         images = jax.device_get(self._samples(state, to_devices(batch, self._run.mesh)))
         self._writer.write_images(
             step, {f"sample/{name}": image[0] for name, image in images.items()}
@@ -160,23 +163,16 @@ class _Clock:
         return rate
 
 
-def _headline(record: dict[str, float]) -> dict[str, float]:
-    """The few numbers of a record that the progress line has room for."""
-    shown = ("loss/pixel", "loss/discriminator", "train/psnr")
-    return {name: record[name] for name in shown if name in record}
-
-
 def _is_due(step: int, every_steps: int) -> bool:
     return step % every_steps == 0
 
 
-def _validation_batches(run: Run) -> Iterator[Batch]:
-    batch_size = run.config.evaluation.batch_size
-    num_images = run.config.evaluation.num_validation or len(run.validation)
-    with evaluation_batches(
-        run.validation, run.config.data, batch_size=batch_size
-    ) as batches:
-        yield from itertools.islice(batches, -(-num_images // batch_size))
+def _validation_batches(run: Run) -> Batches:
+    return evaluation_batches(
+        spread(run.validation, run.config.evaluation.num_validation),
+        run.config.data,
+        batch_size=run.config.evaluation.batch_size,
+    )
 
 
 def _open_writers(workdir: epath.Path, step: int) -> writers.MetricWriter:

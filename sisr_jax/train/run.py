@@ -14,7 +14,7 @@ from sisr_jax.train import phases
 from sisr_jax.train import workdir as workdirs
 from sisr_jax.train.checkpoint import Checkpointer, load_weights
 from sisr_jax.train.state import TrainState
-from sisr_jax.train.task import Task, abstract_state, build_task, create_state
+from sisr_jax.train.task import Task, abstract_state, build_task, fresh_state
 
 _NETWORKS = ("generator", "discriminator")
 
@@ -94,7 +94,7 @@ def first_state(run: Run, checkpointer: Checkpointer) -> tuple[TrainState, bool]
     if restored is not None:
         logging.info("resuming at step %d", int(restored.step))
         return restored, True
-    state = jax.jit(lambda: create_state(run.task), out_shardings=whole)()
+    state = fresh_state(run.task, whole)
     if "discriminator" in run.weights:
         weights = jax.device_put(run.weights["discriminator"], whole)
         state = state.replace(discriminator=state.discriminator.replace(**weights))

@@ -10,8 +10,7 @@ from flax import struct
 from sisr_jax.types import Key
 
 
-@struct.dataclass
-class NetworkState:
+class NetworkState(struct.PyTreeNode):
     """One network and its optimiser.
 
     Attributes:
@@ -25,8 +24,7 @@ class NetworkState:
     opt_state: Any
 
 
-@struct.dataclass
-class TrainState:
+class TrainState(struct.PyTreeNode):
     """All that a run is, between two steps.
 
     Attributes:

@@ -65,6 +65,18 @@ def create_state(task: Task) -> TrainState:
     return initial_state(key, generator, discriminator)
 
 
+def fresh_state(task: Task, sharding: Any) -> TrainState:
+    """Allocates the state before the first step on a sharding."""
+    # Runs once: optimising its many small random-number kernels would take XLA:CPU
+    # ten times longer than running them as they are.
+    options = {"xla_backend_optimization_level": 0}
+    return jax.jit(
+        lambda: create_state(task),
+        out_shardings=sharding,
+        compiler_options=options if jax.default_backend() == "cpu" else None,
+    )()
+
+
 def abstract_state(task: Task, sharding: Any) -> TrainState:
     """Shapes and dtypes of the state, on a sharding, without allocating it."""
     return jax.tree.map(

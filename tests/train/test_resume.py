@@ -97,9 +97,7 @@ def _final_state(workdir):
     reader = CheckpointReader(workdir)
     try:
         assert reader.steps()[-1] == LAST_STEP
-        return reader.restore(
-            LAST_STEP, abstract_state(task, replicated(make_mesh(1)))
-        )
+        return reader.restore(LAST_STEP, abstract_state(task, replicated(make_mesh(1))))
     finally:
         reader.close()
 

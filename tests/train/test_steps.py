@@ -9,7 +9,7 @@ import pytest
 
 from sisr_jax.parallel import make_mesh, replicated, to_devices
 from sisr_jax.train.steps import STEPS, compile_step
-from sisr_jax.train.task import build_task, create_state
+from sisr_jax.train.task import build_task, fresh_state
 from sisr_jax.types import Batch
 
 CONFIGS = ("ct_srgan", "us_srgan")
@@ -32,7 +32,7 @@ def make_batch(config, seed=0):
 def _setup(load, name, changes=()):
     config = load(name, **dict(changes))
     task = build_task(config)
-    return task, jax.jit(lambda: create_state(task))()
+    return task, fresh_state(task, None)
 
 
 def _same(a, b):
@@ -107,9 +107,7 @@ def test_adversarial_step_is_a_discriminator_step_before_a_generator_step(load_c
 
 
 def test_without_adversarial_weight_the_generator_follows_pixels_alone(load_config):
-    task, state = _setup(
-        load_config, "ct_srgan", (("loss__adversarial_weight", 0.0),)
-    )
+    task, state = _setup(load_config, "ct_srgan", (("loss__adversarial_weight", 0.0),))
     batch = make_batch(task.config)
     pixels, a = jax.jit(functools.partial(STEPS["generator"], task))(state, batch)
     joint, b = jax.jit(functools.partial(STEPS["adversarial"], task))(state, batch)
@@ -150,9 +148,7 @@ def test_devices_do_not_matter(load_config, name, phase):
     for count in (1, 4):
         mesh = make_mesh(count)
         with jax.set_mesh(mesh):
-            state = jax.jit(
-                lambda: create_state(task), out_shardings=replicated(mesh)
-            )()
+            state = fresh_state(task, replicated(mesh))
             step = compile_step(task, phase, mesh)
             batch = to_devices(make_batch(task.config), mesh)
             text = step.lower(state, batch).compile().as_text()
@@ -166,7 +162,7 @@ def test_devices_do_not_matter(load_config, name, phase):
 def test_state_is_donated(load_config):
     task, _ = _setup(load_config, "ct_srgan")
     mesh = make_mesh(1)
-    state = jax.jit(lambda: create_state(task), out_shardings=replicated(mesh))()
+    state = fresh_state(task, replicated(mesh))
     kernel = jax.tree.leaves(state.generator.params)[0]
     compile_step(task, "generator", mesh)(
         state, to_devices(make_batch(task.config), mesh)

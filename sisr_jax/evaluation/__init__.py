@@ -1,0 +1,1 @@
+"""Scores, baselines, tables and figures of a trained or untrained method."""

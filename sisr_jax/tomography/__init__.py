@@ -1,0 +1,23 @@
+"""Parallel-beam CT: projection, its exact transpose and filtered back-projection.
+
+Conventions, those of scikit-image's `radon` and `iradon` with `circle=False`:
+
+* A plane is `[..., row, column]`, rows downwards; a sinogram is
+  `[..., angle, detector]` (scikit-image has the transpose of that).
+* Lengths are in pixels, the detector pitch is one pixel, angles are radians.
+  A sinogram value is a line integral: pixel value times pixels.
+* The rotation centre is the centre of pixel `size // 2` along both axes, and is
+  seen by detector `num_detectors // 2` at every angle.
+* With `x` to the right and `y` upwards from that centre, detector offset `s` at
+  angle `t` collects the line `x cos t + y sin t = s`. Angle 0 therefore sums
+  down the columns, and the angle grows anti-clockwise on the displayed image.
+
+The numerics are those of scikit-image 0.26 in every detail; the package needs
+only jax, numpy and jaxtyping.
+"""
+
+from sisr_jax.tomography.fbp import fbp
+from sisr_jax.tomography.geometry import ParallelBeam
+from sisr_jax.tomography.radon import back_project, radon
+
+__all__ = ["ParallelBeam", "back_project", "fbp", "radon"]

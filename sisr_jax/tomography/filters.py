@@ -1,0 +1,76 @@
+"""Frequency responses of the filters of filtered back-projection.
+
+NumPy in float64, evaluated on the host. Frequencies are cycles per detector.
+"""
+
+import numpy as np
+from jaxtyping import Float
+
+
+def padded_length(num_detectors: int) -> int:
+    """FFT length of one view: a power of two, at least twice the view and 64.
+
+    Twice, so that the circular convolution does not wrap around.
+    """
+    return max(64, 1 << (2 * num_detectors - 1).bit_length())
+
+
+def response(filter_name: str, length: int) -> Float[np.ndarray, " frequencies"]:
+    """Frequency response of a filter for real views of even padded length.
+
+    The ramp is the transform of its band-limited impulse response sampled at
+    the detectors, Kak & Slaney (1988), "Principles of Computerized Tomographic
+    Imaging", chapter 3, eq. 61, with unit pitch. Its value at frequency 0 is
+    then small and positive; a sampled `|f|` would be 0 there and shift the mean
+    of the image. It is scaled to `2 |f|`, which `fbp` halves again.
+
+    Args:
+        filter_name: `ramp`, or the ramp times a `shepp-logan`, `cosine`,
+            `hamming` or `hann` window.
+        length: Padded length, see `padded_length`.
+
+    Returns:
+        Response at the `length // 2 + 1` frequencies of a real FFT.
+
+    Raises:
+        ValueError: If the name is unknown.
+    """
+    frequency = np.arange(length // 2 + 1) / length
+    windows = {
+        "ramp": np.ones_like(frequency),
+        "shepp-logan": np.sinc(frequency),
+        "cosine": np.cos(np.pi * frequency),
+        "hamming": _symmetric_window(0.54, length),
+        "hann": _symmetric_window(0.5, length),
+    }
+    if filter_name not in windows:
+        raise ValueError(
+            f"filter_name = {filter_name!r}: expected one of "
+            f"{', '.join(map(repr, windows))} or None"
+        )
+    return _ramp(length) * windows[filter_name]
+
+
+def _ramp(length: int) -> Float[np.ndarray, " frequencies"]:
+    index = np.arange(length)
+    distance = np.minimum(index, length - index)
+    impulse = np.zeros(length)
+    impulse[0] = 0.25
+    odd = distance % 2 == 1
+    impulse[odd] = -1.0 / (np.pi * distance[odd]) ** 2
+    return 2.0 * np.fft.rfft(impulse).real
+
+
+def _symmetric_window(
+    pedestal: float, length: int
+) -> Float[np.ndarray, " frequencies"]:
+    """Raised cosine as scikit-image has it: the symmetric kind, rolled by half.
+
+    A symmetric window of even length is not symmetric about frequency 0. Only
+    the real part of the filtered view is kept, and that equals filtering with
+    the mean of the positive and the negative frequency.
+    """
+    position = 2 * np.pi * np.arange(length) / (length - 1)
+    window = np.roll(pedestal - (1 - pedestal) * np.cos(position), -(length // 2))
+    positive = np.arange(length // 2 + 1)
+    return (window[positive] + window[-positive]) / 2

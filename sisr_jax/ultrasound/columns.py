@@ -1,0 +1,48 @@
+"""Lateral decimation of B-mode images."""
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Real
+
+from sisr_jax.types import Plane
+
+
+def decimate_columns(
+    image: Real[Array | np.ndarray, "*batch height width"],
+    factor: int = 4,
+    offset: int = 0,
+) -> Plane:
+    """Keeps every `factor`-th scan line of B-mode images.
+
+    A probe that fires fewer lines leaves the depth axis as it is. The lateral
+    axis loses samples without an anti-alias filter, since nothing was acquired
+    between the lines.
+
+    Args:
+        image: Planes whose columns are scan lines; float64 stays float64,
+            everything else becomes float32.
+        factor: Lines for each line kept, at least 1; must divide the width.
+        offset: First line kept, `0 <= offset < factor`.
+
+    Returns:
+        `[..., height, width // factor]`, the lines kept, in order.
+
+    Raises:
+        ValueError: If `factor` is below 1 or does not divide the width, or
+            `offset` is out of range.
+    """
+    image = jnp.asarray(image)
+    if image.ndim < 2:
+        raise ValueError(f"image of shape {image.shape}: expected [..., height, width]")
+    if factor < 1:
+        raise ValueError(f"factor = {factor}: expected at least 1")
+    if not 0 <= offset < factor:
+        raise ValueError(f"offset = {offset}: expected 0 <= offset < factor = {factor}")
+    width = image.shape[-1]
+    if width % factor:
+        raise ValueError(
+            f"factor = {factor}: expected a divisor of the width, image of shape "
+            f"{image.shape}"
+        )
+    image = image.astype(jnp.promote_types(image.dtype, jnp.float32))
+    return image[..., offset::factor]

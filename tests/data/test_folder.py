@@ -1,0 +1,107 @@
+import numpy as np
+import pytest
+from image_files import cut, make_config, ramp, write_dicom, write_png
+
+from sisr_jax.data.folder import open_folder
+
+
+def folder_config(path, **changes):
+    return make_config(source="folder", path=str(path), **changes)
+
+
+def write_split_csv(folder, splits):
+    lines = [f"{name},{split}" for name, split in splits.items()]
+    (folder / "splits.csv").write_text("\n".join(["file,split", *lines, ""]))
+    return str(folder / "splits.csv")
+
+
+def test_formats_are_mixed_in_sorted_order(tmp_path):
+    write_png(tmp_path / "b/2.png", ramp())
+    write_dicom(tmp_path / "b/10", ramp())
+    np.savez(tmp_path / "a.npz", image=ramp() - 32000.0)
+    write_png(tmp_path / ".hidden.png", ramp((2, 2)))
+    (tmp_path / "README.md").write_text("no image")
+    names = ["a.npz", "b/10", "b/2.png"]
+    csv = write_split_csv(tmp_path, dict.fromkeys(reversed(names), "train"))
+    source = open_folder(folder_config(tmp_path, splits_csv=csv), "train")
+    assert [source.name(i) for i in range(len(source))] == names
+    np.testing.assert_array_equal(source[0], ramp() - 32000)
+    np.testing.assert_array_equal(source[1], ramp() * 2.0 - 1024)
+    np.testing.assert_array_equal(source[2], ramp() - 32768.0)
+
+
+def test_without_a_csv_the_splits_cover_every_file_once(tmp_path):
+    for i in range(60):
+        write_png(tmp_path / f"P{i:02d}__0.png", ramp((16, 16), start=i))
+    np.savez(tmp_path / "P00__1.npz", image=ramp())
+    names = []
+    for split in ("train", "validation", "test"):
+        source = open_folder(folder_config(tmp_path), split)
+        names += [source.name(i) for i in range(len(source))]
+    assert len(names) == len(set(names)) == 61
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("missing", "no such folder"),
+        ("empty", r"no \.png, \.npz or DICOM file"),
+        ("text", r"no \.png, \.npz or DICOM file"),
+        ("one patient", r"no image in split 'test' \(train 1, .* 0, test 0\); too few"),
+    ],
+)
+def test_folder_without_images(tmp_path, kind, message):
+    path = tmp_path / "data"
+    if kind != "missing":
+        path.mkdir()
+    if kind == "text":
+        (path / "readme.txt").write_text("hello")
+    if kind == "one patient":
+        write_png(path / "P1__1.png", ramp())
+    with pytest.raises(ValueError, match=message) as error:
+        open_folder(folder_config(path), "test")
+    assert str(path) in str(error.value)
+
+
+def test_csv_without_the_split_or_without_the_folder(tmp_path):
+    write_png(tmp_path / "ct/a.png", ramp())
+    (tmp_path / "us").mkdir()
+    csv = write_split_csv(tmp_path, {"ct/a.png": "train"})
+    with pytest.raises(ValueError, match=r"'test'.*check the split"):
+        open_folder(folder_config(tmp_path / "ct", splits_csv=csv), "test")
+    with pytest.raises(ValueError, match="no row is a file in"):
+        open_folder(folder_config(tmp_path / "us", splits_csv=csv), "train")
+
+
+def test_listed_file_of_a_foreign_format(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"\xff\xd8")
+    csv = write_split_csv(tmp_path, {"a.jpg": "train"})
+    with pytest.raises(ValueError, match=r"a\.jpg: expected a \.png"):
+        open_folder(folder_config(tmp_path, splits_csv=csv), "train")
+
+
+@pytest.mark.parametrize(
+    ("sizes", "fit", "message"),
+    [
+        ([(16, 16), (16, 20)], "exact", r"a\.png is 16x16, .*b\.png is 16x20"),
+        ([(20, 20), (20, 20)], "exact", r"a\.png is 20x20, expected 16x16"),
+        ([(20, 20), (15, 40)], "crop", r"b\.png is 15x40, expected at least 16x16"),
+    ],
+)
+def test_sizes_that_do_not_fit(tmp_path, sizes, fit, message):
+    for name, size in zip("ab", sizes, strict=True):
+        write_png(tmp_path / f"{name}.png", ramp(size))
+    csv = write_split_csv(tmp_path, {"a.png": "train", "b.png": "train"})
+    with pytest.raises(ValueError, match=message) as error:
+        open_folder(folder_config(tmp_path, splits_csv=csv, fit=fit), "train")
+    assert "\n" not in str(error.value)
+
+
+def test_damage_is_found_when_the_folder_is_opened(tmp_path):
+    rng = np.random.default_rng(0)
+    for i in range(3):
+        write_png(tmp_path / f"{i}.png", rng.integers(0, 255, (16, 16), np.uint8))
+    cut(tmp_path / "2.png")
+    csv = write_split_csv(tmp_path, {f"{i}.png": "train" for i in range(3)})
+    with pytest.raises(ValueError, match=r"2\.png: truncated"):
+        open_folder(folder_config(tmp_path, splits_csv=csv), "train")

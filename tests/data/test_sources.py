@@ -1,0 +1,180 @@
+import csv
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from image_files import make_config, ramp, write_png
+
+from sisr_jax.data.pipeline import evaluation_batches, training_batches
+from sisr_jax.data.sources import CachedSource, open_source, spread
+
+SHARED = Path(__file__).parents[2].parent / "shared" / "data"
+needs_shared = pytest.mark.skipif(
+    not (SHARED / "manifest.csv").is_file(),
+    reason="the team's folder of real images is not beside the checkout",
+)
+
+
+class CountingSource:
+    def __init__(self, count):
+        self.reads = []
+        self._count = count
+
+    def __len__(self):
+        return self._count
+
+    def __getitem__(self, index):
+        self.reads.append(index)
+        return np.full((4, 4), index, np.float32)
+
+    def name(self, index):
+        return f"image {index}"
+
+
+def test_cache_reads_each_image_once_until_it_is_full():
+    inner = CountingSource(4)
+    source = CachedSource(inner, max_bytes=3 * 64)
+    for _ in range(3):
+        for i in range(4):
+            assert source[i][0, 0] == i
+    assert inner.reads == [0, 1, 2, 3, 3, 3]
+    assert source.name(2) == "image 2"
+    with pytest.raises(ValueError, match="read-only"):
+        source[0][0, 0] = 5
+
+
+@pytest.mark.parametrize(
+    ("count", "indices"), [(0, range(10)), (4, [0, 2, 5, 7]), (99, range(10))]
+)
+def test_spread_takes_evenly(count, indices):
+    source = spread(CountingSource(10), count)
+    assert [int(source[i][0, 0]) for i in range(len(source))] == list(indices)
+    assert source.name(1) == f"image {indices[1]}"
+    with pytest.raises(ValueError, match="count = -1"):
+        spread(source, -1)
+
+
+@pytest.mark.parametrize("kind", ["ct_phantoms", "ultrasound_phantoms"])
+def test_phantoms_open_by_their_config_name(kind):
+    source = open_source(make_config(source=kind), "validation", seed=3)
+    again = open_source(make_config(source=kind), "validation", seed=3)
+    other = open_source(make_config(source=kind), "validation", seed=4)
+    assert len(source) == 3
+    assert source.name(0).startswith(kind[:-1])
+    np.testing.assert_array_equal(source[1], again[1])
+    assert np.any(source[1] != other[1])
+
+
+def prepare_tfds(folder, image, images):
+    """Writes an array_record dataset, without TensorFlow; returns its folder."""
+    import tensorflow_datasets as tfds
+
+    class Tiny(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+        VERSION = tfds.core.Version("1.0.0")
+
+        def _info(self):
+            features = tfds.features.FeaturesDict({"image": image})
+            return tfds.core.DatasetInfo(builder=self, features=features)
+
+        def _split_generators(self, download_manager):
+            return {"train": self._generate_examples()}
+
+        def _generate_examples(self):
+            yield from ((i, {"image": value}) for i, value in enumerate(images))
+
+    builder = Tiny(data_dir=folder, file_format="array_record")
+    builder.download_and_prepare()
+    return str(builder.data_dir)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "start", "offset"), [(np.int16, -1000, 0), (np.uint16, 32000, -32768)]
+)
+def test_tfds_round_trip(tmp_path, dtype, start, offset):
+    import tensorflow_datasets as tfds
+
+    images = [ramp((16, 16, 1), dtype, start + i) for i in range(5)]
+    feature = tfds.features.Tensor(shape=(16, 16, 1), dtype=dtype)
+    path = prepare_tfds(tmp_path, feature, images)
+    config = make_config(source="tfds", path=path, window=(-2000.0, 2000.0))
+    source = open_source(config, "train", seed=0)
+    assert len(source) == 5
+    read = {float(source[i][0, 0]) for i in range(5)}
+    assert read == {start + i + offset for i in range(5)}
+    np.testing.assert_array_equal(np.diff(source[0], axis=1), 1)
+    assert len({source.name(i) for i in range(5)}) == 5
+    with training_batches(source, config, seed=0, start_step=0) as batches:
+        assert next(batches).hr.shape == (4, 16, 16, 1)
+    assert "tensorflow" not in sys.modules
+    with pytest.raises(ValueError, match="no split 'validation'; it has "):
+        open_source(config, "validation", seed=0)
+
+
+def test_tfds_uint16_images_need_opencv(tmp_path, monkeypatch):
+    import tensorflow_datasets as tfds
+
+    written = write_png(tmp_path / "a.png", ramp()).read_bytes()
+    feature = tfds.features.Image(shape=(16, 16, 1), dtype=np.uint16)
+    path = prepare_tfds(tmp_path, feature, [written])
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    config = make_config(source="tfds", path=path)
+    with pytest.raises(ValueError, match="install opencv-python-headless"):
+        open_source(config, "train", seed=0)
+
+
+def test_tfds_folder_that_is_none(tmp_path):
+    config = make_config(source="tfds", path=str(tmp_path / "nothing"))
+    with pytest.raises(ValueError, match=r"nothing'.*no dataset_info\.json"):
+        open_source(config, "train", seed=0)
+
+
+REAL = {
+    "ct": {"shape": (512, 512), "window": (-1024.0, 2000.0)},
+    "us": {
+        "shape": (256, 256),
+        "window": (0.0, 255.0),
+        "fit": "crop",
+        "png_rescale": (1.0, 0.0),
+    },
+}
+COUNTS = {"ct": (142, 22, 59), "us": (218, 56, 120)}
+
+
+@pytest.mark.parametrize(
+    "modality", [pytest.param(m, marks=needs_shared) for m in REAL]
+)
+def test_real_images_open_by_their_manifest(modality):
+    config = make_config(
+        source="folder",
+        path=str(SHARED / modality),
+        splits_csv=str(SHARED / "manifest.csv"),
+        batch_size=2,
+        **REAL[modality],
+    )
+    sources = [
+        open_source(config, split, seed=0) for split in ("train", "validation", "test")
+    ]
+    assert tuple(map(len, sources)) == COUNTS[modality]
+    with (SHARED / "manifest.csv").open(newline="") as file:
+        patients = {row["file"]: row["patient_id"] for row in csv.DictReader(file)}
+    found = [
+        {patients[f"{modality}/{source.name(i)}"] for i in range(len(source))}
+        for source in sources
+    ]
+    assert not found[0] & found[2]
+    with training_batches(sources[0], config, seed=0, start_step=0) as batches:
+        batch = next(batches)
+    assert batch.hr.shape == (2, *config.shape, 1)
+    with evaluation_batches(sources[1], config, batch_size=2) as batches:
+        batch = next(batches)
+    assert 0.01 < batch.hr.mean() < 0.9
+
+
+def test_open_source_reads_a_folder(tmp_path):
+    write_png(tmp_path / "P1__1.png", ramp())
+    config = make_config(source="folder", path=str(tmp_path))
+    source = open_source(config, "train", seed=0)
+    assert source[0] is source[0]
+    np.testing.assert_array_equal(source[0], ramp() - 32768.0)

@@ -1,0 +1,144 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from ellipse_phantom import project, rasterise
+from skimage.transform import iradon
+
+from sisr_jax.tomography import ParallelBeam, back_project, fbp, radon
+
+FILTERS = ["ramp", "shepp-logan", "cosine", "hamming", "hann", None]
+
+
+def random_sinogram(beam, *batch):
+    shape = (*batch, beam.num_angles, beam.num_detectors)
+    return np.random.default_rng(beam.size).random(shape).astype(np.float32)
+
+
+def reference(sinogram, beam, filter_name):
+    return iradon(
+        sinogram.astype(np.float64).T,
+        np.rad2deg(beam.angles),
+        output_size=beam.size,
+        circle=False,
+        filter_name=filter_name,
+    )
+
+
+def relative(value, expected):
+    return np.linalg.norm(value - expected) / np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize(
+    ("size", "k", "filter_name"),
+    [
+        *((n, 32, name) for n in (64, 101) for name in FILTERS),
+        *((n, 100, "ramp") for n in (1, 2, 3, 4, 17, 100, 128)),
+        *((64, k, "ramp") for k in (4, 8, 16)),
+        *(pytest.param(n, 16, "hann", marks=pytest.mark.slow) for n in (256, 512)),
+        *(pytest.param(n, 16, "ramp", marks=pytest.mark.slow) for n in (256, 512)),
+    ],
+)
+def test_parity_with_skimage(size, k, filter_name):
+    beam = ParallelBeam(size, 1000).every(k)
+    sinogram = random_sinogram(beam)
+    expected = reference(sinogram, beam, filter_name)
+    assert relative(fbp(sinogram, beam, filter_name), expected) <= 2e-5
+
+
+@pytest.mark.parametrize("degrees", [0.0, 45.0, 90.0, 135.0, 180.0, 270.0, -30.0])
+@pytest.mark.parametrize("size", [1, 2, 4, 16, 17])
+def test_views_on_the_edge_of_the_detectors(size, degrees):
+    beam = ParallelBeam(size, angles=np.deg2rad([degrees]))
+    sinogram = random_sinogram(beam)
+    image = fbp(sinogram, beam, None)
+    np.testing.assert_allclose(image, reference(sinogram, beam, None), atol=2e-6)
+
+
+def test_modes_and_leading_axes_agree():
+    beam = ParallelBeam(12, 30)
+    sinograms = jnp.asarray(random_sinogram(beam, 2, 3))
+    expected = fbp(sinograms, beam)
+    assert expected.shape == (2, 3, 12, 12)
+    modes = {
+        "jit": jax.jit(lambda x: fbp(x, beam))(sinograms),
+        "vmap": jax.vmap(jax.vmap(lambda x: fbp(x, beam)))(sinograms),
+        "single": jnp.stack([[fbp(x, beam) for x in row] for row in sinograms]),
+    }
+    with jax.disable_jit():
+        modes["eager"] = fbp(sinograms, beam)
+    for name, value in modes.items():
+        np.testing.assert_allclose(value, expected, atol=2e-6, err_msg=name)
+
+
+def test_gradients():
+    beam = ParallelBeam(8, 6)
+    x, y = jnp.asarray(random_sinogram(beam, 2))
+    weights = jnp.asarray(np.random.default_rng(2).random((8, 8)), jnp.float32)
+    operator = jax.jit(lambda s: fbp(s, beam, "hann"))
+    gradient = jax.grad(lambda s: (operator(s) * weights).sum())(x)
+    transposed = jax.linear_transpose(operator, x)(weights)[0]
+    np.testing.assert_allclose(gradient, transposed, rtol=1e-5, atol=1e-6)
+    gap = jnp.vdot(operator(y), weights) - jnp.vdot(y, transposed)
+    assert abs(gap) < 1e-6 * jnp.linalg.norm(y) * jnp.linalg.norm(transposed)
+    tangent = jax.jvp(operator, (x,), (y,))[1]
+    np.testing.assert_allclose(tangent, operator(y), rtol=1e-5, atol=1e-6)
+
+    def energy(s):
+        return (operator(s) ** 2).sum() / 2
+
+    twice = jax.grad(lambda s: (jax.grad(energy)(s) * y).sum())
+    np.testing.assert_allclose(jax.vmap(twice)(x[None])[0], jax.grad(energy)(y), 1e-4)
+
+
+def test_reconstructs_the_phantom_from_its_exact_projections():
+    beam = ParallelBeam(64, 180)
+    image = rasterise(64)
+    error = fbp(project(64, beam.angles, beam.num_detectors), beam) - image
+    assert np.sqrt((error**2).mean()) < 0.12
+    assert abs(error.mean()) < 2e-3
+
+
+def test_unfiltered_views_are_weighted_evenly():
+    beam = ParallelBeam(9, angles=[0.0, 0.1, 0.3])
+    ones = jnp.ones((3, beam.num_detectors))
+    np.testing.assert_allclose(fbp(ones, beam, None), np.pi / 2, rtol=1e-6)
+
+
+def test_result_type():
+    beam = ParallelBeam(8, 5)
+    for dtype in ("float16", "bfloat16", "int32", "float32"):
+        assert fbp(random_sinogram(beam).astype(dtype), beam).dtype == np.float32
+    with jax.enable_x64(True):
+        sinogram = random_sinogram(beam).astype(np.float64)
+        image = fbp(sinogram, beam, "hamming")
+        assert image.dtype == np.float64
+        assert relative(image, reference(sinogram, beam, "hamming")) < 1e-13
+
+
+@pytest.mark.parametrize("shape", [(12, 3), (3, 11), (4, 12)])
+def test_sinogram_of_another_shape(shape):
+    with pytest.raises(ValueError, match=r"shape .* expected \[\.\.\., 3, 12\]"):
+        fbp(jnp.zeros(shape), ParallelBeam(8, 3))
+
+
+def test_unknown_filter():
+    with pytest.raises(ValueError, match=r"'sharp': expected one of 'ramp'.* or None"):
+        fbp(jnp.zeros((3, 12)), ParallelBeam(8, 3), "sharp")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("through", [lambda f: f, lambda f: jax.grad(square(f))])
+@pytest.mark.parametrize("operator", [radon, back_project, fbp])
+def test_memory_of_a_full_scan(operator, through):
+    # The compiler's own figure: deterministic, unlike a peak of the process.
+    beam = ParallelBeam(512, 1000)
+    shape = (512, 512) if operator is radon else (1000, beam.num_detectors)
+    function = through(lambda x: operator(x, beam))
+    compiled = jax.jit(function).lower(jax.ShapeDtypeStruct(shape, jnp.float32))
+    memory = compiled.compile().memory_analysis()
+    assert memory.temp_size_in_bytes + memory.output_size_in_bytes < 500e6
+
+
+def square(function):
+    return lambda x: (function(x) ** 2).sum()

@@ -1,0 +1,110 @@
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from skimage.transform import radon as skimage_radon
+
+from sisr_jax.tomography import ParallelBeam
+from sisr_jax.tomography.geometry import join, split
+
+
+def test_equispaced_angles_exclude_the_endpoint():
+    beam = ParallelBeam(size=512, num_angles=1000)
+    np.testing.assert_allclose(beam.angles, np.arange(1000) * np.pi / 1000, rtol=1e-15)
+    assert (beam.size, beam.num_angles, beam.num_detectors) == (512, 1000, 725)
+    assert beam.angles.dtype == np.float64
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 16, 17, 100, 101, 128])
+def test_number_of_detectors_is_that_of_skimage(size):
+    expected = skimage_radon(np.zeros((size, size)), [0.0], circle=False).shape[0]
+    assert ParallelBeam(size, 1).num_detectors == expected
+
+
+@pytest.mark.parametrize(("k", "kept"), [(1, 1000), (16, 63), (32, 32), (1001, 1)])
+def test_every_keeps_each_kth_angle(k, kept):
+    beam = ParallelBeam(64, 1000)
+    assert beam.every(k).num_angles == kept
+    np.testing.assert_array_equal(beam.every(k).angles, beam.angles[::k])
+
+
+@pytest.mark.parametrize("container", [list, tuple, np.array, jnp.array])
+def test_explicit_angles(container):
+    beam = ParallelBeam(size=8, angles=container([0.5, 0.25]))
+    assert beam.angles.tolist() == [0.5, 0.25]
+    assert beam == ParallelBeam(8, angles=[0.5, 0.25])
+
+
+def test_equal_beams_share_one_compilation():
+    traces = []
+
+    def count(x, beam):
+        traces.append(beam)
+        return x * beam.num_angles
+
+    jitted = jax.jit(count, static_argnames="beam")
+    first, again = ParallelBeam(8, 20).every(4), ParallelBeam(8, 20).every(4)
+    assert first == again
+    assert hash(first) == hash(again)
+    assert jitted(1.0, beam=first) == jitted(1.0, beam=again) == 5
+    assert jitted(1.0, beam=ParallelBeam(8, 6)) == 6
+    assert len(traces) == 2
+    assert first != ParallelBeam(9, 20).every(4)
+
+
+def test_a_beam_cannot_be_changed():
+    beam = ParallelBeam(8, 4)
+    with pytest.raises(AttributeError):
+        beam.size = 9
+    with pytest.raises(ValueError, match="read-only"):
+        beam.angles[0] = 1.0
+    with pytest.raises(ValueError, match="WRITEABLE"):
+        beam.angles.setflags(write=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"size": 0, "num_angles": 4}, "size = 0: expected at least 1"),
+        ({"size": 8, "num_angles": 0}, "num_angles = 0: expected at least 1"),
+        ({"size": 8}, "num_angles = None and angles missing"),
+        ({"size": 8, "num_angles": 1, "angles": [0.0]}, "1 and angles given"),
+        ({"size": 8, "angles": []}, r"angles of shape \(0,\)"),
+        ({"size": 8, "angles": [0.0, np.nan]}, r"angles\[1\] = nan"),
+        ({"size": 8, "angles": [-np.inf]}, r"angles\[0\] = -inf"),
+    ],
+)
+def test_impossible_beams(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        ParallelBeam(**arguments)
+
+
+def test_every_needs_a_positive_step():
+    with pytest.raises(ValueError, match="k = 0"):
+        ParallelBeam(8, 4).every(0)
+
+
+def test_split_coordinates_add_up_exactly():
+    rng = np.random.default_rng(0)
+    a, b = rng.uniform(-400, 400, (2, 100_000))
+    whole, fraction = join(split(a, np.float32), split(b, np.float32))
+    error = np.asarray(whole, np.float64) + np.asarray(fraction) - (a + b)
+    assert np.abs(error).max() < 2e-7  # a plain float32 sum is 3e-5 off
+    assert fraction.min() >= 0
+    assert fraction.max() <= 1
+
+
+@pytest.mark.parametrize("room", ["tomography", "ultrasound"])
+def test_physics_does_not_import_the_training_stack(room):
+    code = (
+        f"import sys, sisr_jax.{room}; bad = {{'flax', 'orbax', 'grain', 'clu', "
+        "'tensorflow', 'tensorflow_datasets', 'optax'} & set(sys.modules); "
+        "assert not bad, bad"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
