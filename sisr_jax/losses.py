@@ -23,7 +23,7 @@ def mse(a: Float[Array, "*shape"], b: Float[Array, "*shape"]) -> Float[Array, "*
 
 
 def charbonnier(
-    a: Float[Array, "*shape"], b: Float[Array, "*shape"], epsilon: float = 1e-3
+    a: Float[Array, "*shape"], b: Float[Array, "*shape"], epsilon: int | float = 1e-3
 ) -> Float[Array, "*shape"]:
     """`sqrt((a - b)^2 + epsilon^2)`: absolute difference with a smooth minimum.
 
@@ -38,7 +38,7 @@ def charbonnier(
 
 
 def bce_from_logits(
-    logits: Float[Array, "*shape"], target: Float[Array, "*#shape"] | float
+    logits: Float[Array, "*shape"], target: Float[Array, "*#shape"] | int | float
 ) -> Float[Array, "*shape"]:
     """Binary cross entropy of `sigmoid(logits)` against `target`.
 

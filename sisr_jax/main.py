@@ -10,7 +10,7 @@ error and exit code 2, before anything is compiled or overwritten.
 import sys
 from collections.abc import Sequence
 
-from absl import app, flags
+from absl import app, flags, logging
 from etils import epath
 from ml_collections import config_flags
 
@@ -36,6 +36,9 @@ _BAD_INPUT_EXIT_CODE = 2
 
 def main(argv: Sequence[str]) -> None:
     """Runs the mode; see the module's description."""
+    if not flags.FLAGS["verbosity"].present:
+        # Orbax reports every file it touches at the level below.
+        logging.set_verbosity(logging.WARNING)
     try:
         if len(argv) > 1:
             raise ConfigError(f"unexpected argument {argv[1]!r}: all are --flags")

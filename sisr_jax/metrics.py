@@ -22,7 +22,7 @@ _K2 = 0.03
 def psnr(
     a: Image | Float[np.ndarray, "*batch height width channels"],
     b: Image | Float[np.ndarray, "*batch height width channels"],
-    data_range: float = 1.0,
+    data_range: int | float = 1.0,
 ) -> Float[Array, "*batch"]:
     """Peak signal-to-noise ratio, `10 log10(data_range^2 / mean (a - b)^2)`.
 
@@ -50,7 +50,7 @@ def psnr(
 def ssim(
     a: Image | Float[np.ndarray, "*batch height width channels"],
     b: Image | Float[np.ndarray, "*batch height width channels"],
-    data_range: float = 1.0,
+    data_range: int | float = 1.0,
 ) -> Float[Array, "*batch"]:
     """Structural similarity (Wang et al., IEEE TIP 2004, eq. 13).
 
@@ -106,7 +106,7 @@ def _check_same_shape(a: Array | np.ndarray, b: Array | np.ndarray) -> None:
 
 # Compiled even when called outside `jit`: op by op, the loops would be slow.
 @jax.jit
-def _dissimilarity(a: Array, b: Array, data_range: Array | float) -> Array:
+def _dissimilarity(a: Array, b: Array, data_range: Array | int | float) -> Array:
     """One minus the map of local similarities.
 
     With d = a - b, (2 xy + c) / (x^2 + y^2 + c) = 1 - d^2 / (x^2 + y^2 + c), for the

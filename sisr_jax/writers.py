@@ -8,6 +8,7 @@ later ones again. For that, `DeferredScalars.flush` must come before a checkpoin
 import json
 import math
 import sys
+import time
 import types
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TextIO
@@ -159,16 +160,23 @@ class DeferredScalars:
     """Writes the numbers of a step when those of a later step are on their way.
 
     Reading a number waits for the step that computes it. One record late, the
-    device already has its next work, so logging never leaves it idle.
+    device already has its next work, so logging never leaves it idle. A record
+    that arrives says that its step is done, hence the speed is measured here:
+    `perf/steps_per_second` since the record before or since `restart_clock`.
 
     Attributes:
         latest: The record written last; empty before the first.
     """
 
-    def __init__(self, writer: MetricWriter) -> None:
+    def __init__(self, writer: MetricWriter, *, start: int) -> None:
         self.latest: dict[str, float] = {}
         self._writer = writer
         self._pending: tuple[int, Mapping[str, Any]] | None = None
+        self.restart_clock(start)
+
+    def restart_clock(self, step: int) -> None:
+        """Starts measuring the speed anew, after something that was not training."""
+        self._since = step, time.monotonic()
 
     def push(self, step: int, scalars: Mapping[str, Any]) -> None:
         """Writes the record before and holds this one, of arrays on the device."""
@@ -187,6 +195,10 @@ class DeferredScalars:
         (step, scalars), self._pending = self._pending, None
         fetched = jax.device_get(dict(scalars))
         self.latest = {name: float(value) for name, value in fetched.items()}
+        last_step, last_time = self._since
+        self.restart_clock(step)
+        elapsed = max(self._since[1] - last_time, 1e-9)
+        self.latest["perf/steps_per_second"] = (step - last_step) / elapsed
         self._writer.write_scalars(step, self.latest)
         wrong = [
             f"{name} = {value}"

@@ -59,16 +59,16 @@ def _every(steps: int) -> tuple[str, ...]:
 
 
 RUNS = (
-    Run("ct_x16_srresnet", "ct_srresnet", "ct", "", (*CT, *_srresnet(400))),
+    Run("ct_x16_srresnet", "ct_srresnet", "ct", "", (*CT, *_srresnet(450))),
     Run("ct_x16_srgan", "ct_srgan", "ct", "ct_x16_srresnet", (*CT, *_srgan(30, 150))),
-    Run("us_x16_srresnet", "us_srresnet", "us", "", (*US, *_srresnet(600))),
+    Run("us_x16_srresnet", "us_srresnet", "us", "", (*US, *_srresnet(700))),
     Run("us_x16_srgan", "us_srgan", "us", "us_x16_srresnet", (*US, *_srgan(30, 150))),
     Run(
         "us_x4_srresnet",
         "us_srresnet",
         "us",
         "",
-        (*US, "degradation.factor=4", *_srresnet(600)),
+        (*US, "degradation.factor=4", *_srresnet(700)),
     ),
     Run(
         "us_x4_srgan",

@@ -88,8 +88,9 @@ def _smear(
     ) -> tuple[Float[Array, "planes size size"], None]:
         here, after, row, column = view
         place, beyond = join(row, column)
-        # Exactly on the last detector counts, a hair beyond it does not.
-        inside = (place <= last) | (beyond == 0)
+        # On the last detector counts (to rounding: the sine of pi is not quite
+        # 0), between it and the zeros does not.
+        inside = (place <= last) | (beyond <= jnp.finfo(image.dtype).eps)
         weight = jnp.where(inside, 1 - beyond, 0)
         value = weight * take(here, place) + beyond * take(after, place)
         return image + value, None

@@ -38,7 +38,10 @@ class CheckpointReader:
 
     def __init__(self, workdir: epath.Path) -> None:
         """Opens the checkpoints of a working folder without changing anything."""
-        self._open(workdir, ocp.CheckpointManagerOptions(read_only=True))
+        options = ocp.CheckpointManagerOptions(
+            read_only=True, save_interval_steps=0, create=False
+        )
+        self._open(workdir, options)
 
     def _open(self, workdir: epath.Path, options: ocp.CheckpointManagerOptions) -> None:
         # Orbax insists on absolute paths.

@@ -6,7 +6,6 @@ the next ones arrive, so logging does not block the step just dispatched; they
 are on disk before a checkpoint of the same step is.
 """
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -52,7 +51,7 @@ def train(run: Run) -> TrainState:
             batches,
             writers.Progress(total=total, start=start) as progress,
         ):
-            session = _Session(run, checkpointer, writer, progress)
+            session = _Session(run, checkpointer, writer, progress, start=start)
             return session.run(state, batches, is_resumed=is_resumed)
     finally:
         checkpointer.close()
@@ -68,14 +67,15 @@ class _Session:
         checkpointer: Checkpointer,
         writer: writers.MetricWriter,
         progress: writers.Progress,
+        *,
+        start: int,
     ) -> None:
         self._run, self._checkpointer, self._writer = run, checkpointer, writer
         self._progress = progress
-        self._scalars = writers.DeferredScalars(writer)
+        self._scalars = writers.DeferredScalars(writer, start=start)
         self._steps: dict[str, Step] = {}
         self._validate = compile_validation(run.task, run.mesh)
         self._samples = compile_samples(run.task, run.mesh)
-        self._clock = _Clock()
 
     def run(
         self, state: TrainState, batches: Iterator[Batch], *, is_resumed: bool
@@ -92,7 +92,6 @@ class _Session:
             phase = phases.phase_at(config.phases, step)
             state, metrics = self._update(state, next(batches), phase.name)
             if step + 1 == phase.stop or _is_due(step + 1, config.log.every_steps):
-                metrics["perf/steps_per_second"] = self._clock.rate(step + 1)
                 self._scalars.push(step + 1, metrics)
             self._progress.update(phase.name, self._scalars.latest)
         self._scalars.flush()
@@ -125,7 +124,7 @@ class _Session:
             self._writer.flush()
             self._checkpointer.save(state, validation_psnr=psnr)
         if evaluates or saves:
-            self._clock.restart(step)
+            self._scalars.restart_clock(step)
 
     def _evaluate(self, state: TrainState, step: int) -> float:
         total = None
@@ -145,22 +144,6 @@ class _Session:
         self._writer.write_images(
             step, {f"sample/{name}": image[0] for name, image in images.items()}
         )
-
-
-class _Clock:
-    """Steps per second since the last restart, which evaluation causes."""
-
-    def __init__(self) -> None:
-        self.restart(0)
-
-    def restart(self, step: int) -> None:
-        self._step, self._time = step, time.monotonic()
-
-    def rate(self, step: int) -> float:
-        elapsed = time.monotonic() - self._time
-        rate = (step - self._step) / max(elapsed, 1e-9)
-        self.restart(step)
-        return rate
 
 
 def _is_due(step: int, every_steps: int) -> bool:

@@ -2,16 +2,14 @@
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Real
-
-from sisr_jax.types import Plane
+from jaxtyping import Array, Float, Real
 
 
 def decimate_columns(
     image: Real[Array | np.ndarray, "*batch height width"],
     factor: int = 4,
     offset: int = 0,
-) -> Plane:
+) -> Float[Array, "*batch height width//{factor}"]:
     """Keeps every `factor`-th scan line of B-mode images.
 
     A probe that fires fewer lines leaves the depth axis as it is. The lateral

@@ -44,7 +44,6 @@ def test_every_single_angle_is_right_in_every_mode():
     expected = np.stack([reference(np.asarray(image), beam) for image in images])
     modes = {
         "jit": jax.jit(lambda x: radon(x, beam))(images),
-        "vmap": jax.vmap(lambda x: radon(x, beam))(images),
         "jit(vmap)": jax.jit(jax.vmap(lambda x: radon(x, beam)))(images),
         "map": jax.lax.map(lambda x: radon(x, beam), images),
         "single": jnp.stack([radon(image, beam) for image in images]),
@@ -56,7 +55,7 @@ def test_every_single_angle_is_right_in_every_mode():
         assert (error / np.linalg.norm(expected, axis=-1)).max() <= 1e-6, name
 
 
-@pytest.mark.parametrize("batch", [(), (3,), (2, 1, 2), (0,)])
+@pytest.mark.parametrize("batch", [(), (2, 1, 2), (0,)])
 def test_leading_axes(batch):
     beam = ParallelBeam(9, 5)
     sinogram = radon(random_image(9, *batch), beam)
@@ -64,7 +63,7 @@ def test_leading_axes(batch):
     assert back_project(sinogram, beam).shape == (*batch, 9, 9)
 
 
-@pytest.mark.parametrize("size", [33, 64, 100])
+@pytest.mark.parametrize("size", [33, 100])
 def test_back_project_is_the_exact_transpose(size):
     beam = ParallelBeam(size, 1000).every(32)
     rng = np.random.default_rng(1)
@@ -79,25 +78,47 @@ def test_back_project_is_the_exact_transpose(size):
 
 def test_transforms_of_the_operators_compose():
     beam = ParallelBeam(8, 7)
-    images = jnp.asarray(random_image(8, 3))
+    images = jnp.asarray(random_image(8, 2))
 
     def energy(image):
         return (radon(image, beam) ** 2).sum() / 2
 
-    normal = back_project(radon(images, beam), beam)
-    gradient = jax.jit(jax.vmap(jax.grad(energy)))(images)
-    np.testing.assert_allclose(gradient, normal, rtol=1e-5)
-    # The energy is quadratic: its Hessian applied to the image is its gradient.
-    curved = jax.jvp(jax.grad(energy), (images[0],), (images[0],))[1]
-    np.testing.assert_allclose(curved, normal[0], rtol=1e-5)
-    twice = jax.grad(lambda x: (jax.grad(energy)(x) * images[0]).sum())(images[1])
-    np.testing.assert_allclose(twice, normal[0], rtol=1e-5)
-    sinogram = radon(images, beam)
-    through = jax.grad(lambda y: (back_project(y, beam) * images).sum())(sinogram)
-    np.testing.assert_allclose(through, sinogram, rtol=1e-5)
-    back = jax.linear_transpose(lambda y: back_project(y, beam), sinogram)(images)[0]
-    np.testing.assert_allclose(back, sinogram, rtol=1e-5)
-    assert jnp.isfinite(jax.grad(energy)(jnp.zeros((8, 8)))).all()
+    def smear(sinogram):
+        return back_project(sinogram, beam)
+
+    def slope(image):
+        return (jax.grad(energy)(image) * images[0]).sum()
+
+    @jax.jit  # one program, since compiling takes the time here
+    def everything(images):
+        sinograms = radon(images, beam)
+        return {
+            "normal": smear(sinograms),
+            "grad": jax.vmap(jax.grad(energy))(images),
+            "at zero": jax.grad(energy)(0 * images[0]),
+            # The energy is quadratic: Hessian times image = gradient at image.
+            "jvp(grad)": jax.jvp(jax.grad(energy), (images[1],), (images[0],))[1],
+            "grad(grad)": jax.grad(slope)(images[1]),
+            "sinograms": sinograms,
+            "jvp": jax.jvp(lambda x: radon(x, beam), (images,), (images,))[1],
+            "grad of transpose": jax.grad(lambda y: (smear(y) * images).sum())(
+                sinograms
+            ),
+            "transpose of transpose": jax.linear_transpose(smear, sinograms)(images)[0],
+        }
+
+    got = everything(images)
+    for name, expected in {
+        "grad": got["normal"],
+        "at zero": jnp.zeros((8, 8)),
+        "jvp(grad)": got["normal"][0],
+        "grad(grad)": got["normal"][0],
+        "jvp": got["sinograms"],
+        "grad of transpose": got["sinograms"],
+        "transpose of transpose": got["sinograms"],
+    }.items():
+        np.testing.assert_allclose(got[name], expected, rtol=1e-5, err_msg=name)
+    assert got["normal"].min() > 0
 
 
 def test_linear():
@@ -139,28 +160,23 @@ def test_against_the_analytic_transform(size, bar):
     assert relative(radon(rasterise(size), beam), exact) <= bar
 
 
-@pytest.mark.parametrize(
-    ("dtype", "expected"),
-    [("float16", "float32"), ("bfloat16", "float32"), ("int32", "float32")]
-    + [("uint8", "float32"), ("float32", "float32")],
-)
-def test_result_type(dtype, expected):
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "int32", "uint8"])
+def test_other_types_are_computed_in_single_precision(dtype):
     beam = ParallelBeam(6, 3)
     image = jnp.arange(36).reshape(6, 6).astype(dtype)
     sinogram = radon(image, beam)
-    assert sinogram.dtype == expected
+    assert sinogram.dtype == np.float32
     np.testing.assert_array_equal(sinogram, radon(image.astype("float32"), beam))
-    assert back_project(sinogram.astype(dtype), beam).dtype == expected
+    assert back_project(sinogram.astype(dtype), beam).dtype == np.float32
 
 
-def test_double_precision():
-    with jax.enable_x64(True):
-        beam = ParallelBeam(17, 11)
-        image = random_image(17).astype(np.float64)
-        sinogram = radon(image, beam)
-        assert sinogram.dtype == back_project(sinogram, beam).dtype == np.float64
-        assert relative(sinogram, reference(image, beam)) < 1e-14
-        assert radon(image.astype(np.float32), beam).dtype == np.float32
+def test_double_precision(double_precision):
+    beam = ParallelBeam(17, 11)
+    image = random_image(17).astype(np.float64)
+    sinogram = radon(image, beam)
+    assert sinogram.dtype == back_project(sinogram, beam).dtype == np.float64
+    assert relative(sinogram, reference(image, beam)) < 1e-14
+    assert radon(image.astype(np.float32), beam).dtype == np.float32
 
 
 @pytest.mark.parametrize("shape", [(8, 9), (9, 9), (2, 8, 7)])

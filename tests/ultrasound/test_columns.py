@@ -41,8 +41,14 @@ def test_result_type():
     for dtype in ("uint8", "float16", "bfloat16", "float32"):
         kept = decimate_columns(jnp.ones((2, 4), dtype), factor=2)
         assert kept.dtype == np.float32
-    with jax.enable_x64(True):
+
+
+def test_double_precision_stays():
+    jax.config.update("jax_enable_x64", True)
+    try:
         assert decimate_columns(np.ones((2, 4))).dtype == np.float64
+    finally:
+        jax.config.update("jax_enable_x64", False)
 
 
 @pytest.mark.parametrize(
