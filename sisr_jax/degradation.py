@@ -15,10 +15,10 @@ from sisr_jax.config import Augmentation, Config, LateralDecimation, SparseViewC
 from sisr_jax.image.patches import flip_and_rotate, random_crop
 from sisr_jax.random import Stream, per_example, stream
 from sisr_jax.tomography import ParallelBeam, fbp, radon
-from sisr_jax.types import Batch, Image, Key, Pair
+from sisr_jax.types import Batch, DegradedImage, Image, Key, Pair
 from sisr_jax.ultrasound import decimate_columns
 
-Degradation = Callable[[Key, Image], Image]
+Degradation = Callable[[Key, Image], DegradedImage]
 PairMaker = Callable[[Key, Batch], Pair]
 
 
@@ -59,7 +59,7 @@ def lateral_decimation(factor: int = 4, offset: int = 0) -> Degradation:
         `[batch, height, width // factor, 1]`.
     """
 
-    def degrade(key: Key, hr: Image) -> Image:
+    def degrade(key: Key, hr: Image) -> DegradedImage:
         del key
         return decimate_columns(hr[..., 0], factor=factor, offset=offset)[..., None]
 

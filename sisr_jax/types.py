@@ -18,6 +18,8 @@ from jaxtyping import Key as TypedKey
 
 Key = TypedKey[Array, ""]
 Image = Float[Array, "*batch height width channels"]
+# Ultrasound loses columns, so the degraded width is its own.
+DegradedImage = Float[Array, "*batch height degraded_width channels"]
 Plane = Float[Array, "*batch height width"]
 SquarePlane = Float[Array, "*batch size size"]
 Sinogram = Float[Array, "*batch angles detectors"]
@@ -53,4 +55,4 @@ class Pair(NamedTuple):
     """
 
     hr: Image
-    degraded: Image
+    degraded: DegradedImage

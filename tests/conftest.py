@@ -43,3 +43,15 @@ def load_config():
         return parse(config.to_dict())
 
     return load
+
+
+@pytest.fixture
+def quick_compilation():
+    """Compiles without optimising, for programs that run for milliseconds.
+
+    Tests of numerics do not use it: they must see what users run.
+    """
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)

@@ -169,37 +169,61 @@ def test_multi_writer_passes_everything_on():
 
 def test_deferred_scalars_are_written_one_record_late():
     recorder = Recorder()
-    scalars = writers.DeferredScalars(recorder)
+    scalars = writers.DeferredScalars(recorder, start=0)
     scalars.push(1, {"loss/generator": jnp.float32(0.5)})
     assert recorder.calls == []
     assert scalars.latest == {}
-    scalars.push(2, {"loss/generator": jnp.float32(0.25), "perf/rate": 3.0})
-    assert recorder.calls == [(1, {"loss/generator": 0.5})]
-    assert scalars.latest == {"loss/generator": 0.5}
+    scalars.push(2, {"loss/generator": jnp.float32(0.25)})
+    assert [_without_speed(call) for call in recorder.calls] == [
+        (1, {"loss/generator": 0.5})
+    ]
+    assert scalars.latest["loss/generator"] == 0.5
     scalars.flush()
     scalars.flush()
-    assert recorder.calls[1:] == [(2, {"loss/generator": 0.25, "perf/rate": 3.0})]
+    assert [_without_speed(call) for call in recorder.calls[1:]] == [
+        (2, {"loss/generator": 0.25})
+    ]
+
+
+def _without_speed(call):
+    step, record = call
+    return step, {k: v for k, v in record.items() if not k.startswith("perf/")}
+
+
+def test_speed_is_measured_between_arrivals(monkeypatch):
+    now = iter([0.0, 2.0, 100.0, 104.0])
+    monkeypatch.setattr(writers.time, "monotonic", lambda: next(now))
+    recorder = Recorder()
+    scalars = writers.DeferredScalars(recorder, start=10)
+    scalars.push(14, {})
+    scalars.flush()  # 4 steps in 2 seconds
+    scalars.restart_clock(14)  # an evaluation in between
+    scalars.push(15, {})
+    scalars.flush()  # 1 step in 4 seconds
+    speeds = [record["perf/steps_per_second"] for _, record in recorder.calls]
+    assert speeds == [2.0, 0.25]
 
 
 @pytest.mark.parametrize("name", ["loss/generator", "grad_norm/discriminator"])
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_loss_that_is_not_finite_stops_the_run_after_it_is_written(name, value):
     recorder = Recorder()
-    scalars = writers.DeferredScalars(recorder)
+    scalars = writers.DeferredScalars(recorder, start=0)
     scalars.push(7, {name: jnp.float32(value), "loss/pixel": jnp.float32(1.0)})
     message = rf"step 7: not finite: {name} = {value}$"
     with pytest.raises(FloatingPointError, match=message):
         scalars.push(8, {name: jnp.float32(0.0)})
-    np.testing.assert_equal(recorder.calls[0], (7, {name: value, "loss/pixel": 1.0}))
+    written = _without_speed(recorder.calls[0])
+    np.testing.assert_equal(written, (7, {name: value, "loss/pixel": 1.0}))
     assert recorder.calls[1] == "flush"
 
 
 def test_other_numbers_may_be_infinite():
     recorder = Recorder()
-    scalars = writers.DeferredScalars(recorder)
+    scalars = writers.DeferredScalars(recorder, start=0)
     scalars.push(7, {"eval/psnr": jnp.float32(np.inf)})
     scalars.flush()
-    assert recorder.calls == [(7, {"eval/psnr": np.inf})]
+    assert _without_speed(recorder.calls[0]) == (7, {"eval/psnr": np.inf})
 
 
 def test_progress_is_silent_without_a_terminal():

@@ -10,7 +10,6 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 import keras
-import tensorflow as tf
 from keras import layers
 from protocol import images, serve
 
@@ -28,6 +27,8 @@ def residual(x):
 
 
 def network(size: int) -> keras.Model:
+    import tensorflow as tf
+
     image = keras.Input((size, size, 1))
     x = layers.PReLU()(convolution(image, WIDTH))
     for _ in range(4):
@@ -46,6 +47,8 @@ def network(size: int) -> keras.Model:
 
 
 def main(size: int) -> None:
+    import tensorflow as tf
+
     tf.config.threading.set_intra_op_parallelism_threads(2)
     tf.config.threading.set_inter_op_parallelism_threads(2)
     model = network(size)

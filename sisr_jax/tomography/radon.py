@@ -6,7 +6,7 @@ on a grid of unit steps `v` along the ray: column `u cos t + v sin t + c`, row
 with zeros outside the image, and both `u` and `v` running over
 `k - num_detectors // 2`. This is scikit-image's rotate-and-sum, without the
 rotated image: it approximates the line integral of Kak & Slaney (1988),
-"Principles of Computerized Tomographic Imaging", chapter 3, eq. 1 to 4.
+"Principles of Computerized Tomographic Imaging", chapter 3, eq. 1 to 3.
 """
 
 import functools
@@ -83,12 +83,8 @@ def back_project(
             f"sinogram of shape {sinogram.shape}: expected "
             f"[..., {beam.num_angles}, {beam.num_detectors}]"
         )
-    dtype = jnp.promote_types(sinogram.dtype, jnp.float32)
-    shape = (*sinogram.shape[:-2], beam.size, beam.size)
-    transpose = jax.linear_transpose(
-        lambda image: _project(image, beam), jax.ShapeDtypeStruct(shape, dtype)
-    )
-    return transpose(sinogram.astype(dtype))[0]
+    sinogram = sinogram.astype(jnp.promote_types(sinogram.dtype, jnp.float32))
+    return _transpose(sinogram, beam)
 
 
 @functools.partial(jax.jit, static_argnames="beam")
@@ -126,6 +122,16 @@ def _project(
 
     sinogram = lax.scan(add_block, zeros, along)[0]
     return sinogram.reshape(*image.shape[:-2], beam.num_angles, beam.num_detectors)
+
+
+@functools.partial(jax.jit, static_argnames="beam")
+def _transpose(
+    sinogram: Float[Array, "*batch angles detectors"], beam: ParallelBeam
+) -> Float[Array, "*batch size size"]:
+    # Reverse mode and not `jax.linear_transpose`, which jax 0.7 cannot do to a
+    # scan. The projection of the zeros is dead code to the compiler.
+    zeros = jnp.zeros((*sinogram.shape[:-2], beam.size, beam.size), sinogram.dtype)
+    return jax.vjp(lambda image: _project(image, beam), zeros)[1](sinogram)[0]
 
 
 def _ray_tables(

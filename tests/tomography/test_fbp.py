@@ -101,7 +101,7 @@ def test_gradients():
             "image": operator(y),
             "jvp": jax.jvp(operator, (x,), (y,))[1],
             "grad": jax.grad(lambda s: (operator(s) * weights).sum())(x),
-            "transpose": jax.linear_transpose(operator, x)(weights)[0],
+            "transpose": jax.vjp(operator, y)[1](weights)[0],
             "grad(energy)": jax.grad(energy)(y),
             "vmap(grad(grad))": jax.vmap(jax.grad(slope))(x[None])[0],
         }
