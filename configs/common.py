@@ -76,7 +76,9 @@ def ct() -> ConfigDict:
     config.generator = {
         "width": 64,
         "num_blocks": 5,
-        "num_shuffles": 4,
+        # The original folded four times, into a quarter of the input's numbers.
+        # Twice loses nothing and learns far faster.
+        "num_shuffles": 2,
         "norm": "none",
         "global_skip": True,
     }

@@ -82,7 +82,7 @@ def _set(values, path, value):
         ("ct_srgan", "data.batch_size", True, r"batch_size = True: expected int"),
         ("ct_srgan", "data.batch_size", 0, r"data\.batch_size = 0: expected at least"),
         ("ct_srgan", "data.shape", (512, 256), r"data\.shape = \(512, 256\): expected"),
-        ("ct_srgan", "data.shape", (500, 500), r"data\.shape.*multiples of"),
+        ("ct_srgan", "data.shape", (510, 510), r"data\.shape.*multiples of"),
         ("ct_srgan", "data.shape", 512, r"data\.shape = 512: expected 2 values"),
         ("ct_srgan", "data.patch", (1024, 1024), r"data\.patch.*fits into data\.shape"),
         ("ct_srgan", "data.window", (5.0, 5.0), r"data\.window.*low < high"),

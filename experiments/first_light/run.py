@@ -30,7 +30,7 @@ class Run(NamedTuple):
     overrides: tuple[str, ...]
 
 
-FAST = ("optimizer.generator.learning_rate=4e-4", "log.every_steps=20")
+FAST = ("optimizer.generator.learning_rate=1e-3", "log.every_steps=20")
 CT = (*FAST, "data.batch_size=4", "evaluation.num_validation=8")
 US = (*FAST, "evaluation.num_validation=16")
 
@@ -59,8 +59,8 @@ def _every(steps: int) -> tuple[str, ...]:
 
 
 RUNS = (
-    Run("ct_x16_srresnet", "ct_srresnet", "ct", "", (*CT, *_srresnet(450))),
-    Run("ct_x16_srgan", "ct_srgan", "ct", "ct_x16_srresnet", (*CT, *_srgan(30, 150))),
+    Run("ct_x16_srresnet", "ct_srresnet", "ct", "", (*CT, *_srresnet(850))),
+    Run("ct_x16_srgan", "ct_srgan", "ct", "ct_x16_srresnet", (*CT, *_srgan(40, 240))),
     Run("us_x16_srresnet", "us_srresnet", "us", "", (*US, *_srresnet(700))),
     Run("us_x16_srgan", "us_srgan", "us", "us_x16_srresnet", (*US, *_srgan(30, 150))),
     Run(

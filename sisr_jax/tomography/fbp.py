@@ -18,7 +18,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Real
 
-from sisr_jax.tomography.filters import padded_length, response
+from sisr_jax.tomography.filters import convolution
 from sisr_jax.tomography.geometry import ParallelBeam, Split, join, split
 from sisr_jax.tomography.radon import take
 from sisr_jax.types import SquarePlane
@@ -60,11 +60,15 @@ def fbp(
 def _filter(
     sinogram: Float[Array, "*batch angles detectors"], filter_name: str
 ) -> Float[Array, "*batch angles detectors"]:
-    num_detectors = sinogram.shape[-1]
-    length = padded_length(num_detectors)
-    gain = jnp.asarray(response(filter_name, length), sinogram.dtype)
-    spectrum = jnp.fft.rfft(sinogram, length) * gain
-    return jnp.fft.irfft(spectrum, length)[..., :num_detectors]
+    """Convolves every view with the impulse response of the filter.
+
+    One matrix for all views. A view has few detectors, so this is cheaper than
+    it looks, and a matrix product splits over devices along the batch, where
+    the compiler would gather a batch to transform it (FFT) on each of them.
+    """
+    matrix = jnp.asarray(convolution(filter_name, sinogram.shape[-1]), sinogram.dtype)
+    # A TPU would round the factors to bfloat16 otherwise.
+    return jnp.matmul(sinogram, matrix, precision=lax.Precision.HIGHEST)
 
 
 @functools.partial(jax.jit, static_argnames="beam")

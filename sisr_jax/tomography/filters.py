@@ -15,6 +15,26 @@ def padded_length(num_detectors: int) -> int:
     return max(64, 1 << (2 * num_detectors - 1).bit_length())
 
 
+def convolution(
+    filter_name: str, num_detectors: int
+) -> Float[np.ndarray, "detectors detectors"]:
+    """Matrix that filters a view: its zero-padded convolution, symmetric Toeplitz.
+
+    Equal to multiplying the FFT of the padded view with `response`.
+
+    Args:
+        filter_name: See `response`.
+        num_detectors: Length of a view.
+
+    Raises:
+        ValueError: If the name is unknown.
+    """
+    length = padded_length(num_detectors)
+    impulse = np.fft.irfft(response(filter_name, length), length)
+    detector = np.arange(num_detectors)
+    return impulse[np.abs(detector[:, None] - detector)]
+
+
 def response(filter_name: str, length: int) -> Float[np.ndarray, " frequencies"]:
     """Frequency response of a filter for real views of even padded length.
 

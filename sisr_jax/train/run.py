@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 from absl import logging
 from etils import epath
 from jax.sharding import Mesh
@@ -95,15 +96,13 @@ def first_state(run: Run, checkpointer: Checkpointer) -> tuple[TrainState, bool]
         logging.info("resuming at step %d", int(restored.step))
         return restored, True
     state = fresh_state(run.task, whole)
-    if "discriminator" in run.weights:
-        weights = jax.device_put(run.weights["discriminator"], whole)
-        state = state.replace(discriminator=state.discriminator.replace(**weights))
+    for name, weights in run.weights.items():
+        network = getattr(state, name).replace(**jax.device_put(weights, whole))
+        state = state.replace(**{name: network})
     if "generator" in run.weights:
-        weights = jax.device_put(run.weights["generator"], whole)
-        average = jax.device_put(run.weights["generator"]["params"], whole)
-        state = state.replace(
-            generator=state.generator.replace(**weights), generator_ema=average
-        )
+        # A copy: donated arguments must not share a buffer.
+        average = jax.tree.map(jnp.copy, state.generator.params)
+        state = state.replace(generator_ema=average)
     return state, False
 
 
