@@ -45,7 +45,7 @@ def load_config():
     return load
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def quick_compilation():
     """Compiles without optimising, for programs that run for milliseconds.
 

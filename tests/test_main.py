@@ -1,23 +1,28 @@
 """The whole path on `:quicktest`: train, resume, evaluate, and the bad inputs."""
 
+import collections
 import csv
 import json
 import math
+import pathlib
 import subprocess
 import sys
 
 import jax
 import numpy as np
 import pytest
-from conftest import ROOT
 from etils import epath
 
 from sisr_jax.errors import InputError
 from sisr_jax.evaluation.report import report
+from sisr_jax.train import steps
 from sisr_jax.train.checkpoint import CheckpointReader
 from sisr_jax.train.loop import train
-from sisr_jax.train.run import prepare
-from sisr_jax.train.task import abstract_state
+from sisr_jax.train.run import first_state, open_checkpoints, prepare
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 def _run(config, workdir):
@@ -26,11 +31,26 @@ def _run(config, workdir):
 
 
 @pytest.fixture(scope="module", params=["ct", "us"])
-def finished(request, load_config, tmp_path_factory):
+def finished(request, load_config, tmp_path_factory, quick_compilation):
     config = load_config(f"{request.param}_srgan")
     workdir = epath.Path(tmp_path_factory.mktemp(request.param))
-    state, text = _run(config, workdir)
+    traces = collections.Counter()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, step in steps.STEPS.items():
+            patch.setitem(steps.STEPS, name, _counted(name, step, traces))
+        state, text = _run(config, workdir)
+    assert traces == {"generator": 1, "discriminator": 1, "adversarial": 1}
     return config, workdir, state, text
+
+
+def _counted(name, step, traces):
+    """Python runs a compiled step only while it is traced."""
+
+    def count(*arguments):
+        traces[name] += 1
+        return step(*arguments)
+
+    return count
 
 
 def test_run_leaves_what_it_promises(finished):
@@ -84,10 +104,10 @@ def test_running_again_changes_nothing(finished):
 def test_checkpoints_kept_are_the_last_the_best_and_the_borders(finished):
     config, workdir, _, _ = finished
     reader = CheckpointReader(workdir)
-    steps = reader.steps()
+    kept = reader.steps()
     reader.close()
-    assert {0, 3, 5, 8} <= set(steps)
-    assert len(steps) <= 4 + config.checkpoint.keep_last + 1
+    assert {0, 3, 5, 8} <= set(kept)
+    assert len(kept) <= 4 + config.checkpoint.keep_last + 1
 
 
 def test_another_configuration_is_refused_and_nothing_is_touched(finished, load_config):
@@ -108,31 +128,48 @@ def test_pretrained_weights_each_alone_or_both(
     finished, load_config, tmp_path, generator, discriminator
 ):
     config, workdir, state, _ = finished
-    kind = "ct" if config.degradation.kind == "sparse_view_ct" else "us"
-    follow_up = load_config(
-        f"{kind}_srgan",
-        seed=5,
-        init__generator=str(workdir) if generator else "",
-        init__discriminator=str(workdir) if discriminator else "",
-        phases__generator=0,
-        phases__discriminator=0,
-        phases__adversarial=1,
+    run = prepare(
+        _follow_up(
+            load_config,
+            config,
+            init__generator=str(workdir) if generator else "",
+            init__discriminator=str(workdir) if discriminator else "",
+        ),
+        epath.Path(tmp_path),
     )
-    run = prepare(follow_up, epath.Path(tmp_path))
-    train(run)
-    from sisr_jax.train.run import first_state, open_checkpoints
-
     checkpointer = open_checkpoints(run)
-    target = abstract_state(
-        run.task, jax.sharding.SingleDeviceSharding(jax.devices()[0])
-    )
-    start = checkpointer.restore(0, target)
+    start, is_resumed = first_state(run, checkpointer)
     checkpointer.close()
-    del first_state
+    assert not is_resumed
     took_generator = _equal(start.generator.params, state.generator_ema)
     took_discriminator = _equal(start.discriminator.params, state.discriminator.params)
     assert (took_generator, took_discriminator) == (generator, discriminator)
     assert _equal(start.generator_ema, start.generator.params)
+
+
+def test_run_from_pretrained_weights_compares_with_them(
+    finished, load_config, tmp_path
+):
+    config, workdir, _, _ = finished
+    follow_up = _follow_up(load_config, config, init__generator=str(workdir))
+    state, text = _run(follow_up, tmp_path)
+    assert int(state.step) == 1
+    assert "SRResNet" in text
+    assert "SRGAN" in text
+    kept = [step for step in (0, 1) if (tmp_path / f"checkpoints/{step}").is_dir()]
+    assert kept == [0, 1]
+
+
+def _follow_up(load_config, config, **init):
+    kind = "ct" if config.degradation.kind == "sparse_view_ct" else "us"
+    return load_config(
+        f"{kind}_srgan",
+        seed=5,
+        phases__generator=0,
+        phases__discriminator=0,
+        phases__adversarial=1,
+        **init,
+    )
 
 
 def _equal(a, b):
@@ -148,7 +185,9 @@ def test_weights_of_another_architecture_name_the_leaf(finished, load_config, tm
     other = load_config(
         f"{kind}_srgan", generator__width=16, init__generator=str(workdir)
     )
-    with pytest.raises(InputError, match=r"init\.generator.*leaf .*8\).*16\)"):
+    with pytest.raises(
+        InputError, match=r"init\.generator.*leaf .*\(8,\) there and \(16,\)"
+    ):
         prepare(other, epath.Path(tmp_path / "new"))
 
 
@@ -190,9 +229,9 @@ def test_interrupted_and_damaged_checkpoints_are_passed_over(
     workdir = epath.Path(tmp_path)
     state, _ = _run(config, workdir)
     (workdir / "checkpoints" / "3.orbax-checkpoint-tmp").mkdir()
-    for path in (workdir / "checkpoints" / "2" / "generator").rglob("*"):
+    for path in (tmp_path / "checkpoints" / "2" / "generator").rglob("*"):
         if path.is_file():
-            path.write_bytes(path.read_bytes()[: path.stat().length // 2])
+            path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     again, _ = _run(config, workdir)
     assert "an interrupted save, not used" in caplog.text
     assert "cannot be read" in caplog.text

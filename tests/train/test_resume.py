@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import signal
 import subprocess
 import sys
@@ -10,13 +11,14 @@ import time
 import jax
 import numpy as np
 import pytest
-from conftest import ROOT
 from etils import epath
 
 from sisr_jax.parallel import make_mesh, replicated
 from sisr_jax.train.checkpoint import CheckpointReader
 from sisr_jax.train.task import abstract_state, build_task
 from sisr_jax.train.workdir import read_config
+
+ROOT = pathlib.Path(__file__).parents[2]
 
 # Saves after every step, so that many kills fall into one.
 COMMAND = (

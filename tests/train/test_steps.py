@@ -12,6 +12,9 @@ from sisr_jax.train.steps import STEPS, compile_step
 from sisr_jax.train.task import build_task, fresh_state
 from sisr_jax.types import Batch
 
+# A few tiny steps: compiling them dominates.
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 CONFIGS = ("ct_srgan", "us_srgan")
 
 
@@ -127,7 +130,7 @@ def test_generator_of_the_adversarial_step_meets_the_updated_discriminator(load_
     """Its loss is the pixel loss plus the weighted one of the new discriminator."""
     before, after, metrics = _one_step(load_config, "ct_srgan", "adversarial", PLAIN)
     task = _task(load_config, "ct_srgan", PLAIN)
-    pair = task.training_pairs(before.key, make_batch(task.config))
+    pair = jax.jit(task.training_pairs)(before.key, make_batch(task.config))
     sr = task.generator.apply(
         {"params": before.generator.params}, pair.degraded, train=True
     )
