@@ -42,7 +42,12 @@ def train(run: Run) -> TrainState:
     _describe_parameters(run.workdir, state)
     writer = _open_writers(run.workdir, start)
     batches = training_batches(
-        run.training, config.data, seed=config.seed, start_step=start
+        run.training,
+        config.data,
+        seed=config.seed,
+        start_step=start,
+        process_index=jax.process_index(),
+        process_count=jax.process_count(),
     )
     total = phases.total_steps(config.phases)
     try:

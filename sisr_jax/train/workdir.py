@@ -11,6 +11,7 @@ import platform
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from absl import logging
 from etils import epath
 
 from sisr_jax.config import Config, ConfigError, parse
@@ -48,7 +49,7 @@ def claim(workdir: epath.Path, config: Config) -> None:
     elif (workdir / "checkpoints").exists():
         raise ConfigError(f"workdir {workdir}: has checkpoints but no {CONFIG_FILE}")
     _write(path, dataclasses.asdict(config))
-    _write(workdir / VERSIONS_FILE, versions())
+    _note_versions(workdir / VERSIONS_FILE)
 
 
 def read_config(workdir: epath.Path) -> Config:
@@ -75,6 +76,24 @@ def versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             found[package] = "not installed"
     return found
+
+
+def _note_versions(path: epath.Path) -> None:
+    """Keeps the versions that a run began with; other ones later are a warning."""
+    here = versions()
+    if not path.exists():
+        _write(path, here)
+        return
+    there = json.loads(path.read_text())
+    for package in sorted(there.keys() | here.keys()):
+        if there.get(package) != here.get(package):
+            logging.warning(
+                "%s: the run began with %s %s, this is %s: bits may differ",
+                path,
+                package,
+                there.get(package),
+                here.get(package),
+            )
 
 
 def _check_same(there: Config, here: Config, workdir: epath.Path) -> None:
