@@ -143,11 +143,11 @@ def _demo(config: ConfigDict) -> ConfigDict:
     config.data.num_phantoms = (256, 8, 16)
     config.data.batch_size = 8
     for network in config.optimizer.values():
-        network.learning_rate = 5e-4
-    _shorten(config, {"generator": 240, "discriminator": 40, "adversarial": 80})
-    config.evaluation.update(every_steps=120, batch_size=8, num_validation=8)
-    config.checkpoint.every_steps = 120
-    config.log.update(every_steps=10, images_every_steps=120)
+        network.learning_rate = 1e-3
+    _shorten(config, {"generator": 400, "discriminator": 40, "adversarial": 120})
+    config.evaluation.update(every_steps=200, batch_size=8, num_validation=8)
+    config.checkpoint.every_steps = 200
+    config.log.update(every_steps=10, images_every_steps=200)
     return config
 
 
@@ -172,8 +172,8 @@ def _shrink(
     config.discriminator.width = width // 2
     if config.degradation.kind == "sparse_view_ct":
         config.generator.num_shuffles = 2
-        # As many views for each pixel of the side as 63 are for 512.
-        config.degradation.update(num_angles=size * 2, factor=16)
+        # Twice as many views for each pixel of the side as 63 are for 512.
+        config.degradation.update(num_angles=size * 4, factor=16)
     else:
         config.degradation.factor = 4
 

@@ -41,7 +41,13 @@ class CheckpointReader:
         options = ocp.CheckpointManagerOptions(
             read_only=True, save_interval_steps=0, create=False
         )
-        self._open(workdir, options)
+        # Orbax warns that what was asked for is so.
+        verbosity = logging.get_verbosity()
+        logging.set_verbosity(logging.ERROR)
+        try:
+            self._open(workdir, options)
+        finally:
+            logging.set_verbosity(verbosity)
 
     def _open(self, workdir: epath.Path, options: ocp.CheckpointManagerOptions) -> None:
         # Orbax insists on absolute paths.
