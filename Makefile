@@ -8,8 +8,6 @@ MATRIX := .matrix
 # What must hold on every supported stack: imports, the library, a whole run.
 QUICK_TESTS := tests/test_imports.py tests/test_main.py
 
-export JAX_PLATFORMS ?= cpu
-
 .PHONY: help demo demo-ultrasound test check lint types test-slow test-matrix lock clean
 .PRECIOUS: $(MATRIX)/%/.installed
 

@@ -20,7 +20,7 @@ def base() -> ConfigDict:
             "init": {"generator": "", "discriminator": ""},
             "evaluation": {
                 "every_steps": 1000,
-                "batch_size": 4,
+                "batch_size": 8,
                 "num_validation": 64,
                 "num_figure": 4,
             },

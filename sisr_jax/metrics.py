@@ -1,15 +1,15 @@
 """Image quality, one float32 number for each image of a batch.
 
 Images are `[*batch, height, width, channels]` and the metrics `[*batch]`, with
-the range of the data stated by the caller. The mean over a padded batch is
-`masked_mean`, so no metric knows about padding.
+the range of the data stated by the caller. Nothing here knows about padding: the
+caller masks before it averages.
 """
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
 from sisr_jax.types import Image
 
@@ -81,22 +81,6 @@ def ssim(
         jnp.asarray(a, jnp.float32), jnp.asarray(b, jnp.float32), data_range
     )
     return 1.0 - jnp.mean(missing, axis=(-3, -2, -1))
-
-
-def masked_mean(
-    values: Float[Array, " batch"], mask: Bool[Array, " batch"]
-) -> Float[Array, ""]:
-    """Mean over the examples of a batch that are not padding.
-
-    Args:
-        values: One number for each example; those of padding may be anything,
-            NaN included.
-        mask: False marks padding.
-
-    Returns:
-        The mean; NaN if everything is padding.
-    """
-    return jnp.sum(jnp.where(mask, values, 0.0)) / jnp.sum(mask)
 
 
 def _check_same_shape(a: Array | np.ndarray, b: Array | np.ndarray) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from sisr_jax.metrics import masked_mean, psnr, ssim
+from sisr_jax.metrics import psnr, ssim
 
 
 def pair_of(shape=(3, 14, 17, 1), noise=0.1):
@@ -126,13 +126,6 @@ def test_window_that_does_not_fit_is_refused(shape):
     image = jnp.zeros((1, *shape, 1))
     with pytest.raises(ValueError, match=f"{shape[0]} x {shape[1]} pixels"):
         ssim(image, image)
-
-
-def test_masked_mean_ignores_padding():
-    values = jnp.array([1.0, jnp.nan, 4.0, jnp.inf])
-    mask = jnp.array([True, False, True, False])
-    assert masked_mean(values, mask) == 2.5
-    assert jnp.isnan(masked_mean(values, jnp.zeros(4, bool)))
 
 
 def test_import_needs_no_training_library():

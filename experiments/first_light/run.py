@@ -30,7 +30,11 @@ class Run(NamedTuple):
     overrides: tuple[str, ...]
 
 
-FAST = ("optimizer.generator.learning_rate=1e-3", "log.every_steps=20")
+FAST = (
+    "optimizer.generator.learning_rate=1e-3",
+    "log.every_steps=20",
+    "evaluation.batch_size=4",
+)
 CT = (*FAST, "data.batch_size=4", "evaluation.num_validation=8")
 US = (*FAST, "evaluation.num_validation=16")
 

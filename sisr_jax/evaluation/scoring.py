@@ -40,7 +40,7 @@ class Weights(NamedTuple):
 
 
 class Evaluation(NamedTuple):
-    """Scores of a split, and the images of its first examples.
+    """Scores of a split, and the images of some examples.
 
     Attributes:
         scores: One for each method and image, images in the order of the split.
@@ -74,12 +74,13 @@ def score_split(
         source: The split.
         mesh: Devices to run on.
         key: Root key; per-image randomness follows from the image's index.
-        num_examples: How many images to return, from the start of the split.
+        num_examples: How many images to return, evenly spread over the split.
     """
     estimate = _compile_estimates(task, mesh)
     scores: list[Score] = []
     kept: dict[str, list[np.ndarray]] = {}
-    num_kept = 0
+    # Evenly spread: neighbours in a split are slices of one patient.
+    examples = {i * len(source) // num_examples for i in range(num_examples)}
     batch_size = task.config.evaluation.batch_size
     with evaluation_batches(source, task.config.data, batch_size=batch_size) as batches:
         for batch in batches:
@@ -93,8 +94,7 @@ def score_split(
                     Score(method, name, float(psnrs[row]), float(ssims[row]))
                     for method, (psnrs, ssims) in values.items()
                 ]
-            wanted = valid[: num_examples - num_kept]
-            num_kept += len(wanted)
+            wanted = [row for row in valid if int(batch.index[row]) in examples]
             for name, image in images.items():
                 kept.setdefault(name, []).append(image[wanted])
     by_method = {

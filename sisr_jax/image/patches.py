@@ -96,24 +96,6 @@ def random_crop(
     return jax.vmap(cut)(keys, *images)
 
 
-def central_crop(
-    image: Image, size: tuple[int, int]
-) -> Float[Array, "*batch {size[0]} {size[1]} channels"]:
-    """Cuts the central window; an odd margin is larger at the bottom and right.
-
-    Args:
-        image: Any leading axes.
-        size: Height and width of the window.
-
-    Raises:
-        ValueError: If the image is smaller than the window.
-    """
-    height, width = image.shape[-3:-1]
-    _check_fits((height, width), size)
-    top, left = (height - size[0]) // 2, (width - size[1]) // 2
-    return image[..., top : top + size[0], left : left + size[1], :]
-
-
 def _check_fits(shape: tuple[int, int], size: tuple[int, int]) -> None:
     if size[0] > shape[0] or size[1] > shape[1]:
         raise ValueError(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from sisr_jax.image.patches import central_crop, flip_and_rotate, random_crop
+from sisr_jax.image.patches import flip_and_rotate, random_crop
 
 ALL = {"horizontal": True, "vertical": True, "rotate": True}
 NONE = {"horizontal": False, "vertical": False, "rotate": False}
@@ -129,19 +129,8 @@ def test_crop_larger_than_the_image_is_refused(size):
     message = f"4 x 5 pixels is smaller than the crop of {size[0]} x {size[1]}"
     with pytest.raises(ValueError, match=message):
         random_crop(keys_of(1), (numbered(1, 4, 5),), size)
-    with pytest.raises(ValueError, match=message):
-        central_crop(numbered(1, 4, 5), size)
 
 
 def test_pair_of_unequal_sizes_is_refused():
     with pytest.raises(ValueError, match="expected equal sizes"):
         random_crop(keys_of(1), (numbered(1, 4, 5), numbered(1, 4, 4)), (2, 2))
-
-
-@pytest.mark.parametrize(("size", "corner"), [((2, 2), (1, 1)), ((4, 5), (0, 0))])
-def test_central_crop(size, corner):
-    image = numbered(2, 4, 5)
-    row, column = corner
-    expected = image[:, row : row + size[0], column : column + size[1]]
-    np.testing.assert_array_equal(central_crop(image, size), expected)
-    np.testing.assert_array_equal(central_crop(image[0], size), expected[0])

@@ -220,7 +220,9 @@ def test_example_randomness_follows_its_index_not_its_row(load_config):
     assert not np.allclose(there.hr, moved.hr)
 
 
-@pytest.mark.parametrize("phase", ["generator", "adversarial"])
+@pytest.mark.parametrize(
+    "phase", ["generator", pytest.param("adversarial", marks=pytest.mark.slow)]
+)
 def test_bfloat16_computes_close_to_float32_with_float32_weights(load_config, phase):
     _, _, exact = _one_step(load_config, "ct_srgan", phase, PLAIN)
     changes = (*PLAIN, ("compute_dtype", "bfloat16"))
