@@ -209,6 +209,39 @@ def test_bad_input_before_anything_is_written(load_config, tmp_path, changes, me
     assert not (workdir / "checkpoints").exists()
 
 
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (
+            np.full((32, 32), np.nan, np.float32),
+            r"bad\.npz: 1024 of 1024 pixels are NaN",
+        ),
+        (np.full((32, 32), 7.0, np.float32), r"bad\.npz.*constant"),
+        (np.zeros((16, 16), np.float32), r"bad\.npz.*16"),
+        (None, r"bad\.npz"),
+    ],
+)
+def test_one_bad_file_is_named_before_anything_is_written(
+    load_config, tmp_path, image, message
+):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(40):
+        pixels = rng.normal(0, 300, (32, 32)).astype(np.float32)
+        np.savez(folder / f"patient{i}__0.npz", image=pixels)
+    if image is None:
+        (folder / "bad.npz").write_bytes(b"PK\x03\x04 cut off")
+    else:
+        np.savez(folder / "bad.npz", image=image)
+    config = load_config("ct_srgan", data__source="folder", data__path=str(folder))
+    with pytest.raises(InputError, match=message):
+        prepare(config, epath.Path(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+    (folder / "bad.npz").unlink()
+    prepare(config, epath.Path(tmp_path / "run"))
+
+
 def test_unwritable_workdir(load_config, tmp_path):
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(InputError, match="cannot be written"):

@@ -5,7 +5,9 @@ any number of processes deals out the same global batches: no iterator state is
 ever stored.
 """
 
+import math
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
 
@@ -13,7 +15,7 @@ import grain
 import numpy as np
 
 from sisr_jax.config import Data
-from sisr_jax.data.sources import Source
+from sisr_jax.data.sources import CACHE_BYTES, Source
 from sisr_jax.data.transforms import (
     central_crop,
     check_finite,
@@ -164,6 +166,28 @@ def evaluation_batches(
     positions = grain.MapDataset.range(num_batches * batch_size)
     examples = positions[process_index::process_count].map(load)
     return Batches(examples.batch(local), num_threads=config.num_threads)
+
+
+def check_images(source: Source, config: Data) -> None:
+    """Decodes the images that the cache can hold, and refuses unfit ones.
+
+    Nothing is done twice, as training then reads them from the cache. What is
+    beyond it is checked when it is first read.
+
+    Args:
+        source: Images in physical units.
+        config: The data section.
+
+    Raises:
+        InputError: The first unfit image by name, and what is wrong with it.
+    """
+    count = min(len(source), CACHE_BYTES // (4 * math.prod(config.shape)))
+    pool = ThreadPoolExecutor(config.num_threads)
+    try:
+        for _ in pool.map(lambda index: _load(source, config, index), range(count)):
+            pass
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _local_batch(

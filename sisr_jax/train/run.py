@@ -9,6 +9,7 @@ from etils import epath
 from jax.sharding import Mesh
 
 from sisr_jax.config import Config, ConfigError
+from sisr_jax.data.pipeline import check_images
 from sisr_jax.data.sources import Source, open_source
 from sisr_jax.parallel import check_divisible, make_mesh, replicated
 from sisr_jax.train import phases
@@ -59,10 +60,13 @@ def prepare(config: Config, workdir: epath.Path) -> Run:
     mesh = make_mesh()
     check_divisible(config.data.batch_size, mesh, "data.batch_size")
     check_divisible(config.evaluation.batch_size, mesh, "evaluation.batch_size")
-    training, validation, _ = (
+    training, validation, test = (
         open_source(config.data, split, seed=config.seed)
         for split in ("train", "validation", "test")
     )
+    if config.data.path:  # procedural images are fit by construction
+        for source in (training, validation, test):
+            check_images(source, config.data)
     task = build_task(config)
     workdirs.claim(workdir, config)
     weights = {} if has_checkpoints(workdir) else _pretrained(task, mesh)
