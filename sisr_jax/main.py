@@ -4,11 +4,13 @@
     python -m sisr_jax.main --mode=evaluate --workdir=runs/ct_demo
 
 Running the same command again resumes. Bad input ends with one line on standard
-error and exit code 2, before anything is compiled or overwritten.
+error and exit code 2, before anything is compiled or overwritten; a loss that is
+not finite ends with exit code 1 and the checkpoints before it.
 """
 
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from absl import app, flags, logging
 from etils import epath
@@ -32,6 +34,7 @@ _MODE = flags.DEFINE_enum(
     "train: train (or resume), then evaluate; evaluate: evaluate what is there.",
 )
 _BAD_INPUT_EXIT_CODE = 2
+_DIVERGED_EXIT_CODE = 1
 
 
 def main(argv: Sequence[str]) -> None:
@@ -48,17 +51,37 @@ def main(argv: Sequence[str]) -> None:
             train(prepare(config, workdir))
         print(report(config, workdir))
     except InputError as error:
-        print(f"sisr_jax: error: {error}", file=sys.stderr)
-        sys.exit(_BAD_INPUT_EXIT_CODE)
+        _leave(error, _BAD_INPUT_EXIT_CODE)
+    except FloatingPointError as error:
+        _leave(error, _DIVERGED_EXIT_CODE)
+
+
+def parse_flags(argv: list[str]) -> list[str]:
+    """Parses the command line; a bad `--config` is one line, not a traceback."""
+    try:
+        rest = app.parse_flags_with_usage(argv)
+        # A file that could not be loaded is reported when it is first used.
+        getattr(_CONFIG.value, "to_dict", None)
+    except (AttributeError, KeyError, TypeError, ValueError, OSError) as error:
+        _leave(f"--config: {' '.join(str(error).split())}", _BAD_INPUT_EXIT_CODE)
+    return rest
+
+
+def _leave(error: Exception | str, exit_code: int) -> NoReturn:
+    print(f"sisr_jax: error: {error}", file=sys.stderr)
+    sys.exit(exit_code)
 
 
 def _read_config(workdir: epath.Path) -> Config:
-    if _CONFIG.value is not None:
-        return parse(_CONFIG.value.to_dict())
-    if _MODE.value == "train":
-        raise ConfigError("--config is required to train")
-    return workdirs.read_config(workdir)
+    if _CONFIG.value is None:
+        if _MODE.value == "train":
+            raise ConfigError("--config is required to train")
+        return workdirs.read_config(workdir)
+    config = parse(_CONFIG.value.to_dict())
+    if _MODE.value == "evaluate":
+        workdirs.check_same(workdir, config)
+    return config
 
 
 if __name__ == "__main__":
-    app.run(main)
+    app.run(main, flags_parser=parse_flags)

@@ -294,6 +294,22 @@ def test_command_line_errors_are_one_line(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--config=configs/nowhere.py"], "nowhere.py"),
+        (["--config=configs/ct_srgan.py", "--config.data.sorce=x"], '"source"'),
+        ([], "--config is required to train"),
+    ],
+)
+def test_bad_config_flag_is_one_line(tmp_path, arguments, message):
+    found = _command(*arguments, f"--workdir={tmp_path / 'run'}")
+    assert found.returncode == 2
+    (line,) = found.stderr.strip().splitlines()
+    assert line.startswith("sisr_jax: error: ")
+    assert message in line
+
+
 def test_command_evaluates_a_working_folder(finished):
     _, workdir, _, text = finished
     found = _command("--mode=evaluate", f"--workdir={workdir}")

@@ -45,11 +45,32 @@ def claim(workdir: epath.Path, config: Config) -> None:
         raise ConfigError(f"workdir {workdir}: cannot be written: {error}") from error
     path = workdir / CONFIG_FILE
     if path.exists():
-        _check_same(read_config(workdir), config, workdir)
+        check_same(workdir, config)
     elif (workdir / "checkpoints").exists():
         raise ConfigError(f"workdir {workdir}: has checkpoints but no {CONFIG_FILE}")
     _write(path, dataclasses.asdict(config))
     _note_versions(workdir / VERSIONS_FILE)
+
+
+def check_same(workdir: epath.Path, config: Config) -> None:
+    """Checks that a working folder belongs to a configuration.
+
+    Raises:
+        ConfigError: Naming the first differing keys, or if there is none.
+    """
+    configs = (read_config(workdir), config)
+    old, new = (dict(_leaves(dataclasses.asdict(c), "config")) for c in configs)
+    changed = [
+        f"{key} = {old.get(key)!r} there, {new.get(key)!r} here"
+        for key in sorted(old.keys() | new.keys())
+        if old.get(key) != new.get(key) and not key.startswith(_FREE)
+    ]
+    if changed:
+        more = f" (and {len(changed) - 3} more)" if len(changed) > 3 else ""
+        raise ConfigError(
+            f"workdir {workdir} holds another configuration's run: "
+            f"{'; '.join(changed[:3])}{more}"
+        )
 
 
 def read_config(workdir: epath.Path) -> Config:
@@ -94,21 +115,6 @@ def _note_versions(path: epath.Path) -> None:
                 there.get(package),
                 here.get(package),
             )
-
-
-def _check_same(there: Config, here: Config, workdir: epath.Path) -> None:
-    old, new = (dict(_leaves(dataclasses.asdict(c), "config")) for c in (there, here))
-    changed = [
-        f"{key} = {old.get(key)!r} there, {new.get(key)!r} here"
-        for key in sorted(old.keys() | new.keys())
-        if old.get(key) != new.get(key) and not key.startswith(_FREE)
-    ]
-    if changed:
-        more = f" (and {len(changed) - 3} more)" if len(changed) > 3 else ""
-        raise ConfigError(
-            f"workdir {workdir} holds another configuration's run: "
-            f"{'; '.join(changed[:3])}{more}"
-        )
 
 
 def _leaves(values: Any, path: str) -> Iterator[tuple[str, Any]]:
