@@ -69,7 +69,7 @@ RUNS = (
     Run("us_x16_srresnet", "us_srresnet", "us", "", (*US, *_srresnet(600))),
     Run("us_x16_srgan", "us_srgan", "us", "us_x16_srresnet", (*US, *_srgan(30, 120))),
     Run("us_x4_srresnet", "us_srresnet", "us", "", (*X4, *_srresnet(400))),
-    Run("us_x4_srgan", "us_srgan", "us", "us_x4_srresnet", (*X4, *_srgan(30, 90))),
+    Run("us_x4_srgan", "us_srgan", "us", "us_x4_srresnet", (*X4, *_srgan(20, 60))),
 )
 
 

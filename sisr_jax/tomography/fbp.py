@@ -19,7 +19,7 @@ from jax import lax
 from jaxtyping import Array, Float, Real
 
 from sisr_jax.tomography.filters import convolution
-from sisr_jax.tomography.geometry import ParallelBeam, Split, join, split
+from sisr_jax.tomography.geometry import ParallelBeam, Split, as_sinogram, join, split
 from sisr_jax.tomography.radon import take
 from sisr_jax.types import SquarePlane
 
@@ -45,13 +45,7 @@ def fbp(
         ValueError: If the sinogram does not have the beam's shape or the filter
             is unknown.
     """
-    sinogram = jnp.asarray(sinogram)
-    if sinogram.shape[-2:] != (beam.num_angles, beam.num_detectors):
-        raise ValueError(
-            f"sinogram of shape {sinogram.shape}: expected "
-            f"[..., {beam.num_angles}, {beam.num_detectors}]"
-        )
-    sinogram = sinogram.astype(jnp.promote_types(sinogram.dtype, jnp.float32))
+    sinogram = as_sinogram(sinogram, beam)
     if filter_name is not None:
         sinogram = _filter(sinogram, filter_name)
     return _smear(sinogram, beam)

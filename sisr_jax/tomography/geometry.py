@@ -22,6 +22,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Real
 
+from sisr_jax.types import Sinogram
+
 
 @dataclasses.dataclass(frozen=True, init=False, repr=False)
 class ParallelBeam:
@@ -126,6 +128,23 @@ def _checked(
         where = int(np.flatnonzero(~np.isfinite(radians))[0])
         raise ValueError(f"angles[{where}] = {radians[where]}: expected finite radians")
     return radians
+
+
+def as_sinogram(
+    values: Real[Array | np.ndarray, "*batch angles detectors"], beam: ParallelBeam
+) -> Sinogram:
+    """Views of a beam, as float32 unless they are float64.
+
+    Raises:
+        ValueError: If the shape is not the beam's.
+    """
+    sinogram = jnp.asarray(values)
+    if sinogram.shape[-2:] != (beam.num_angles, beam.num_detectors):
+        raise ValueError(
+            f"sinogram of shape {sinogram.shape}: expected "
+            f"[..., {beam.num_angles}, {beam.num_detectors}]"
+        )
+    return sinogram.astype(jnp.promote_types(sinogram.dtype, jnp.float32))
 
 
 class Split(NamedTuple):

@@ -17,7 +17,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int, Real
 
-from sisr_jax.tomography.geometry import ParallelBeam, Split, join, split
+from sisr_jax.tomography.geometry import ParallelBeam, Split, as_sinogram, join, split
 from sisr_jax.types import Sinogram, SquarePlane
 
 # Zeros around the image. Two, so that an index clipped into the ring finds
@@ -77,14 +77,7 @@ def back_project(
     Raises:
         ValueError: If the sinogram does not have the beam's shape.
     """
-    sinogram = jnp.asarray(sinogram)
-    if sinogram.shape[-2:] != (beam.num_angles, beam.num_detectors):
-        raise ValueError(
-            f"sinogram of shape {sinogram.shape}: expected "
-            f"[..., {beam.num_angles}, {beam.num_detectors}]"
-        )
-    sinogram = sinogram.astype(jnp.promote_types(sinogram.dtype, jnp.float32))
-    return _transpose(sinogram, beam)
+    return _transpose(as_sinogram(sinogram, beam), beam)
 
 
 @functools.partial(jax.jit, static_argnames="beam")
