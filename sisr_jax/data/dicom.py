@@ -130,7 +130,7 @@ def _check_codec(path: Path, dataset: pydicom.FileDataset) -> UID:
         raise InputError(f"{path}: DICOM file without a transfer syntax")
     try:
         available = get_decoder(uid).is_available
-    except NotImplementedError:
+    except NotImplementedError:  # a syntax that pydicom has no decoder for at all
         available = False
     if not available:
         raise InputError(

@@ -181,7 +181,7 @@ class TfdsSource:
 def _open_records(builder: Any, split: Split, label: str) -> Any:
     try:
         return builder.as_data_source(split=split)
-    except NotImplementedError as error:
+    except NotImplementedError as error:  # TFDS, of a format without random access
         raise InputError(
             f"{label}: not in array_record format, which random access needs; prepare "
             "it with file_format='array_record'"

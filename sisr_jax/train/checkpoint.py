@@ -8,8 +8,9 @@ without knowing anything about the rest:
 * `training`: step, key, both optimiser states
 
 Saves are asynchronous and atomic (written under a temporary name, then
-renamed). A save that was cut short, or a checkpoint that cannot be read back,
-is passed over with a warning and the previous one is used; nothing is deleted.
+renamed). What is left of a save that was cut short is removed with a warning; a
+checkpoint that cannot be read back is moved to `damaged_checkpoints/` with one,
+and the previous one is used.
 """
 
 from collections.abc import Mapping
@@ -256,7 +257,7 @@ def _warn_of_interrupted_saves(folder: epath.Path) -> None:
         return
     for path in folder.iterdir():
         if _TEMPORARY in path.name:
-            logging.warning("%s: an interrupted save, not used", path)
+            logging.warning("%s: what is left of an interrupted save, not used", path)
 
 
 def _check_same_architecture(found: Any, wanted: Any, source: str) -> None:
