@@ -64,12 +64,12 @@ def _every(steps: int) -> tuple[str, ...]:
 
 X4 = (*US, "degradation.factor=4")
 RUNS = (
-    Run("ct_x16_srresnet", "ct_srresnet", "ct", "", (*CT, *_srresnet(850))),
-    Run("ct_x16_srgan", "ct_srgan", "ct", "ct_x16_srresnet", (*CT, *_srgan(40, 240))),
-    Run("us_x16_srresnet", "us_srresnet", "us", "", (*US, *_srresnet(600))),
-    Run("us_x16_srgan", "us_srgan", "us", "us_x16_srresnet", (*US, *_srgan(30, 120))),
-    Run("us_x4_srresnet", "us_srresnet", "us", "", (*X4, *_srresnet(400))),
-    Run("us_x4_srgan", "us_srgan", "us", "us_x4_srresnet", (*X4, *_srgan(20, 60))),
+    Run("ct_x16_srresnet", "ct_srresnet", "ct", "", (*CT, *_srresnet(1000))),
+    Run("ct_x16_srgan", "ct_srgan", "ct", "ct_x16_srresnet", (*CT, *_srgan(60, 390))),
+    Run("us_x16_srresnet", "us_srresnet", "us", "", (*US, *_srresnet(900))),
+    Run("us_x16_srgan", "us_srgan", "us", "us_x16_srresnet", (*US, *_srgan(50, 270))),
+    Run("us_x4_srresnet", "us_srresnet", "us", "", (*X4, *_srresnet(560))),
+    Run("us_x4_srgan", "us_srgan", "us", "us_x4_srresnet", (*X4, *_srgan(40, 210))),
 )
 
 
