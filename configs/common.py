@@ -72,6 +72,8 @@ def ct() -> ConfigDict:
         "num_angles": 1000,
         "factor": 16,
         "filter_name": "ramp",
+        "method": "matmul",
+        "weights": "gaps",
     }
     config.generator = {
         "width": 64,

@@ -71,12 +71,24 @@ class Augmentation:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SparseViewCT:
-    """Sparse-view CT: keep every `factor`-th of `num_angles` views, then FBP."""
+    """Sparse-view CT: keep every `factor`-th of `num_angles` views, then FBP.
+
+    Attributes:
+        kind: The name of this degradation.
+        num_angles: Views of the full scan, over 180 degrees.
+        factor: Every how many-th is kept.
+        filter_name: Filter of the back-projection.
+        method: `matmul`, or `exact` for the numerics of scikit-image.
+        weights: Views weighted by the `gaps` between them, or `uniform` as in
+            scikit-image.
+    """
 
     kind: Literal["sparse_view_ct"]
     num_angles: int
     factor: int
     filter_name: Literal["ramp", "shepp-logan", "cosine", "hamming", "hann"]
+    method: Literal["matmul", "exact"]
+    weights: Literal["gaps", "uniform"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

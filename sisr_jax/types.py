@@ -17,6 +17,8 @@ from jaxtyping import Array, Float
 from jaxtyping import Key as TypedKey
 
 Key = TypedKey[Array, ""]
+# One key, or one for each image of a batch.
+Keys = TypedKey[Array, "*keys"]
 Image = Float[Array, "*batch height width channels"]
 # Ultrasound loses columns, so the degraded width is its own.
 DegradedImage = Float[Array, "*batch height degraded_width channels"]

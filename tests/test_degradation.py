@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 
 from sisr_jax.degradation import (
+    LowDose,
     build,
     evaluation_pairs,
     lateral_decimation,
+    random_view_ct,
     sparse_view_ct,
     training_pairs,
 )
+from sisr_jax.degradation.ct import draw_views
 from sisr_jax.parallel import batch_sharding, make_mesh
 from sisr_jax.tomography import ParallelBeam
 from sisr_jax.types import Batch
@@ -22,6 +25,10 @@ BEAM = ParallelBeam(size=SIZE, num_angles=48)
 DEGRADATIONS = {
     "sparse-view CT": sparse_view_ct(BEAM.every(4)),
     "sparse-view CT, Hann": sparse_view_ct(BEAM.every(4), filter_name="hann"),
+    "sparse-view CT, exact": sparse_view_ct(BEAM.every(4), method="exact"),
+    "sparse-view CT, uniform": sparse_view_ct(BEAM.every(5), weights="uniform"),
+    "limited-angle CT": sparse_view_ct(BEAM.within(0.0, 2.0)),
+    "random views": random_view_ct(BEAM, 4, 24),
     "lateral decimation": lateral_decimation(factor=4),
     "lateral decimation, offset": lateral_decimation(factor=8, offset=3),
 }
@@ -45,10 +52,14 @@ def test_is_linear(degrade, key, hr):
 
 @battery
 def test_jit_eager_and_vmap_agree(degrade, key, hr):
-    eager = degrade(key, hr)
-    one_by_one = jax.vmap(lambda image: degrade(key, image[None])[0])(hr)
-    np.testing.assert_allclose(jax.jit(degrade)(key, hr), eager, atol=2e-6)
+    keys = jax.random.split(key, len(hr))
+    eager = degrade(keys, hr)
+    one_by_one = jax.vmap(lambda k, image: degrade(k[None], image[None])[0])(keys, hr)
+    as_argument = jax.jit(lambda degrade, keys, hr: degrade(keys, hr))
+    np.testing.assert_allclose(jax.jit(degrade)(keys, hr), eager, atol=2e-6)
+    np.testing.assert_allclose(as_argument(degrade, keys, hr), eager, atol=2e-6)
     np.testing.assert_allclose(one_by_one, eager, atol=2e-6)
+    np.testing.assert_allclose(degrade(key, hr), eager, atol=2e-6)
 
 
 @battery
@@ -88,6 +99,55 @@ def test_many_views_restore_a_smooth_image(key):
     assert errors[1] > 2 * errors[0]
 
 
+def test_random_views_are_spread_and_weighted(key):
+    weights = jax.vmap(lambda k: draw_views(BEAM, 5, 12, k))(jax.random.split(key, 64))
+    counts = np.asarray((weights > 0).sum(-1))
+    assert counts.min() == 5
+    assert counts.max() == 12
+    # Every view stands for half of the gaps beside it; together for half a turn.
+    np.testing.assert_allclose(weights.sum(-1), np.pi, rtol=1e-6)
+    np.testing.assert_array_less(weights.max(-1), 1.5 * np.pi / counts)
+    assert len(np.unique(np.argmax(weights > 0, axis=-1))) > 1
+
+
+def test_all_views_drawn_are_the_whole_scan(key, hr):
+    drawn = random_view_ct(BEAM, 48, 48)(key, hr)
+    np.testing.assert_allclose(drawn, sparse_view_ct(BEAM)(key, hr), atol=2e-6)
+
+
+@pytest.mark.parametrize(("fewest", "most"), [(0, 4), (5, 4), (4, 49)])
+def test_impossible_numbers_of_views(fewest, most):
+    with pytest.raises(ValueError, match=f"fewest = {fewest}, most = {most}: .* 48"):
+        random_view_ct(BEAM, fewest, most)
+
+
+def test_dose_adds_noise_around_the_noiseless_image(key, hr):
+    clean = sparse_view_ct(BEAM)(key, hr)
+    errors = {
+        photons: float(
+            jnp.std(sparse_view_ct(BEAM, dose=LowDose(photons))(key, hr) - clean)
+        )
+        for photons in (1e4, 1e6, 1e8)
+    }
+    # Ten times fewer counts for each factor of ten of the noise's variance.
+    assert errors[1e4] == pytest.approx(10 * errors[1e6], rel=0.1)
+    assert errors[1e8] < 0.2 * errors[1e6]
+
+
+def test_noise_of_an_image_does_not_depend_on_its_batch(key, hr):
+    degrade = sparse_view_ct(BEAM, dose=LowDose(1e4))
+    keys = jax.random.split(key, 4)
+    np.testing.assert_allclose(
+        degrade(keys, hr)[2:], degrade(keys[2:], hr[2:]), atol=1e-5
+    )
+
+
+def test_limited_arcs():
+    assert BEAM.within(0.0, 1.0).num_angles == 16
+    with pytest.raises(ValueError, match=r"no view lies within 4\.0 and 5\.0"):
+        BEAM.within(4.0, 5.0)
+
+
 @pytest.mark.parametrize(("name", "factor"), [("ct_srgan", 1), ("us_srgan", 4)])
 def test_training_pairs_are_aligned_crops_of_what_evaluation_sees(
     load_config, key, name, factor
@@ -98,8 +158,9 @@ def test_training_pairs_are_aligned_crops_of_what_evaluation_sees(
     rng = np.random.default_rng(0)
     hr = rng.uniform(size=(3, *config.data.shape, 1)).astype(np.float32)
     batch = Batch(jnp.asarray(hr), jnp.ones(3, bool), jnp.arange(3))
-    whole = evaluation_pairs(config)(key, batch)
-    pair = training_pairs(config)(key, batch)
+    degrade = build(config)
+    whole = evaluation_pairs(config)(degrade, key, batch)
+    pair = training_pairs(config)(degrade, key, batch)
     height, width = config.data.patch
     assert pair.hr.shape == (3, height, width, 1)
     assert pair.degraded.shape == (3, height, width // factor, 1)

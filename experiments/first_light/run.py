@@ -35,7 +35,13 @@ FAST = (
     "log.every_steps=20",
     "evaluation.batch_size=4",
 )
-CT = (*FAST, "data.batch_size=4", "evaluation.num_validation=8")
+CT = (
+    *FAST,
+    "data.batch_size=4",
+    "evaluation.num_validation=8",
+    "degradation.method=exact",
+    "degradation.weights=uniform",
+)
 US = (*FAST, "evaluation.num_validation=16")
 
 

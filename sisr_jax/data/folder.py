@@ -1,18 +1,36 @@
-"""A folder of PNG, npz and DICOM images, checked before the first one is decoded."""
+"""A folder of image files, checked before the first one is decoded.
+
+PNG, TIFF, npz, DICOM and NIfTI; a file may hold many images (pages, slices).
+"""
 
 import dataclasses
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from sisr_jax.config import Data
-from sisr_jax.data.readers import Reader, find_reader
+from sisr_jax.data.headers import Header
+from sisr_jax.data.readers import FORMATS, check_file, find_reader, read_images
 from sisr_jax.data.splits import Split, read_splits_csv, split_by_patient
 from sisr_jax.data.transforms import check_fit, size_text
 from sisr_jax.errors import InputError
+
+
+class Entry(NamedTuple):
+    """One image: a file, which of its images, and how many it holds."""
+
+    path: Path
+    index: int
+    count: int
+
+    def name(self, root: Path) -> str:
+        """Path relative to `root`, with `#0012` for an image among several."""
+        name = self.path.relative_to(root).as_posix()
+        return name if self.count == 1 else f"{name}#{self.index:04d}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,24 +39,25 @@ class FolderSource:
 
     Attributes:
         root: The folder; names are relative to it.
-        files: Sorted paths.
-        rescale: Slope and intercept from stored PNG values to physical ones.
+        entries: The images, in order.
+        rescale: Slope and intercept from stored PNG and TIFF values to physical ones.
     """
 
     root: Path
-    files: Sequence[Path]
+    entries: Sequence[Entry]
     rescale: tuple[float, float]
 
     def __len__(self) -> int:
-        return len(self.files)
+        return len(self.entries)
 
     def __getitem__(self, index: int) -> np.ndarray:
-        path = self.files[index]
-        return _reader(path).read(path, self.rescale)
+        entry = self.entries[index]
+        [image] = read_images(entry.path, [entry.index], self.rescale)
+        return image
 
     def name(self, index: int) -> str:
         """Path of an image relative to the folder, with forward slashes."""
-        return self.files[index].relative_to(self.root).as_posix()
+        return self.entries[index].name(self.root)
 
 
 def open_folder(config: Data, split: Split) -> FolderSource:
@@ -72,22 +91,55 @@ def open_folder(config: Data, split: Split) -> FolderSource:
     files = [file for file, name in splits.items() if name == split]
     if not files:
         raise InputError(_describe_empty(config, split, splits))
-    _check_sizes(config, files)
-    return FolderSource(root, files, config.png_rescale)
+    headers = {file: check_file(file) for file in files}
+    _check_sizes(config, headers)
+    return FolderSource(root, list_entries(headers), config.png_rescale)
 
 
-def _list_images(root: Path) -> list[Path]:
+def list_files(root: Path) -> list[Path]:
+    """Sorted files below `root`; hidden ones and linked folders are left out."""
     files = [
         Path(folder, name)
         for folder, _, names in os.walk(root)
         for name in names
         if not name.startswith(".")
     ]
-    images = [f for f in sorted(files) if f.is_file() and find_reader(f) is not None]
+    return [file for file in sorted(files) if file.is_file()]
+
+
+def list_entries(headers: Mapping[Path, Header]) -> list[Entry]:
+    """Every image of some files, in the order in which a person would page.
+
+    Files are sorted by path, but the slices of a DICOM series in one folder stand
+    together, where its first path is, sorted by position along their normal.
+
+    Args:
+        headers: Header of each file.
+    """
+    first: dict[object, Path] = {}
+    for path in sorted(headers):
+        first.setdefault(_series(path, headers[path]), path)
+
+    def rank(path: Path) -> tuple[Path, float, Path]:
+        header = headers[path]
+        return first[_series(path, header)], header.position, path
+
+    return [
+        Entry(path, index, headers[path].count)
+        for path in sorted(headers, key=rank)
+        for index in range(headers[path].count)
+    ]
+
+
+def _series(path: Path, header: Header) -> object:
+    return (path.parent, header.series) if header.series else path
+
+
+def _list_images(root: Path) -> list[Path]:
+    images = [file for file in list_files(root) if find_reader(file) is not None]
     if not images:
         raise InputError(
-            f"config.data.path = {str(root)!r}: no .png, .npz or DICOM file in this "
-            "folder"
+            f"config.data.path = {str(root)!r}: no {FORMATS} file in this folder"
         )
     return images
 
@@ -108,24 +160,14 @@ def _describe_empty(config: Data, split: Split, splits: Mapping[Path, Split]) ->
     )
 
 
-def _reader(path: Path) -> Reader:
-    reader = find_reader(path)
-    if reader is None:
-        raise InputError(f"{path}: expected a .png, .npz or DICOM file")
-    return reader
-
-
-def _check_sizes(config: Data, files: Sequence[Path]) -> None:
+def _check_sizes(config: Data, headers: Mapping[Path, Header]) -> None:
     wanted = config.shape
-    first = None
-    for path in files:
-        size = _reader(path).check(path)
-        if first is None:
-            first = (path, size)
-        if config.fit == "exact" and size != first[1]:
+    first_path, first = next(iter(headers.items()))
+    for path, header in headers.items():
+        if config.fit == "exact" and header.shape != first.shape:
             raise InputError(
-                f"mixed sizes: {first[0]} is {size_text(first[1])}, {path} is "
-                f"{size_text(size)}; expected {size_text(wanted)} (config.data.shape) "
-                "or config.data.fit = 'crop'"
+                f"mixed sizes: {first_path} is {size_text(first.shape)}, {path} is "
+                f"{size_text(header.shape)}; expected {size_text(wanted)} "
+                "(config.data.shape) or config.data.fit = 'crop'"
             )
-        check_fit(size, wanted, fit=config.fit, name=str(path))
+        check_fit(header.shape, wanted, fit=config.fit, name=str(path))

@@ -6,15 +6,13 @@ ever stored.
 """
 
 import math
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from types import TracebackType
-from typing import Self
 
 import grain
 import numpy as np
 
 from sisr_jax.config import Data
+from sisr_jax.data.batches import Batches
 from sisr_jax.data.sources import CACHE_BYTES, Source
 from sisr_jax.data.transforms import (
     central_crop,
@@ -27,46 +25,6 @@ from sisr_jax.data.transforms import (
 from sisr_jax.errors import InputError
 from sisr_jax.random import Stream
 from sisr_jax.types import Batch
-
-
-class Batches(Iterator[Batch]):
-    """Batches decoded ahead by threads; `close` it, or use it in a `with`."""
-
-    def __init__(self, dataset: grain.MapDataset, *, num_threads: int) -> None:
-        # An element is a whole batch: one in work for each thread, and one ready.
-        options = grain.ReadOptions(
-            num_threads=num_threads, prefetch_buffer_size=num_threads + 1
-        )
-        self._iterator = iter(dataset.to_iter_dataset(options))
-        self._closed = False
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> Batch:
-        if self._closed:
-            raise StopIteration
-        try:
-            return next(self._iterator)
-        except BaseException:  # the end, a bad image, an interrupt: no more threads
-            self.close()
-            raise
-
-    def close(self) -> None:
-        """Stops the decoding threads; later calls do nothing."""
-        self._closed = True
-        self._iterator.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def training_batches(

@@ -1,10 +1,8 @@
 """Where images come from: one small protocol, four kinds of source."""
 
-import importlib.util
 import threading
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -32,6 +30,20 @@ class Source(Protocol):
         ...
 
 
+@runtime_checkable
+class Detailed(Source, Protocol):
+    """A source whose records keep more than pixels."""
+
+    def details(self, index: int) -> dict[str, Any]:
+        """Boxes, patient, spacing, geometry of image `index`, by name."""
+        ...
+
+
+def details(source: Source, index: int) -> dict[str, Any]:
+    """What a record keeps beside its pixels; nothing for sources without records."""
+    return source.details(index) if isinstance(source, Detailed) else {}
+
+
 def open_source(config: Data, split: Split, *, seed: int) -> Source:
     """Opens one split and checks everything that can be checked without decoding.
 
@@ -53,6 +65,8 @@ def open_source(config: Data, split: Split, *, seed: int) -> Source:
     if config.source == "folder":
         return CachedSource(open_folder(config, split), max_bytes=CACHE_BYTES)
     if config.source == "tfds":
+        from sisr_jax.data.records import TfdsSource  # TFDS is slow to import
+
         return CachedSource(TfdsSource(config, split), max_bytes=CACHE_BYTES)
     phantoms = open_phantoms(config, split, seed=seed)
     return CachedSource(phantoms, max_bytes=CACHE_BYTES)
@@ -90,6 +104,10 @@ class CachedSource:
         """Name of the wrapped source."""
         return self._source.name(index)
 
+    def details(self, index: int) -> dict[str, Any]:
+        """Details of the wrapped source."""
+        return details(self._source, index)
+
 
 class Subset:
     """Some images of a source, in the order of `indices`."""
@@ -108,6 +126,37 @@ class Subset:
         """Name in the whole source."""
         return self._source.name(self._indices[index])
 
+    def details(self, index: int) -> dict[str, Any]:
+        """Details in the whole source."""
+        return details(self._source, self._indices[index])
+
+
+class Mirrored:
+    """Images of at least one size: smaller ones are continued by their mirror image.
+
+    The original does this to its frames. The mirror stands on the last row and
+    column, which are not doubled; the image stays in the middle. Details go by the
+    old place of pixels and are left out.
+    """
+
+    def __init__(self, source: Source, shape: tuple[int, int]) -> None:
+        self._source = source
+        self._shape = shape
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        image = self._source[index]
+        missing = np.maximum(np.subtract(self._shape, image.shape), 0)
+        before = missing // 2
+        pads = np.stack([before, missing - before], axis=-1)
+        return np.pad(image, pads, mode="reflect")
+
+    def name(self, index: int) -> str:
+        """Name of the wrapped source."""
+        return self._source.name(index)
+
 
 def spread(source: Source, count: int) -> Source:
     """`count` images evenly spread over a source; all of them for 0 or too many.
@@ -123,66 +172,3 @@ def spread(source: Source, count: int) -> Source:
     if count == 0 or count >= len(source):
         return source
     return Subset(source, [i * len(source) // count for i in range(count)])
-
-
-class TfdsSource:
-    """One split of a prepared TFDS folder in array_record format.
-
-    Reads the feature `image`: unsigned integers go through `config.png_rescale`,
-    signed ones and floats are physical values. Needs no TensorFlow.
-    """
-
-    def __init__(self, config: Data, split: Split) -> None:
-        import tensorflow_datasets as tfds  # slow to import, needed only here
-
-        self._label = f"config.data.path = {config.path!r}"
-        if not (Path(config.path) / "dataset_info.json").is_file():
-            raise InputError(f"{self._label}: no dataset_info.json in this folder")
-        builder: Any = tfds.builder_from_directory(config.path)
-        if split not in builder.info.splits:
-            listing = ", ".join(builder.info.splits) or "none"
-            raise InputError(f"{self._label}: no split {split!r}; it has {listing}")
-        if "image" not in builder.info.features:
-            raise InputError(f"{self._label}: no feature 'image' in this dataset")
-        feature: Any = builder.info.features["image"]
-        encoded = isinstance(feature, tfds.features.Image)
-        uint16 = encoded and feature.np_dtype == np.uint16
-        if uint16 and importlib.util.find_spec("cv2") is None:
-            raise InputError(
-                f"{self._label}: decoding its uint16 images needs OpenCV; install "
-                "opencv-python-headless"
-            )
-        self._records = _open_records(builder, split, self._label)
-        self._name = f"{builder.info.name}/{split}"
-        self._rescale = config.png_rescale
-
-    def __len__(self) -> int:
-        return len(self._records)
-
-    def __getitem__(self, index: int) -> np.ndarray:
-        image = np.asarray(self._records[index]["image"])
-        if image.ndim == 3 and image.shape[-1] == 1:
-            image = image[..., 0]
-        if image.ndim != 2 or image.dtype.kind not in "uif":
-            raise InputError(
-                f"{self.name(index)}: feature 'image' has shape {image.shape} and type "
-                f"{image.dtype}; expected one real channel"
-            )
-        if image.dtype.kind == "u":
-            slope, intercept = self._rescale
-            return (image * np.float64(slope) + intercept).astype(np.float32)
-        return image.astype(np.float32)
-
-    def name(self, index: int) -> str:
-        """Dataset, split and position."""
-        return f"{self._name}/{index:06d}"
-
-
-def _open_records(builder: Any, split: Split, label: str) -> Any:
-    try:
-        return builder.as_data_source(split=split)
-    except NotImplementedError as error:  # TFDS, of a format without random access
-        raise InputError(
-            f"{label}: not in array_record format, which random access needs; prepare "
-            "it with file_format='array_record'"
-        ) from error

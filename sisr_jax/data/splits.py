@@ -1,11 +1,15 @@
-"""Which files of a folder belong to which split: a CSV, or a hash of the patient."""
+"""Which files of a folder belong to which split: a CSV, or a hash of the patient.
+
+A split is a property of a file, and of its patient: all slices of a volume, and all
+files of a patient, land in the same one.
+"""
 
 import csv
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from sisr_jax.data import dicom
 from sisr_jax.errors import InputError
@@ -18,6 +22,22 @@ _NAMES: dict[str, Split] = {
     "val": "validation",
     "test": "test",
 }
+_PATIENT_COLUMNS = ("patient", "patient_id")
+_MAX_CSV_BYTES = 2**26
+
+
+class Assignment(NamedTuple):
+    """Split and patient of a file; the patient is empty when a CSV names none."""
+
+    split: Split
+    patient: str
+
+
+class _Row(NamedTuple):
+    line: int
+    file: str
+    split: Split
+    patient: str
 
 
 def split_by_patient(files: Sequence[Path], *, root: Path) -> dict[Path, Split]:
@@ -34,7 +54,13 @@ def split_by_patient(files: Sequence[Path], *, root: Path) -> dict[Path, Split]:
     Returns:
         Split of every file, in the order given.
     """
-    return {file: _split_of(find_patient(file, root=root)) for file in files}
+    return {file: assign(file, root=root).split for file in files}
+
+
+def assign(file: Path, *, root: Path) -> Assignment:
+    """Split and patient of one file, see `split_by_patient`."""
+    patient = find_patient(file, root=root)
+    return Assignment(_split_of(patient), patient)
 
 
 def find_patient(file: Path, *, root: Path) -> str:
@@ -55,10 +81,9 @@ def find_patient(file: Path, *, root: Path) -> str:
     prefix, found, _ = file.name.partition("__")
     if found and prefix:
         return prefix
-    if dicom.has_magic(file):
-        hashed = dicom.hash_patient(file)
-        if hashed:
-            return hashed
+    hashed = _hash_dicom_patient(file)
+    if hashed:
+        return hashed
     relative = file.relative_to(root)
     return relative.parts[0] if len(relative.parts) > 1 else file.stem
 
@@ -73,29 +98,39 @@ def _split_of(patient: str) -> Split:
 def read_splits_csv(csv_file: Path, *, root: Path) -> dict[Path, Split]:
     """Reads the split of each listed file inside `root`.
 
-    Columns `file` and `split`; others are ignored. `file` is relative to the CSV's
-    own folder when that contains `root` (a manifest above several image folders),
-    else to `root` (a CSV kept apart from the data). Rows elsewhere in that base
-    folder are skipped.
+    As `read_assignments`, without the patients.
+    """
+    assignments = read_assignments(csv_file, root=root)
+    return {file: assignment.split for file, assignment in assignments.items()}
+
+
+def read_assignments(csv_file: Path, *, root: Path) -> dict[Path, Assignment]:
+    """Reads split and patient of each listed file inside `root`.
+
+    Columns `file` and `split`, and `patient` or `patient_id` if there is one; others
+    are ignored. `file` is relative to the CSV's own folder when that contains `root`
+    (a manifest above several image folders), else to `root` (a CSV kept apart from
+    the data). Rows elsewhere in that base folder are skipped. Without a column for
+    the patient, the PatientID of DICOM files takes its place.
 
     Args:
         csv_file: The CSV, UTF-8.
         root: The folder of the data.
 
     Returns:
-        Split of each file, sorted by path.
+        Split and patient of each file, sorted by path.
 
     Raises:
         InputError: If the CSV or a listed file is absent, a column is missing, a
-            split is unknown, a path leaves the base folder, or a file is listed
-            twice.
+            split is unknown, a path leaves the base folder, a file is listed
+            twice, or a patient is in two splits.
     """
     if not csv_file.is_file():
         raise InputError(f"config.data.splits_csv = {str(csv_file)!r}: no such file")
     folder, data = csv_file.parent.resolve(), root.resolve()
     base = folder if data.is_relative_to(folder) else data
-    splits: dict[Path, Split] = {}
-    for line, name, split in _read_rows(csv_file):
+    assignments: dict[Path, Assignment] = {}
+    for line, name, split, patient in _read_rows(csv_file):
         # Lexical: a symbolic link inside the folder is the owner's decision.
         absolute = Path(os.path.normpath(base / name))
         if not absolute.is_relative_to(base):
@@ -103,32 +138,71 @@ def read_splits_csv(csv_file: Path, *, root: Path) -> dict[Path, Split]:
         if not absolute.is_relative_to(data):
             continue
         file = root / absolute.relative_to(data)
-        if not file.is_file():
+        if not os.path.isfile(file):  # of any name, also one that no file can have
             raise InputError(
                 f"{csv_file}, line {line}: {name!r}: no such file in {base}"
             )
-        if file in splits:
+        if file in assignments:
             raise InputError(f"{csv_file}, line {line}: {name!r} is listed twice")
-        splits[file] = split
-    return dict(sorted(splits.items()))
+        assignments[file] = Assignment(split, patient)
+    _check_patients(csv_file, assignments, root=root)
+    return dict(sorted(assignments.items()))
 
 
-def _read_rows(csv_file: Path) -> list[tuple[int, str, Split]]:
-    rows = []
+def _check_patients(
+    csv_file: Path, assignments: Mapping[Path, Assignment], *, root: Path
+) -> None:
+    first: dict[str, Path] = {}
+    for file, (split, patient) in assignments.items():
+        identity = patient or _hash_dicom_patient(file)
+        if not identity:
+            continue
+        other = first.setdefault(identity, file)
+        if assignments[other].split != split:
+            # An identifier from a DICOM header is not shown, not even its hash.
+            who = f"patient {patient!r}" if patient else "the patient of a DICOM header"
+            raise InputError(
+                f"{csv_file}: {who} is in two splits: "
+                f"{other.relative_to(root).as_posix()} in {assignments[other].split}, "
+                f"{file.relative_to(root).as_posix()} in {split}; expected one split "
+                "for all files of a patient"
+            )
+
+
+def _hash_dicom_patient(file: Path) -> str:
+    try:
+        return dicom.hash_patient(file) if dicom.has_magic(file) else ""
+    except OSError as error:
+        raise InputError(f"{file}: cannot be opened ({error.strerror})") from error
+
+
+def _read_rows(csv_file: Path) -> list[_Row]:
+    size = csv_file.stat().st_size
+    if size > _MAX_CSV_BYTES:
+        raise InputError(
+            f"{csv_file}: {size} bytes, expected a table of at most {_MAX_CSV_BYTES}"
+        )
     try:
         with csv_file.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
-            missing = {"file", "split"} - set(reader.fieldnames or ())
-            if not missing:
-                rows = [(reader.line_num, r["file"], r["split"]) for r in reader]
+            columns = reader.fieldnames or ()
+            missing = {"file", "split"} - set(columns)
+            patient = next((c for c in _PATIENT_COLUMNS if c in columns), "")
+            rows = [] if missing else [(reader.line_num, row) for row in reader]
     except (csv.Error, UnicodeDecodeError) as error:
         raise InputError(f"{csv_file}: not a UTF-8 CSV file ({error})") from error
+    except OSError as error:
+        raise InputError(f"{csv_file}: cannot be opened ({error.strerror})") from error
     if missing:
         raise InputError(f"{csv_file}: no column {', '.join(sorted(missing))}")
-    for line, name, split in rows:
-        if not name or split not in _NAMES:
-            raise InputError(
-                f"{csv_file}, line {line}: file {name!r}, split {split!r}; expected a "
-                f"file and one of {', '.join(_NAMES)}"
-            )
-    return [(line, name, _NAMES[split]) for line, name, split in rows]
+    return [_parse_row(csv_file, line, row, patient) for line, row in rows]
+
+
+def _parse_row(csv_file: Path, line: int, row: Mapping[str, str], patient: str) -> _Row:
+    name, split = row["file"], row["split"]
+    if not name or split not in _NAMES:
+        raise InputError(
+            f"{csv_file}, line {line}: file {name!r}, split {split!r}; expected a "
+            f"file and one of {', '.join(_NAMES)}"
+        )
+    return _Row(line, name, _NAMES[split], (row.get(patient) or "").strip())

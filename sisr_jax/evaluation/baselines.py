@@ -1,76 +1,99 @@
 """Estimates without learning: what a network has to beat.
 
-Each maps the high-resolution image through the degradation and back to full
-size, so every method of a table starts from the same acquisition.
+A method maps what was measured (views, columns) to a full-size estimate, so
+every row of a table starts from the same acquisition, that of the degraded image.
 """
 
 from collections.abc import Callable
 
-import jax.numpy as jnp
+from jax import Array
 
-from sisr_jax.config import Config, LateralDecimation, SparseViewCT
-from sisr_jax.degradation import lateral_decimation, sparse_beam, sparse_view_ct
+from sisr_jax.config import LateralDecimation, SparseViewCT
+from sisr_jax.evaluation.acquisition import Acquisition
+from sisr_jax.evaluation.sinogram_interpolation import Method as Filling
+from sisr_jax.evaluation.sinogram_interpolation import fill_views
+from sisr_jax.evaluation.total_variation import Settings, total_variation
 from sisr_jax.image.resize import aligned_columns, half_pixel_columns
-from sisr_jax.types import Image, Key
+from sisr_jax.tomography.radon import without_plan
+from sisr_jax.types import Image
 
-Baseline = Callable[[Key, Image], Image]
+# CT: views `[batch, angles, detectors]`; ultrasound: kept columns, an image.
+Method = Callable[[Array], Image]
+Methods = Callable[[Acquisition], dict[str, Method]]
 
 # The one that a figure shows, by `config.degradation.kind`.
 PRIMARY_BASELINE = {
-    "sparse_view_ct": "Hann FBP",
+    "sparse_view_ct": "Linear views + FBP",
     "lateral_decimation": "Bicubic (aligned)",
 }
+# The best of those that need no matrices but the degradation's.
+LIGHT_BASELINE = PRIMARY_BASELINE | {"sparse_view_ct": "Hann FBP"}
 
 
-def baselines(config: Config) -> dict[str, Baseline]:
-    """The baselines of the configured degradation, by the name of their row.
+def methods_of(acquire: Acquisition) -> dict[str, Method]:
+    """The quick methods for an acquisition, by the name of their row.
 
-    CT: filtered back-projection of the kept views with the ramp filter, which
-    is exact but for the missing views, and with the Hann window, which trades
-    streaks for blur. Ultrasound: interpolation between the kept columns at
-    their true places, and the half-pixel bicubic of published tables, which is
-    shifted against the truth (see `half_pixel_columns`).
-
-    Args:
-        config: CT: `data.shape` sets the geometry.
+    CT: see `ct_methods`; ultrasound: see `ultrasound_methods`.
 
     Returns:
-        Functions `(key, hr[batch, height, width, 1])` to the estimate, of the
-        shape of `hr` and clipped to [0, 1].
+        Measurement to an estimate `[batch, height, width, 1]`; nothing is clipped.
     """
-    if isinstance(config.degradation, SparseViewCT):
-        return _reconstructions(config)
-    return _interpolations(config.degradation)
+    if isinstance(acquire.degradation, SparseViewCT):
+        return ct_methods(acquire)
+    return ultrasound_methods(acquire.degradation)
 
 
-def _reconstructions(config: Config) -> dict[str, Baseline]:
-    beam = sparse_beam(config)
+def ct_methods(acquire: Acquisition) -> dict[str, Method]:
+    """Reconstructions from the kept views.
 
-    def reconstruction(filter_name: str) -> Baseline:
-        degrade = sparse_view_ct(beam, filter_name=filter_name)
-        return lambda key, hr: jnp.clip(degrade(key, hr), 0.0, 1.0)
+    Filtered back-projection of the kept views with the ramp filter, which is
+    exact but for the missing views, and with the Hann window, which trades
+    streaks for blur; and of all views with the ramp filter, the missing ones
+    interpolated between the kept ones along the angle.
+    """
+    kept, full = without_plan(acquire.kept), without_plan(acquire.full)
+
+    def direct(filter_name: str) -> Method:
+        return lambda views: acquire.reconstruct(views, acquire.kept, filter_name)
+
+    def interpolated(method: Filling) -> Method:
+        return lambda views: acquire.reconstruct(
+            fill_views(views, kept, full, method), acquire.full, "ramp"
+        )
 
     return {
-        "Sparse FBP": reconstruction("ramp"),
-        "Hann FBP": reconstruction("hann"),
+        "Sparse FBP": direct("ramp"),
+        "Hann FBP": direct("hann"),
+        "Linear views + FBP": interpolated("linear"),
+        "Cubic views + FBP": interpolated("cubic"),
     }
 
 
-def _interpolations(degradation: LateralDecimation) -> dict[str, Baseline]:
+def with_total_variation(settings: Settings) -> Methods:
+    """The quick CT methods and the iterative one, named with its settings."""
+    name = f"TV ({settings.num_iterations} iterations, weight {settings.weight:g})"
+
+    def methods(acquire: Acquisition) -> dict[str, Method]:
+        reconstruct = total_variation(acquire.kept, settings, acquire.projector)
+        return ct_methods(acquire) | {name: lambda v: reconstruct(v)[..., None]}
+
+    return methods
+
+
+def ultrasound_methods(degradation: LateralDecimation) -> dict[str, Method]:
+    """Interpolations between kept columns.
+
+    At their true places, linear and bicubic; and the half-pixel bicubic of
+    published tables, which is shifted against the truth (see
+    `half_pixel_columns`).
+    """
     factor, offset = degradation.factor, degradation.offset
-    degrade = lateral_decimation(factor, offset)
-
-    def interpolation(widen: Callable[[Image], Image]) -> Baseline:
-        return lambda key, hr: jnp.clip(widen(degrade(key, hr)), 0.0, 1.0)
-
     return {
-        "Bicubic (half-pixel)": interpolation(
-            lambda image: half_pixel_columns(image, factor)
+        "Bicubic (half-pixel)": lambda image: half_pixel_columns(image, factor),
+        "Linear (aligned)": lambda image: aligned_columns(
+            image, factor, offset, "linear"
         ),
-        "Linear (aligned)": interpolation(
-            lambda image: aligned_columns(image, factor, offset, "linear")
-        ),
-        "Bicubic (aligned)": interpolation(
-            lambda image: aligned_columns(image, factor, offset, "cubic")
+        "Bicubic (aligned)": lambda image: aligned_columns(
+            image, factor, offset, "cubic"
         ),
     }

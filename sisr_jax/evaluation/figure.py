@@ -65,12 +65,18 @@ class _Layout(NamedTuple):
 
 
 def comparison_figure(
-    path: epath.PathLike, rows: Mapping[str, np.ndarray], hr: np.ndarray, *, title: str
+    path: epath.PathLike,
+    rows: Mapping[str, np.ndarray],
+    hr: np.ndarray,
+    *,
+    title: str,
+    display: tuple[float, float] = (0.0, 1.0),
+    equalise: bool = False,
 ) -> None:
     """Draws methods against the truth and saves a PNG of at most 1 MB.
 
     Below the given rows stand the truth and the absolute error of the last
-    given row. All images share one grey scale, [0, 1]; the errors share another
+    given row. All images share one grey scale, `display`; the errors share another
     scale that ends at their 99.5th percentile, as its bar says. Images narrower
     than the truth show the acquired columns side by side, at their own width.
     Under an estimate stand its PSNR and SSIM, under an error its mean, all
@@ -82,7 +88,9 @@ def comparison_figure(
             from top to bottom; all but the last may be acquired columns, narrower.
         hr: The truth, `[num_images, height, width, 1]`, in [0, 1], at
             least 11 pixels wide and high.
-        title: Line above the images: what was measured, in which window.
+        title: Above the images and in the file: what was measured, by which protocol.
+        display: Values shown as black and as white; the scores do not depend on it.
+        equalise: Shows grey levels at their rank among those of the truth.
 
     Raises:
         ValueError: If there are no rows, or one has other images than the truth.
@@ -97,7 +105,9 @@ def comparison_figure(
     num_images, height, width = hr.shape[:3]
     tile_width = min(_WIDEST_TILE, _WIDEST_ROW / num_images)
     title = textwrap.fill(title, int(num_images * tile_width / _TITLE_LETTER))
-    strips = _strips(rows, hr)
+    strips = _strips(rows, hr, display)
+    if equalise:
+        strips = _equalised(strips, hr)
     layout = _Layout(
         num_rows=len(strips),
         num_columns=num_images,
@@ -111,35 +121,53 @@ def comparison_figure(
     for row, strip in enumerate(strips):
         _draw_strip(figure, layout, row, strip, full_width=width)
     truth, error = len(strips) - 2, len(strips) - 1
-    _draw_bar(figure, layout.bar(truth), strips[truth], highest="1")
+    end = "rank" if equalise else f"{display[1]:.2g}"
+    _draw_bar(figure, layout.bar(truth), strips[truth], highest=end)
     highest = f"\N{GREATER-THAN OR EQUAL TO}{strips[error].highest:.2g}"
     _draw_bar(figure, layout.bar(error), strips[error], highest=highest)
-    _save(figure, epath.Path(path))
+    _save(figure, epath.Path(path), title.replace("\n", " "))
 
 
 class _Strip(NamedTuple):
-    """One row of the figure; `highest` is the value of the last colour."""
+    """One row of the figure; first and last colour are `lowest` and `highest`."""
 
     label: str
     images: np.ndarray
     captions: Sequence[str]
     colours: str
+    lowest: float
     highest: float
 
 
-def _strips(rows: Mapping[str, np.ndarray], hr: np.ndarray) -> list[_Strip]:
+def _strips(
+    rows: Mapping[str, np.ndarray], hr: np.ndarray, display: tuple[float, float]
+) -> list[_Strip]:
     strips = [
-        _Strip(name, images, _captions(images, hr), "gray", 1.0)
+        _Strip(name, images, _captions(images, hr), "gray", *display)
         for name, images in rows.items()
     ]
     name, estimate = list(rows.items())[-1]
-    strips.append(_Strip("HR", hr, [""] * len(hr), "gray", 1.0))
+    strips.append(_Strip("HR", hr, [""] * len(hr), "gray", *display))
     error = np.abs(np.clip(estimate, 0.0, 1.0) - hr)
     # The largest errors are few; a scale up to them would show the rest as black.
     highest = max(float(f"{np.percentile(error, _ERROR_PERCENTILE):.1e}"), 1e-3)
     means = [f"mean {each.mean():.4f}" for each in error]
-    strips.append(_Strip(f"|{name} - HR|", error, means, "inferno", highest))
+    strips.append(_Strip(f"|{name} - HR|", error, means, "inferno", 0.0, highest))
     return strips
+
+
+def _equalised(strips: list[_Strip], hr: np.ndarray) -> list[_Strip]:
+    """Maps grey rows through the cumulative histogram of the truth."""
+    levels = np.quantile(hr, np.linspace(0.0, 1.0, 257))
+    ranks = np.linspace(0.0, 1.0, 257)
+    return [
+        strip._replace(
+            images=np.interp(strip.images, levels, ranks), lowest=0.0, highest=1.0
+        )
+        if strip.colours == "gray"
+        else strip
+        for strip in strips
+    ]
 
 
 def _captions(images: np.ndarray, hr: np.ndarray) -> list[str]:
@@ -163,7 +191,7 @@ def _draw_strip(
         axes.imshow(
             image[..., 0],
             cmap=strip.colours,
-            vmin=0.0,
+            vmin=strip.lowest,
             vmax=strip.highest,
             extent=(margin, margin + width, height, 0),
         )
@@ -182,13 +210,15 @@ def _draw_bar(
     *,
     highest: str,
 ) -> None:
-    """Colour bar from 0 to `strip.highest`, which is written as `highest`."""
+    """Colour bar of a row; its upper end is written as `highest`."""
     axes = figure.add_axes(place)
     ramp = np.linspace(0.0, 1.0, 256)[:, None]
     extent = (0.0, 1.0, 0.0, 1.0)
     axes.imshow(ramp, cmap=strip.colours, origin="lower", extent=extent, aspect="auto")
     axes.set_xticks([])
-    axes.set_yticks([0.0, 0.5, 1.0], ["0", f"{strip.highest / 2:.2g}", highest])
+    middle = (strip.lowest + strip.highest) / 2
+    labels = [f"{strip.lowest:.2g}", f"{middle:.2g}", highest]
+    axes.set_yticks([0.0, 0.5, 1.0], labels)
     axes.yaxis.tick_right()
     axes.tick_params(labelsize=6.5, length=2, width=0.5)
     axes.spines[:].set_linewidth(0.5)
@@ -208,12 +238,12 @@ def _check_shape(
         )
 
 
-def _save(figure: Any, path: epath.Path) -> None:
+def _save(figure: Any, path: epath.Path, title: str) -> None:
     """Saves with the finest resolution that keeps the file small."""
     content = b""
     for resolution in _RESOLUTIONS:
         buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=resolution)
+        figure.savefig(buffer, dpi=resolution, metadata={"Title": title})
         content = buffer.getvalue()
         if len(content) <= _MAX_BYTES:
             break

@@ -1,12 +1,15 @@
 """The end of a run: table, per-image CSV and figure on the test split."""
 
 import jax
+import numpy as np
 from etils import epath
 
-from sisr_jax.config import Config, SparseViewCT
+from sisr_jax.config import Config
 from sisr_jax.data.sources import open_source
 from sisr_jax.evaluation.baselines import PRIMARY_BASELINE
 from sisr_jax.evaluation.figure import comparison_figure
+from sisr_jax.evaluation.layout import format_details, format_markdown, format_table
+from sisr_jax.evaluation.protocol import protocol_of
 from sisr_jax.evaluation.scoring import (
     DEGRADED,
     HR,
@@ -15,12 +18,7 @@ from sisr_jax.evaluation.scoring import (
     averaged_generator,
     score_split,
 )
-from sisr_jax.evaluation.table import (
-    format_markdown,
-    format_table,
-    summarise,
-    write_csv,
-)
+from sisr_jax.evaluation.table import summarise, write_csv, write_rows
 from sisr_jax.parallel import make_mesh, replicated
 from sisr_jax.train import phases
 from sisr_jax.train.checkpoint import CheckpointError, CheckpointReader
@@ -60,14 +58,19 @@ def report(config: Config, workdir: epath.Path) -> str:
     )
     folder = workdir / "evaluation" / f"step_{step}"
     folder.mkdir(parents=True, exist_ok=True)
-    rows = summarise(evaluation.scores)
+    baseline = PRIMARY_BASELINE[config.degradation.kind]
+    rows = summarise(evaluation.scores, reference=baseline)
     write_csv(folder / "per_image.csv", evaluation.scores)
-    (folder / "table.md").write_text(f"{_protocol(config)}\n\n{format_markdown(rows)}")
+    write_rows(folder / "table.csv", rows)
+    protocol = _protocol(config)
+    (folder / "table.md").write_text(
+        f"{protocol}\n\n{format_markdown(rows)}\n{format_details(rows)}"
+    )
     _draw(config, evaluation, list(generators), folder / "figure.png")
     return "\n".join(
         [
             "",
-            _protocol(config),
+            protocol,
             "",
             format_table(rows),
             "",
@@ -112,23 +115,20 @@ def _draw(
         {name: examples[name] for name in (DEGRADED, baseline, *methods)},
         examples[HR],
         title=_protocol(config),
+        display=_display(config),
     )
+
+
+def _display(config: Config) -> tuple[float, float]:
+    """CT is shown from -500 to 500 HU, which leaves lung and bone their texture."""
+    low, high = config.data.window
+    if config.degradation.kind != "sparse_view_ct":
+        return 0.0, 1.0
+    limits = np.clip([-500.0, 500.0], low, high)
+    start, end = (limits - low) / (high - low)
+    return (float(start), float(end)) if start < end else (0.0, 1.0)
 
 
 def _protocol(config: Config) -> str:
-    """What the numbers were measured on, in one line."""
-    data, degradation = config.data, config.degradation
-    height, width = data.shape
-    if isinstance(degradation, SparseViewCT):
-        views = -(-degradation.num_angles // degradation.factor)
-        how = (
-            f"{views} of {degradation.num_angles} views, {degradation.filter_name} FBP"
-        )
-        unit = " HU"
-    else:
-        how, unit = f"every {degradation.factor}th column", ""
-    low, high = data.window
-    return (
-        f"{data.source} test split, {height} x {width}, {how}; "
-        f"window [{low:g}, {high:g}]{unit} as [0, 1], estimates clipped"
-    )
+    """What the numbers were measured on and how, in one line."""
+    return f"{config.data.source} test split, {protocol_of(config).describe()}"

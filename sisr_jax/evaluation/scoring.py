@@ -1,26 +1,31 @@
 """Per-image scores of every method on one split, and the validation mean.
 
-Every estimate is clipped to [0, 1] before it is scored, with a data range of 1,
-on the whole image of `data.shape`.
+Every estimate is clipped to [0, 1] before it is scored, with a data range of 1:
+the `physical` protocol. `score_protocol` scores the baselines by another one.
 """
 
+import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from clu import metrics as clu_metrics
 from jax.sharding import Mesh
 
-from sisr_jax.data.pipeline import evaluation_batches
-from sisr_jax.data.sources import Source
-from sisr_jax.evaluation.baselines import PRIMARY_BASELINE, baselines
-from sisr_jax.evaluation.table import Score
+from sisr_jax.config import Config
+from sisr_jax.data.sources import Mirrored, Source
+from sisr_jax.evaluation.acquisition import Acquisition, acquisition, with_full_plan
+from sisr_jax.evaluation.baselines import LIGHT_BASELINE, Methods, methods_of
+from sisr_jax.evaluation.collect import Evaluation, collect
+from sisr_jax.evaluation.protocol import Protocol, protocol_of
+from sisr_jax.evaluation.regions import Regions
+from sisr_jax.evaluation.setup import Scores, build_setup, finish, protocol_config
 from sisr_jax.metrics import psnr, ssim
-from sisr_jax.parallel import batch_sharding, replicated, to_devices
+from sisr_jax.parallel import batch_sharding, replicated
 from sisr_jax.train.state import TrainState
-from sisr_jax.train.task import Task, super_resolve
+from sisr_jax.train.task import Task, compiled, super_resolve
 from sisr_jax.types import Batch, Image, Key
 
 DEGRADED, HR = "Degraded", "HR"
@@ -37,19 +42,6 @@ class Weights(NamedTuple):
 
     params: Any
     batch_stats: Any
-
-
-class Evaluation(NamedTuple):
-    """Scores of a split, and the images of some examples.
-
-    Attributes:
-        scores: One for each method and image, images in the order of the split.
-        examples: `[num_examples, height, width, 1]` for `Degraded`, each
-            method, and `HR`.
-    """
-
-    scores: list[Score]
-    examples: dict[str, np.ndarray]
 
 
 def averaged_generator(state: TrainState) -> Weights:
@@ -76,83 +68,129 @@ def score_split(
         key: Root key; per-image randomness follows from the image's index.
         num_examples: How many images to return, evenly spread over the split.
     """
-    estimate = _compile_estimates(task, mesh)
-    scores: list[Score] = []
-    kept: dict[str, list[np.ndarray]] = {}
-    # Evenly spread: neighbours in a split are slices of one patient.
-    examples = {i * len(source) // num_examples for i in range(num_examples)}
-    batch_size = task.config.evaluation.batch_size
-    with evaluation_batches(source, task.config.data, batch_size=batch_size) as batches:
-        for batch in batches:
-            images, values = jax.device_get(
-                estimate(dict(generators), key, to_devices(batch, mesh))
-            )
-            valid = np.flatnonzero(batch.mask)
-            for row in valid:
-                name = source.name(int(batch.index[row]))
-                scores += [
-                    Score(method, name, float(psnrs[row]), float(ssims[row]))
-                    for method, (psnrs, ssims) in values.items()
-                ]
-            wanted = [row for row in valid if int(batch.index[row]) in examples]
-            for name, image in images.items():
-                kept.setdefault(name, []).append(image[wanted])
-    by_method = {
-        name: i for i, name in enumerate([*baselines(task.config), *generators])
-    }
-    scores.sort(key=lambda score: by_method[score.method])
-    return Evaluation(scores, {k: np.concatenate(v) for k, v in kept.items()})
+    protocol = protocol_of(task.config)
+    acquire = with_full_plan(acquisition(task.config, protocol, task.degrade))
+    full = jax.device_put(acquire.full, replicated(mesh))
+    run = _compile_estimates(task, protocol, mesh)
+
+    def estimate(batch: Batch, regions: Regions) -> Any:
+        return run(full, dict(generators), key, batch, regions)
+
+    methods = [*methods_of(acquire), *generators]
+    return collect(estimate, methods, source, task.config, mesh, protocol, num_examples)
+
+
+def score_protocol(
+    config: Config,
+    protocol: Protocol,
+    source: Source,
+    mesh: Mesh,
+    *,
+    methods: Methods = methods_of,
+    num_examples: int,
+) -> Evaluation:
+    """Scores methods without learning by any protocol.
+
+    Args:
+        config: Degradation, shape and evaluation batch.
+        protocol: Of this configuration; its window and shape replace those of
+            `config`.
+        source: The split.
+        mesh: Devices to run on.
+        methods: What to score.
+        num_examples: How many images to return, evenly spread over the split.
+    """
+    config = protocol_config(config, protocol)
+    if "mirrored" in protocol.crop:
+        source = Mirrored(source, protocol.shape)
+    acquire = with_full_plan(acquisition(config, protocol))
+
+    def estimates(
+        acquire: Acquisition, batch: Batch, regions: Regions
+    ) -> tuple[dict[str, Image], Scores]:
+        setup = build_setup(protocol, acquire)
+        seen = setup.observe(batch.hr, regions)
+        raw = {name: make(seen.measured) for name, make in methods(acquire).items()}
+        images = {name: finish(protocol, image) for name, image in raw.items()}
+        return {**images, HR: seen.target}, setup.score(raw, seen)
+
+    whole, split = replicated(mesh), batch_sharding(mesh)
+    jitted = jax.jit(estimates, in_shardings=(whole, split, split), out_shardings=split)
+    estimate = functools.partial(jitted, jax.device_put(acquire, whole))
+    names = list(methods(acquire))
+    return collect(estimate, names, source, config, mesh, protocol, num_examples)
 
 
 def compile_validation(task: Task, mesh: Mesh) -> ValidationStep:
     """One validation batch to mergeable PSNR and SSIM means of the average."""
 
-    def validate(state: TrainState, batch: Batch) -> clu_metrics.Collection:
-        pair = task.evaluation_pairs(state.key, batch)
+    def validate(task: Task, state: TrainState, batch: Batch) -> clu_metrics.Collection:
+        pair = task.evaluation_pairs(task.degrade, state.key, batch)
         sr = super_resolve(task, *averaged_generator(state), pair.degraded)
         return ValidationMetrics.single_from_model_output(
             psnr=psnr(sr, pair.hr), ssim=ssim(sr, pair.hr), mask=batch.mask
         )
 
     whole = replicated(mesh)
-    return jax.jit(
-        validate, in_shardings=(whole, batch_sharding(mesh)), out_shardings=whole
+    return compiled(
+        task,
+        validate,
+        mesh,
+        in_shardings=(whole, batch_sharding(mesh)),
+        out_shardings=whole,
     )
 
 
 def compile_samples(task: Task, mesh: Mesh) -> Callable[..., dict[str, jax.Array]]:
     """One batch to the images that training logs: what goes in and what comes out."""
-    baseline_name = PRIMARY_BASELINE[task.config.degradation.kind]
-    baseline = baselines(task.config)[baseline_name]
+    protocol = protocol_of(task.config)
+    name = LIGHT_BASELINE[task.config.degradation.kind]
 
-    def samples(state: TrainState, batch: Batch) -> dict[str, Image]:
-        pair = task.evaluation_pairs(state.key, batch)
+    def samples(task: Task, state: TrainState, batch: Batch) -> dict[str, Image]:
+        pair = task.evaluation_pairs(task.degrade, state.key, batch)
+        acquire = acquisition(task.config, protocol, task.degrade)
+        baseline = methods_of(acquire)[name](acquire(pair.hr))
         return {
             "degraded": jnp.clip(pair.degraded, 0.0, 1.0),
-            "baseline": baseline(state.key, pair.hr),
+            "baseline": jnp.clip(baseline, 0.0, 1.0),
             "sr": super_resolve(task, *averaged_generator(state), pair.degraded),
             "hr": pair.hr,
         }
 
     whole, split = replicated(mesh), batch_sharding(mesh)
-    return jax.jit(samples, in_shardings=(whole, split), out_shardings=split)
+    return compiled(
+        task, samples, mesh, in_shardings=(whole, split), out_shardings=split
+    )
 
 
-def _compile_estimates(task: Task, mesh: Mesh) -> Callable[..., Any]:
-    without_learning = baselines(task.config)
-
+def _compile_estimates(
+    task: Task, protocol: Protocol, mesh: Mesh
+) -> Callable[..., Any]:
     def estimates(
-        generators: dict[str, Weights], key: Key, batch: Batch
-    ) -> tuple[dict[str, Image], dict[str, tuple[jax.Array, jax.Array]]]:
-        pair = task.evaluation_pairs(key, batch)
-        methods = {name: f(key, pair.hr) for name, f in without_learning.items()}
+        task: Task,
+        full: Any,
+        generators: dict[str, Weights],
+        key: Key,
+        batch: Batch,
+        regions: Regions,
+    ) -> tuple[dict[str, Image], Scores]:
+        pair = task.evaluation_pairs(task.degrade, key, batch)
+        acquire = acquisition(task.config, protocol, task.degrade)
+        acquire = dataclasses.replace(acquire, full=full)
+        setup = build_setup(protocol, acquire)
+        seen = setup.observe(batch.hr, regions)
+        methods = {name: f(seen.measured) for name, f in methods_of(acquire).items()}
         for name, weights in generators.items():
             methods[name] = super_resolve(task, *weights, pair.degraded)
-        values = {
-            name: (psnr(image, pair.hr), ssim(image, pair.hr))
-            for name, image in methods.items()
-        }
-        return {DEGRADED: pair.degraded, **methods, HR: pair.hr}, values
+        images = {name: jnp.clip(image, 0.0, 1.0) for name, image in methods.items()}
+        scores = setup.score(methods, seen)
+        return {DEGRADED: pair.degraded, **images, HR: pair.hr}, scores
 
     whole, split = replicated(mesh), batch_sharding(mesh)
-    return jax.jit(estimates, in_shardings=(whole, whole, split), out_shardings=split)
+    return compiled(
+        task,
+        estimates,
+        mesh,
+        in_shardings=(whole, whole, whole, split, split),
+        out_shardings=split,
+    )

@@ -1,21 +1,43 @@
-"""Per-image scores, their means, and how both are written down."""
+"""Per-image scores, their means, and how both are written down.
+
+Every table and file carries the name of the protocol it was measured by.
+"""
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from etils import epath
 
+from sisr_jax.evaluation.statistics import (
+    Interval,
+    bootstrap_interval,
+    paired_wilcoxon,
+)
+
 
 class Score(NamedTuple):
-    """How one method did on one image: PSNR in dB, SSIM at most 1."""
+    """How one method did on one image.
+
+    Attributes:
+        method: Name of the method.
+        image: Name of the image.
+        psnr: In dB.
+        ssim: At most 1.
+        more: Further numbers, the same ones for every score of a protocol.
+        patient: Whose image it is; see `patients`.
+        protocol: Name of the protocol.
+    """
 
     method: str
     image: str
     psnr: float
     ssim: float
+    more: Mapping[str, float]
+    patient: str
+    protocol: str
 
 
 class Row(NamedTuple):
@@ -23,93 +45,133 @@ class Row(NamedTuple):
 
     Attributes:
         method: Name of the method.
+        protocol: Name of the protocol.
         num_images: Images scored.
+        num_patients: Patients they are of.
         psnr: Mean in dB over all of them; infinite as soon as one image is
             reproduced exactly. Nothing is left out of a mean.
+        psnr_interval: 95 % over patients.
         ssim: Mean over all of them.
+        ssim_interval: 95 % over patients.
+        p_value: That the PSNR differs from the reference's by chance; NaN for the
+            reference and without one.
         num_exact: Images of infinite PSNR.
+        more: Means of the further numbers over the images that have them (a
+            mask may be empty); NaN if none has.
     """
 
     method: str
+    protocol: str
     num_images: int
+    num_patients: int
     psnr: float
+    psnr_interval: Interval
     ssim: float
+    ssim_interval: Interval
+    p_value: float
     num_exact: int
+    more: Mapping[str, float]
 
 
 def write_csv(path: epath.PathLike, scores: Sequence[Score]) -> None:
     """Writes one line for each method and image, replacing the file in one move.
 
-    Numbers keep all their digits; `inf` and `nan` are written as such.
+    Numbers keep all their digits; `inf` and `nan` are written as such, and a
+    number that a protocol does not have is empty.
     """
+    more = list(dict.fromkeys(name for score in scores for name in score.more))
+    header = ("method", "image", "psnr", "ssim", *more, "patient", "protocol")
+    lines = [
+        (*score[:4], *(score.more.get(name, "") for name in more), *score[5:])
+        for score in scores
+    ]
+    _write(path, [header, *lines])
+
+
+def write_rows(path: epath.PathLike, rows: Sequence[Row]) -> None:
+    """Writes the means as a CSV, one line for each method and protocol."""
+    more = list(dict.fromkeys(name for row in rows for name in row.more))
+    header = (
+        *("protocol", "method", "images", "patients"),
+        *("psnr", "psnr_low", "psnr_high", "ssim", "ssim_low", "ssim_high"),
+        *("p_value", *more),
+    )
+    lines = [
+        (
+            *(row.protocol, row.method, row.num_images, row.num_patients),
+            *(row.psnr, *row.psnr_interval, row.ssim, *row.ssim_interval),
+            *(row.p_value, *(row.more.get(name, "") for name in more)),
+        )
+        for row in rows
+    ]
+    _write(path, [header, *lines])
+
+
+def summarise(scores: Sequence[Score], reference: str = "") -> list[Row]:
+    """Means by protocol and method, in the order in which they first appear.
+
+    Args:
+        scores: Per image; within a protocol every method has the same images in
+            the same order.
+        reference: Method whose PSNR the others' are tested against; none if empty.
+
+    Raises:
+        ValueError: If a protocol has no score of the reference, or a method has
+            other images than it.
+    """
+    groups: dict[tuple[str, str], list[Score]] = {}
+    for score in scores:
+        groups.setdefault((score.protocol, score.method), []).append(score)
+    rows = []
+    for (protocol, method), each in groups.items():
+        p_value = float("nan")
+        if reference and method != reference:
+            others = groups.get((protocol, reference), [])
+            p_value = _test(each, others, f"{protocol}, {method} and {reference}")
+        rows.append(_row(each, p_value))
+    return rows
+
+
+def _test(scores: Sequence[Score], others: Sequence[Score], label: str) -> float:
+    if [score.image for score in scores] != [score.image for score in others]:
+        raise ValueError(f"{label}: expected scores of the same images")
+    return paired_wilcoxon(
+        [score.psnr for score in scores],
+        [score.psnr for score in others],
+        [score.patient for score in scores],
+    )
+
+
+def _row(scores: Sequence[Score], p_value: float) -> Row:
+    psnr, ssim = [score.psnr for score in scores], [score.ssim for score in scores]
+    patients = [score.patient for score in scores]
+    return Row(
+        method=scores[0].method,
+        protocol=scores[0].protocol,
+        num_images=len(scores),
+        num_patients=len(set(patients)),
+        psnr=float(np.mean(psnr)),
+        psnr_interval=bootstrap_interval(psnr, patients),
+        ssim=float(np.mean(ssim)),
+        ssim_interval=bootstrap_interval(ssim, patients),
+        p_value=p_value,
+        num_exact=int(np.isposinf(psnr).sum()),
+        more={
+            name: _mean_of_known([score.more[name] for score in scores])
+            for name in scores[0].more
+        },
+    )
+
+
+def _mean_of_known(values: Sequence[float]) -> float:
+    known = [value for value in values if not np.isnan(value)]
+    return float(np.mean(known)) if known else float("nan")
+
+
+def _write(path: epath.PathLike, lines: Sequence[Sequence[object]]) -> None:
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(Score._fields)
-    writer.writerows(scores)
+    csv.writer(text, lineterminator="\n").writerows(lines)
     path = epath.Path(path)
     temporary = path.with_name(path.name + ".tmp")
     temporary.write_text(text.getvalue())
     temporary.replace(path)
-
-
-def summarise(scores: Sequence[Score]) -> list[Row]:
-    """Means by method, methods in the order in which they first appear."""
-    by_method: dict[str, list[Score]] = {}
-    for score in scores:
-        by_method.setdefault(score.method, []).append(score)
-    return [_row(method, each) for method, each in by_method.items()]
-
-
-def format_table(rows: Sequence[Row]) -> str:
-    """The rows as aligned plain text, without a line break at the end."""
-    cells = [_HEADER, *map(_cells, rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = [_align(line, widths, "  ").rstrip() for line in cells]
-    lines.insert(1, "  ".join("-" * width for width in widths))
-    return "\n".join([*lines, *_notes(rows)])
-
-
-def format_markdown(rows: Sequence[Row]) -> str:
-    """The rows as a Markdown table, ending with a line break."""
-    cells = [_HEADER, *map(_cells, rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = [f"| {_align(line, widths, ' | ')} |" for line in cells]
-    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
-    lines.insert(1, f"| {' | '.join(rule)} |")
-    notes = [f"\n{note}" for note in _notes(rows)]
-    return "\n".join([*lines, *notes]) + "\n"
-
-
-_HEADER = ("method", "images", "PSNR [dB]", "SSIM")
-
-
-def _row(method: str, scores: Sequence[Score]) -> Row:
-    psnr = np.array([score.psnr for score in scores])
-    return Row(
-        method=method,
-        num_images=len(scores),
-        psnr=float(psnr.mean()),
-        ssim=float(np.mean([score.ssim for score in scores])),
-        num_exact=int(np.isposinf(psnr).sum()),
-    )
-
-
-def _cells(row: Row) -> tuple[str, ...]:
-    return (row.method, str(row.num_images), f"{row.psnr:.2f}", f"{row.ssim:.4f}")
-
-
-def _align(cells: Sequence[str], widths: Sequence[int], separator: str) -> str:
-    numbers = [
-        cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True)
-    ]
-    return separator.join([cells[0].ljust(widths[0]), *numbers])
-
-
-def _notes(rows: Sequence[Row]) -> list[str]:
-    """Says how many images stand behind an infinite mean."""
-    return [
-        f"{row.method}: PSNR is infinite for {row.num_exact} of {row.num_images} "
-        "images, reproduced exactly"
-        for row in rows
-        if row.num_exact
-    ]

@@ -12,12 +12,23 @@ Conventions, those of scikit-image's `radon` and `iradon` with `circle=False`:
   angle `t` collects the line `x cos t + y sin t = s`. Angle 0 therefore sums
   down the columns, and the angle grows anti-clockwise on the displayed image.
 
-The numerics are those of scikit-image 0.26 in every detail; the package needs
-only jax, numpy and jaxtyping.
+Every operator has two methods, see `radon`: matrix products by default, and the
+numerics of scikit-image 0.26 in every detail with `method="exact"` (and, in `fbp`,
+`weights="uniform"`). The package needs only jax, numpy and jaxtyping.
 """
 
-from sisr_jax.tomography.fbp import fbp
+from sisr_jax.tomography.fbp import angular_weights, fbp
 from sisr_jax.tomography.geometry import ParallelBeam
+from sisr_jax.tomography.planning import PlannedBeam, plan, plan_sharding
 from sisr_jax.tomography.radon import back_project, radon
 
-__all__ = ["ParallelBeam", "back_project", "fbp", "radon"]
+__all__ = [
+    "ParallelBeam",
+    "PlannedBeam",
+    "angular_weights",
+    "back_project",
+    "fbp",
+    "plan",
+    "plan_sharding",
+    "radon",
+]

@@ -25,12 +25,14 @@ from jaxtyping import Array, Float, Int, Real
 from sisr_jax.types import Sinogram
 
 
+@jax.tree_util.register_static
 @dataclasses.dataclass(frozen=True, init=False, repr=False)
 class ParallelBeam:
     """A set of parallel-beam views of a square image.
 
-    Immutable, hashable and comparable, so it can be a static argument of
-    `jax.jit`. Two beams are equal if their sizes and all their angles are.
+    Immutable, hashable and comparable: a static argument of `jax.jit`, declared as
+    such or not (it is a pytree without leaves). Two beams are equal if their sizes
+    and all their angles are.
 
     Attributes:
         size: Height and width of the image in pixels.
@@ -101,6 +103,21 @@ class ParallelBeam:
         if k < 1:
             raise ValueError(f"k = {k}: expected to keep every k-th angle, k >= 1")
         return ParallelBeam(self.size, angles=self._radians[::k])
+
+    def within(self, first: float, last: float) -> "ParallelBeam":
+        """Keeps the views of a limited arc.
+
+        Args:
+            first: Smallest angle kept, in radians.
+            last: Largest angle kept, in radians.
+
+        Raises:
+            ValueError: If no view lies in the arc.
+        """
+        kept = [angle for angle in self._radians if first <= angle <= last]
+        if not kept:
+            raise ValueError(f"no view lies within {first} and {last} radians")
+        return ParallelBeam(self.size, angles=kept)
 
     def __repr__(self) -> str:
         return (

@@ -1,36 +1,32 @@
 """Radon transform of a square image and its exact transpose.
 
-The projection of angle `t` at detector offset `u` is the sum of image samples
-on a grid of unit steps `v` along the ray: column `u cos t + v sin t + c`, row
-`-u sin t + v cos t + c` with `c = size // 2`, read by bilinear interpolation
-with zeros outside the image, and both `u` and `v` running over
-`k - num_detectors // 2`. This is scikit-image's rotate-and-sum, without the
-rotated image: it approximates the line integral of Kak & Slaney (1988),
-"Principles of Computerized Tomographic Imaging", chapter 3, eq. 1 to 3.
+Two methods give the same line integrals to about 0.1 per cent of a smooth image:
+
+* `matmul` (default): sheared lines in Fourier space, see `linogram`. Faster than
+  interpolation on every processor, made of matrix products alone, and nearer to
+  analytic projections.
+* `exact`: interpolation along the rays, see `exact`, with the numerics of
+  scikit-image's `radon` to float32 rounding.
 """
 
-import functools
+from typing import Literal
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
-from jaxtyping import Array, Float, Int, Real
+from jaxtyping import Array, Float, Real
 
-from sisr_jax.tomography.geometry import ParallelBeam, Split, as_sinogram, join, split
+from sisr_jax.tomography import exact, linogram
+from sisr_jax.tomography.geometry import ParallelBeam, as_sinogram
+from sisr_jax.tomography.planning import PlannedBeam, plan
 from sisr_jax.types import Sinogram, SquarePlane
 
-# Zeros around the image. Two, so that an index clipped into the ring finds
-# zeros in both neighbours of the interpolation.
-_RING = 2
-
-# Ray samples added up before their sum joins the total: keeps the rounding error
-# of a float32 sum of a thousand terms to that of about sixty.
-_BLOCK = 32
+Method = Literal["matmul", "exact"]
 
 
 def radon(
-    image: Real[Array | np.ndarray, "*batch height width"], beam: ParallelBeam
+    image: Real[Array | np.ndarray, "*batch height width"],
+    beam: ParallelBeam | PlannedBeam,
+    method: Method = "matmul",
 ) -> Sinogram:
     """Projects images along the rays of a beam.
 
@@ -39,25 +35,33 @@ def radon(
     Args:
         image: Square planes of side `beam.size`, any unit; float64 stays
             float64, everything else is computed in float32.
-        beam: The rays.
+        beam: The rays. Without a plan, `matmul` plans them, once for each beam and
+            type, and closes the caller's program over the matrices.
+        method: How the integrals are computed, see above.
 
     Returns:
         Line integrals, in the unit of the image times pixels.
 
     Raises:
-        ValueError: If the image is not square or not of the beam's size.
+        ValueError: If the image is not square or not of the beam's size, or the
+            method is unknown.
     """
     image = jnp.asarray(image)
-    if image.shape[-2:] != (beam.size, beam.size):
+    rays = without_plan(beam)
+    if image.shape[-2:] != (rays.size, rays.size):
         raise ValueError(
-            f"image of shape {image.shape}: expected [..., {beam.size}, {beam.size}]"
+            f"image of shape {image.shape}: expected [..., {rays.size}, {rays.size}]"
         )
     image = image.astype(jnp.promote_types(image.dtype, jnp.float32))
-    return _project(image, beam)
+    if is_exact(method):
+        return exact.project(image, rays)
+    return linogram.project(image, with_plan(beam, image))
 
 
 def back_project(
-    sinogram: Real[Array | np.ndarray, "*batch angles detectors"], beam: ParallelBeam
+    sinogram: Real[Array | np.ndarray, "*batch angles detectors"],
+    beam: ParallelBeam | PlannedBeam,
+    method: Method = "matmul",
 ) -> SquarePlane:
     """Smears projections back over the image: the exact transpose of `radon`.
 
@@ -69,119 +73,40 @@ def back_project(
     Args:
         sinogram: Values for every ray of the beam; float64 stays float64,
             everything else is computed in float32.
-        beam: The rays.
+        beam: The rays, see `radon`.
+        method: Whose transpose, see `radon`.
 
     Returns:
         Unweighted sums over the views, in the unit of the sinogram.
 
     Raises:
-        ValueError: If the sinogram does not have the beam's shape.
+        ValueError: If the sinogram does not have the beam's shape or the method is
+            unknown.
     """
-    return _transpose(as_sinogram(sinogram, beam), beam)
+    sinogram = as_sinogram(sinogram, without_plan(beam))
+    if is_exact(method):
+        return exact.transpose(sinogram, without_plan(beam))
+    return linogram.transpose(sinogram, with_plan(beam, sinogram))
 
 
-@functools.partial(jax.jit, static_argnames="beam")
-def _project(
-    image: Float[Array, "*batch size size"], beam: ParallelBeam
-) -> Float[Array, "*batch angles detectors"]:
-    """Adds up one sample of every ray at a time, over all angles at once.
+def without_plan(beam: ParallelBeam | PlannedBeam) -> ParallelBeam:
+    """The rays alone."""
+    return beam.beam if isinstance(beam, PlannedBeam) else beam
 
-    Sums along the loop, not within an array, since XLA:CPU fuses and vectorises
-    an interpolation into an accumulation but not into a reduction: ten times
-    faster, and nothing larger than the sinogram is ever stored.
+
+def with_plan(
+    beam: ParallelBeam | PlannedBeam, values: Float[Array, "..."]
+) -> PlannedBeam:
+    """The beam with matrices for values of this type."""
+    return beam if isinstance(beam, PlannedBeam) else plan(beam, values.dtype)
+
+
+def is_exact(method: Method) -> bool:
+    """Whether a method is `exact` and not `matmul`.
+
+    Raises:
+        ValueError: If it is neither.
     """
-    side = beam.size + 2 * _RING
-    planes = image.reshape(-1, beam.size, beam.size)
-    ring = ((0, 0), (_RING, _RING), (_RING, _RING))
-    pixels = jnp.pad(planes, ring).reshape(-1, side * side)
-    across, along = _ray_tables(beam, image.dtype)
-
-    # Reverse mode recomputes positions instead of storing those of every sample.
-    @functools.partial(jax.checkpoint, prevent_cse=False)
-    def add_sample(
-        total: Float[Array, "planes angles detectors"], step: tuple[Split, Split]
-    ) -> tuple[Float[Array, "planes angles detectors"], None]:
-        row, column = (
-            join(start, move) for start, move in zip(across, step, strict=True)
-        )
-        return total + _interpolate(pixels, row, column, side), None
-
-    zeros = jnp.zeros((len(planes), beam.num_angles, beam.num_detectors), image.dtype)
-
-    def add_block(
-        total: Float[Array, "planes angles detectors"], block: tuple[Split, Split]
-    ) -> tuple[Float[Array, "planes angles detectors"], None]:
-        return total + lax.scan(add_sample, zeros, block)[0], None
-
-    sinogram = lax.scan(add_block, zeros, along)[0]
-    return sinogram.reshape(*image.shape[:-2], beam.num_angles, beam.num_detectors)
-
-
-@functools.partial(jax.jit, static_argnames="beam")
-def _transpose(
-    sinogram: Float[Array, "*batch angles detectors"], beam: ParallelBeam
-) -> Float[Array, "*batch size size"]:
-    # Reverse mode and not `jax.linear_transpose`, which jax 0.7 cannot do to a
-    # scan. The projection of the zeros is dead code to the compiler.
-    zeros = jnp.zeros((*sinogram.shape[:-2], beam.size, beam.size), sinogram.dtype)
-    return jax.vjp(lambda image: _project(image, beam), zeros)[1](sinogram)[0]
-
-
-def _ray_tables(
-    beam: ParallelBeam, dtype: jax.typing.DTypeLike
-) -> tuple[tuple[Split, Split], tuple[Split, Split]]:
-    """Rows and columns of the samples, in the coordinates of the ringed image.
-
-    Returns:
-        `(row, column)` where the rays cross the line through the centre,
-        `[angles, detectors]`, and `(row, column)` to add for each step along the
-        ray, `[blocks, _BLOCK, angles, 1]`.
-    """
-    centre = beam.num_detectors // 2
-    cos, sin = np.cos(beam.angles)[:, None], np.sin(beam.angles)[:, None]
-    u = np.arange(beam.num_detectors) - centre
-    blocks = -(-beam.num_detectors // _BLOCK)
-    # What fills up the last block is far outside the image at any angle. Just
-    # going on would not do: an even number of detectors ends before the corner.
-    v = np.full(blocks * _BLOCK, 4 * beam.num_detectors)
-    v[: len(u)] = u
-    v = v.reshape(blocks, _BLOCK, 1, 1)
-    origin = beam.size // 2 + _RING
-    across = split(origin - sin * u, dtype), split(origin + cos * u, dtype)
-    return across, (split(v * cos, dtype), split(v * sin, dtype))
-
-
-def _interpolate(
-    pixels: Float[Array, "planes pixels"],
-    row: tuple[Int[Array, "angles detectors"], Float[Array, "angles detectors"]],
-    column: tuple[Int[Array, "angles detectors"], Float[Array, "angles detectors"]],
-    side: int,
-) -> Float[Array, "planes angles detectors"]:
-    """Bilinear samples of ringed images stored as rows of `side` pixels."""
-    (top, down), (left, right) = row, column
-    last = side - _RING
-    corner = jnp.clip(top, 0, last) * side + jnp.clip(left, 0, last)
-    upper = (1 - right) * take(pixels, corner) + right * take(pixels, corner + 1)
-    corner += side
-    lower = (1 - right) * take(pixels, corner) + right * take(pixels, corner + 1)
-    return (1 - down) * upper + down * lower
-
-
-def take(
-    rows: Float[Array, "rows columns"], index: Int[Array, "height width"]
-) -> Float[Array, "rows height width"]:
-    """Reads the same columns of every row; `index` must be in bounds.
-
-    Spelt as a plain gather because indexing with brackets adds a test for
-    negative indices to each of the billion reads.
-    """
-    numbers = lax.GatherDimensionNumbers(
-        offset_dims=(0,), collapsed_slice_dims=(1,), start_index_map=(1,)
-    )
-    return lax.gather(
-        rows,
-        index[..., None],
-        numbers,
-        slice_sizes=(rows.shape[0], 1),
-        mode=lax.GatherScatterMode.PROMISE_IN_BOUNDS,
-    )
+    if method not in ("matmul", "exact"):
+        raise ValueError(f"method = {method!r}: expected 'matmul' or 'exact'")
+    return method == "exact"

@@ -17,6 +17,7 @@ from etils import epath
 from sisr_jax import writers
 from sisr_jax.data.pipeline import Batches, evaluation_batches, training_batches
 from sisr_jax.data.sources import spread
+from sisr_jax.evaluation.protocol import protocol_of
 from sisr_jax.evaluation.scoring import compile_samples, compile_validation
 from sisr_jax.parallel import to_devices
 from sisr_jax.train import phases
@@ -81,6 +82,7 @@ class _Session:
         self._steps: dict[str, Step] = {}
         self._validate = compile_validation(run.task, run.mesh)
         self._samples = compile_samples(run.task, run.mesh)
+        self._protocol = protocol_of(run.config).id
 
     def run(
         self, state: TrainState, batches: Iterator[Batch], *, is_resumed: bool
@@ -139,8 +141,13 @@ class _Session:
                 total = metrics if total is None else total.merge(metrics)
         assert total is not None, "sources are never empty"
         values = {f"eval/{k}": float(v) for k, v in total.compute().items()}
-        self._writer.write_scalars(step, values)
-        return values["eval/psnr"]
+        psnr, ssim = values["eval/psnr"], values["eval/ssim"]
+        logging.info(
+            "step %d: PSNR %.2f dB, SSIM %.4f (%s)", step, psnr, ssim, self._protocol
+        )
+        # Records hold numbers alone, so the name of the protocol is a key.
+        self._writer.write_scalars(step, values | {f"protocol/{self._protocol}": 1.0})
+        return psnr
 
     def _write_samples(self, state: TrainState, step: int) -> None:
         with _validation_batches(self._run) as batches:

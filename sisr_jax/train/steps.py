@@ -1,7 +1,7 @@
 """The three training steps and the validation step, as pure functions.
 
 Each step takes `(task, state, batch)` and returns `(state, metrics)`; `compile_step`
-closes it over the task and jits it with the state donated. What moves:
+binds the task and jits it with the state donated. What moves:
 
 * `generator_step`: generator, its moving average, step; pixel loss.
 * `discriminator_step`: discriminator, step; real against generated images.
@@ -15,7 +15,6 @@ losses, and the gradient returns through the same linearisation.
 """
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import jax
@@ -29,7 +28,7 @@ from sisr_jax.parallel import batch_sharding, replicated
 from sisr_jax.train.optimizers import Optimizer, update_count
 from sisr_jax.train.phases import PhaseName
 from sisr_jax.train.state import NetworkState, TrainState
-from sisr_jax.train.task import Task
+from sisr_jax.train.task import Task, compiled
 from sisr_jax.types import Batch, Image, Pair
 
 Metrics = dict[str, jax.Array]
@@ -40,7 +39,7 @@ def generator_step(
     task: Task, state: TrainState, batch: Batch
 ) -> tuple[TrainState, Metrics]:
     """One update of the generator on the pixel loss."""
-    pair = task.training_pairs(state.key, batch)
+    pair = task.training_pairs(task.degrade, state.key, batch)
 
     def loss_of(params: Any) -> tuple[jax.Array, tuple[Image, Any]]:
         sr, batch_stats = _generate(task, params, state.generator, pair.degraded)
@@ -63,7 +62,7 @@ def discriminator_step(
     task: Task, state: TrainState, batch: Batch
 ) -> tuple[TrainState, Metrics]:
     """One update of the discriminator against a generator at rest."""
-    pair = task.training_pairs(state.key, batch)
+    pair = task.training_pairs(task.degrade, state.key, batch)
     sr = task.generator.apply(
         _variables(state.generator.params, state.generator), pair.degraded, train=False
     )
@@ -76,7 +75,7 @@ def adversarial_step(
     task: Task, state: TrainState, batch: Batch
 ) -> tuple[TrainState, Metrics]:
     """One update of the discriminator, then one of the generator."""
-    pair = task.training_pairs(state.key, batch)
+    pair = task.training_pairs(task.degrade, state.key, batch)
     sr, pull_back, batch_stats = jax.vjp(
         lambda params: _generate(task, params, state.generator, pair.degraded),
         state.generator.params,
@@ -116,11 +115,13 @@ STEPS = {
 def compile_step(task: Task, name: PhaseName, mesh: Mesh) -> Step:
     """The jitted step of one phase: batch split along `data`, state donated."""
     whole = replicated(mesh)
-    return jax.jit(
-        partial(STEPS[name], task),
+    return compiled(
+        task,
+        STEPS[name],
+        mesh,
         in_shardings=(whole, batch_sharding(mesh)),
         out_shardings=(whole, whole),
-        donate_argnums=0,
+        donate=(0,),
     )
 
 

@@ -1,14 +1,24 @@
 """What a run is made of besides its state, built from a configuration."""
 
 import dataclasses
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import Mesh
 
 from sisr_jax.config import Config
-from sisr_jax.degradation import PairMaker, evaluation_pairs, training_pairs
+from sisr_jax.degradation import (
+    Degradation,
+    PairMaker,
+    build,
+    evaluation_pairs,
+    training_pairs,
+)
 from sisr_jax.models import build_discriminator, build_generator
+from sisr_jax.parallel import replicated
 from sisr_jax.random import Stream, stream
 from sisr_jax.train import phases
 from sisr_jax.train.optimizers import Optimizer, build_optimizer
@@ -18,19 +28,24 @@ from sisr_jax.types import Batch, Image, Pair
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Task:
-    """Modules, optimisers and pair makers of one run; holds no arrays."""
+    """Modules, optimisers, degradation and pair makers of one run.
+
+    Its only arrays are those of the degradation (the matrices of a CT beam), which
+    compiled programs take as an argument: see `compiled`.
+    """
 
     config: Config
     generator: Any
     discriminator: Any
     generator_optimizer: Optimizer
     discriminator_optimizer: Optimizer
+    degrade: Degradation
     training_pairs: PairMaker
     evaluation_pairs: PairMaker
 
 
 def build_task(config: Config) -> Task:
-    """Builds everything a configuration names, without allocating arrays."""
+    """Builds everything a configuration names, but no state."""
     return Task(
         config=config,
         generator=build_generator(config),
@@ -41,9 +56,47 @@ def build_task(config: Config) -> Task:
         discriminator_optimizer=build_optimizer(
             config.optimizer.discriminator, phases.discriminator_updates(config.phases)
         ),
+        degrade=build(config),
         training_pairs=training_pairs(config),
         evaluation_pairs=evaluation_pairs(config),
     )
+
+
+def compiled(
+    task: Task,
+    function: Callable[..., Any],
+    mesh: Mesh,
+    *,
+    in_shardings: tuple[Any, ...],
+    out_shardings: Any,
+    donate: tuple[int, ...] = (),
+) -> Callable[..., Any]:
+    """Jits `function(task, ...)` with the arrays of the task as inputs.
+
+    Closed over, they would be copied into every program, hundreds of megabytes each.
+
+    Args:
+        task: Bound to the first argument; its arrays are put on every device.
+        function: What to compile.
+        mesh: Devices.
+        in_shardings: Of the remaining arguments.
+        out_shardings: Of the results.
+        donate: Which of the remaining arguments may be overwritten.
+
+    Returns:
+        A function of the remaining arguments; the jitted function of the degradation
+        and them is its attribute `func`.
+    """
+    whole = replicated(mesh)
+    jitted = jax.jit(
+        lambda degrade, *arguments: function(
+            dataclasses.replace(task, degrade=degrade), *arguments
+        ),
+        in_shardings=(whole, *in_shardings),
+        out_shardings=out_shardings,
+        donate_argnums=tuple(1 + index for index in donate),
+    )
+    return functools.partial(jitted, jax.device_put(task.degrade, whole))
 
 
 def create_state(task: Task) -> TrainState:
@@ -98,4 +151,4 @@ def _pair_shapes(task: Task) -> Pair:
         mask=jax.ShapeDtypeStruct((1,), jnp.bool_),
         index=jax.ShapeDtypeStruct((1,), jnp.int32),
     )
-    return jax.eval_shape(task.training_pairs, jax.random.key(0), batch)
+    return jax.eval_shape(task.training_pairs, task.degrade, jax.random.key(0), batch)

@@ -1,9 +1,18 @@
-"""Ultrasound acquisition: fewer scan lines across the lateral axis.
+"""Ultrasound acquisition: fewer scan lines, and the sector they are drawn in.
 
 A plane is `[..., depth, line]`: rows are depth (axial), columns are scan lines
 (lateral). The package needs only jax, numpy and jaxtyping.
 """
 
 from sisr_jax.ultrasound.columns import decimate_columns
+from sisr_jax.ultrasound.scan_conversion import fan_mask, to_cartesian, to_polar
+from sisr_jax.ultrasound.sector import CartesianGrid, PolarGrid
 
-__all__ = ["decimate_columns"]
+__all__ = [
+    "CartesianGrid",
+    "PolarGrid",
+    "decimate_columns",
+    "fan_mask",
+    "to_cartesian",
+    "to_polar",
+]

@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -246,3 +247,30 @@ next(batches)
         timeout=60,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_rate_counts_images_and_waiting():
+    class Slow(Numbered):
+        def __getitem__(self, index):
+            time.sleep(0.02)
+            return super().__getitem__(index)
+
+    config = make_config(fit="crop", window=(0.0, 1000.0), num_threads=1)
+    with evaluation_batches(Slow(6), config, batch_size=4) as batches:
+        assert batches.rate == (0, 0, 0)
+        assert batches.rate.images_per_second == 0
+        next(batches)
+        first = batches.rate
+        assert first.images == 4
+        assert first.waited == pytest.approx(first.seconds)
+        assert first.seconds >= 4 * 0.02
+        time.sleep(0.3)  # the second batch is decoded meanwhile
+        next(batches)
+        rate = batches.rate
+        assert rate.images == 6  # padding is no image
+        assert rate.seconds >= first.seconds + 0.3
+        assert rate.waited < rate.seconds - 0.2
+        assert rate.images_per_second == pytest.approx(6 / rate.seconds)
+        with pytest.raises(StopIteration):
+            next(batches)
+        assert batches.rate == rate

@@ -2,10 +2,16 @@ import hashlib
 from collections import defaultdict
 
 import numpy as np
+import pydicom
 import pytest
 from image_files import ramp, write_dicom, write_png
 
-from sisr_jax.data.splits import find_patient, read_splits_csv, split_by_patient
+from sisr_jax.data.splits import (
+    find_patient,
+    read_assignments,
+    read_splits_csv,
+    split_by_patient,
+)
 
 
 def test_patient_of_a_file(tmp_path):
@@ -129,3 +135,65 @@ def test_csv_that_is_no_text(layout):
 def test_absent_csv(layout):
     with pytest.raises(ValueError, match=r"splits_csv = .*none\.csv'"):
         read_splits_csv(layout / "none.csv", root=layout)
+
+
+@pytest.mark.parametrize("column", ["patient", "patient_id"])
+def test_patient_in_two_splits_by_the_column(layout, column):
+    csv_file = layout / "two.csv"
+    csv_file.write_text(
+        f"file,split,{column}\nct/a.png,train,7\nct/deep/c.png,train,8\n"
+        "ct/b.png,val, 7 \nus/d.png,test,8\n"
+    )
+    message = (
+        r"two\.csv: patient '7' is in two splits: a\.png in train, b\.png in validation"
+    )
+    with pytest.raises(ValueError, match=message):
+        read_splits_csv(csv_file, root=layout / "ct")
+    # The other modality has its own numbers.
+    assert len(read_splits_csv(csv_file, root=layout / "us")) == 1
+
+
+def test_patient_in_two_splits_by_the_dicom_header(tmp_path):
+    for name in "ab":
+        write_dicom(tmp_path / f"{name}.dcm", ramp())
+    csv_file = tmp_path / "splits.csv"
+    csv_file.write_text("file,split\na.dcm,train\nb.dcm,test\n")
+    message = r"DICOM header is in two splits: a\.dcm in train, b\.dcm in test"
+    with pytest.raises(ValueError, match=message) as error:
+        read_splits_csv(csv_file, root=tmp_path)
+    assert "SECRET" not in str(error.value)
+    assert hashlib.sha256(b"P-SECRET").hexdigest() not in str(error.value)
+    # The column of the CSV decides where there is one.
+    csv_file.write_text("file,split,patient\na.dcm,train,1\nb.dcm,test,2\n")
+    found = read_assignments(csv_file, root=tmp_path)
+    assert found[tmp_path / "b.dcm"] == ("test", "2")
+
+
+def test_damaged_patient_element_is_not_shown(tmp_path, monkeypatch):
+    get_item = pydicom.Dataset.get_item
+
+    def fail(self, tag):
+        if tag == "PatientID":
+            raise NotImplementedError("of what? P-SECRET")
+        return get_item(self, tag)
+
+    path = write_dicom(tmp_path / "a.dcm", ramp())
+    monkeypatch.setattr("pydicom.Dataset.get_item", fail)
+    with pytest.raises(ValueError, match=r"a\.dcm: .* a damaged PatientID") as error:
+        find_patient(path, root=tmp_path)
+    assert "SECRET" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "a\0.png"], ids=["long", "null"])
+def test_name_that_no_file_can_have(layout, name):
+    (layout / "bad.csv").write_text(f"file,split\nct/{name},train\n")
+    with pytest.raises(ValueError, match=r"bad\.csv, line 2: .*no such file"):
+        read_splits_csv(layout / "bad.csv", root=layout / "ct")
+
+
+def test_huge_csv_is_refused_by_its_size(layout):
+    path = layout / "huge.csv"
+    with path.open("wb") as file:
+        file.truncate(2**26 + 1)
+    with pytest.raises(ValueError, match=r"huge\.csv: 67108865 bytes, expected"):
+        read_splits_csv(path, root=layout)

@@ -52,6 +52,36 @@ def test_rows_captions_and_scales(tmp_path, drawn):
     assert error_bar.get_yticklabels()[-1].get_text().endswith("0.05")
 
 
+def test_one_display_window_for_all_images(tmp_path, drawn):
+    hr = images_of()
+    path = tmp_path / "figure.png"
+    comparison_figure(path, {"A": hr / 2}, hr, title="", display=(0.25, 0.75))
+    *tiles, truth_bar, _ = drawn[0].axes
+    limits = [axes.images[0].get_clim() for axes in tiles]
+    assert set(limits[:4]) == {(0.25, 0.75)}
+    assert limits[4][0] == 0.0
+    labels = [label.get_text() for label in truth_bar.get_yticklabels()]
+    assert labels == ["0.25", "0.5", "0.75"]
+    # What is measured does not depend on what is shown.
+    assert tiles[0].texts[0].get_text().startswith(f"{psnr(hr / 2, hr)[0]:.2f} dB")
+
+
+def test_equalisation_is_one_rising_map_of_all_images(tmp_path, drawn):
+    hr = images_of() ** 4
+    comparison_figure(tmp_path / "f.png", {"A": hr / 2}, hr, title="", equalise=True)
+    shown = [axes.images[0] for axes in drawn[0].axes[:4]]
+    truth = np.stack([np.asarray(tile.get_array()) for tile in shown[2:]])
+    # The truth is shown at its ranks: all grey levels equally often.
+    np.testing.assert_allclose(
+        np.histogram(truth, 4, (0, 1))[0] / truth.size, 0.25, atol=0.02
+    )
+    estimate = np.stack([np.asarray(tile.get_array()) for tile in shown[:2]])
+    both = np.concatenate([(hr / 2).ravel(), hr.ravel()])
+    mapped = np.concatenate([estimate.ravel(), truth.ravel()])
+    assert (np.diff(mapped[np.argsort(both)]) >= 0).all()
+    assert {tile.get_clim() for tile in shown} == {(0.0, 1.0)}
+
+
 def test_acquired_columns_keep_their_width_and_place(tmp_path, drawn):
     hr = images_of()
     rows = {"Degraded": hr[:, :, ::4], "SRGAN": hr}

@@ -3,79 +3,89 @@ import math
 
 import pytest
 
-from sisr_jax.evaluation.table import (
-    Row,
-    Score,
-    format_markdown,
-    format_table,
-    summarise,
-    write_csv,
-)
+from sisr_jax.evaluation.statistics import bootstrap_interval
+from sisr_jax.evaluation.table import Score, summarise, write_csv, write_rows
+
+ID = "physical-ct-x16-abcdef"
+
+
+def score(method, image, psnr, ssim=0.5, patient="1", protocol=ID, **more):
+    return Score(method, image, psnr, ssim, more, patient, protocol)
+
 
 SCORES = [
-    Score("Sparse FBP", "a.png", 20.0, 0.5),
-    Score("SRResNet", "a.png", 30.0, 0.9),
-    Score("Sparse FBP", "b.png", 23.0, 0.6),
-    Score("SRResNet", "b.png", 31.0, 0.8),
+    score("Sparse FBP", "a.png", 20.0, 0.5, "1", rmse=9.0),
+    score("Sparse FBP", "b.png", 23.0, 0.6, "2", rmse=7.0),
+    score("SRResNet", "a.png", 30.0, 0.9, "1", rmse=3.0),
+    score("SRResNet", "b.png", 31.0, 0.8, "2", rmse=math.nan),
 ]
-EXACT = [*SCORES, Score("SRResNet", "c, d.png", math.inf, 1.0)]
+EXACT = [*SCORES, score("SRResNet", "c, d.png", math.inf, 1.0, "2", rmse=0.0)]
 
 
 def test_means_by_method_in_first_seen_order():
-    assert summarise(SCORES) == [
-        Row("Sparse FBP", 2, 21.5, pytest.approx(0.55), 0),
-        Row("SRResNet", 2, 30.5, pytest.approx(0.85), 0),
-    ]
+    first, second = summarise(SCORES, reference="Sparse FBP")
+    assert (first.method, first.num_images, first.num_patients) == ("Sparse FBP", 2, 2)
+    assert (first.psnr, first.ssim, first.more) == (21.5, 0.55, {"rmse": 8.0})
+    assert first.psnr_interval == bootstrap_interval([20.0, 23.0], ["1", "2"])
+    assert first.ssim_interval == bootstrap_interval([0.5, 0.6], ["1", "2"])
+    assert math.isnan(first.p_value)
+    assert second.method == "SRResNet"
+    # Two patients, both better: half of the four assignments of signs.
+    assert second.p_value == pytest.approx(0.5)
+    # An empty mask is left out of the mean.
+    assert second.more == {"rmse": 3.0}
     assert summarise([]) == []
+
+
+def test_patients_are_counted_and_not_images():
+    rows = summarise([score("A", f"{i}.png", i, patient="7") for i in range(5)])
+    assert (rows[0].num_images, rows[0].num_patients) == (5, 1)
+    assert math.isnan(rows[0].psnr_interval.low)
+
+
+def test_protocols_are_never_averaged_together():
+    other = score("Sparse FBP", "a.png", 9.0, protocol="seed-ct-x16-123456")
+    rows = summarise([*SCORES, other])
+    assert [row.protocol for row in rows] == [ID, ID, other.protocol]
+    assert rows[2].psnr == 9.0
 
 
 def test_an_exact_image_is_neither_dropped_nor_hidden():
     row = summarise(EXACT)[1]
     assert (row.psnr, row.num_images, row.num_exact) == (math.inf, 3, 1)
-    note = "SRResNet: PSNR is infinite for 1 of 3 images"
-    for text in (format_table(summarise(EXACT)), format_markdown(summarise(EXACT))):
-        assert note in text
-        assert " inf " in text
-    assert "infinite" not in format_table(summarise(SCORES))
 
 
-def test_nan_is_shown():
-    rows = summarise([*SCORES, Score("SRResNet", "c.png", math.nan, math.nan)])
-    assert format_table(rows).splitlines()[-1].split() == [
-        "SRResNet",
-        "3",
-        "nan",
-        "nan",
-    ]
-
-
-def test_text_table_is_aligned():
-    assert format_table(summarise(SCORES)) == (
-        "method      images  PSNR [dB]    SSIM\n"
-        "----------  ------  ---------  ------\n"
-        "Sparse FBP       2      21.50  0.5500\n"
-        "SRResNet         2      30.50  0.8500"
-    )
-
-
-def test_markdown_table():
-    assert format_markdown(summarise(SCORES)) == (
-        "| method     | images | PSNR [dB] |   SSIM |\n"
-        "| ---------- | -----: | --------: | -----: |\n"
-        "| Sparse FBP |      2 |     21.50 | 0.5500 |\n"
-        "| SRResNet   |      2 |     30.50 | 0.8500 |\n"
-    )
+def test_reference_has_the_same_images():
+    with pytest.raises(ValueError, match="SRResNet and Sparse FBP: expected scores of"):
+        summarise(EXACT, reference="Sparse FBP")
+    with pytest.raises(ValueError, match="Sparse FBP and TV: expected scores of"):
+        summarise(SCORES, reference="TV")
 
 
 def test_csv_reads_back_exactly_and_replaces_the_file(tmp_path):
     path = tmp_path / "per_image.csv"
     path.write_text("old")
-    write_csv(path, EXACT)
+    write_csv(path, [*EXACT, score("A", "x", 1 / 3, residual=0.1)])
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["method", "image", "psnr", "ssim"]
-    read = [
-        Score(r["method"], r["image"], float(r["psnr"]), float(r["ssim"])) for r in rows
-    ]
-    assert read == EXACT
+    assert list(rows[0])[:4] == ["method", "image", "psnr", "ssim"]
+    assert list(rows[0])[4:] == ["rmse", "residual", "patient", "protocol"]
+    for row, each in zip(rows, EXACT, strict=False):
+        assert (row["method"], row["image"]) == each[:2]
+        assert (float(row["psnr"]), float(row["ssim"])) == each[2:4]
+        assert (row["patient"], row["protocol"]) == each[5:]
+        assert row["residual"] == ""
+    assert float(rows[-1]["psnr"]) == 1 / 3
     assert [file.name for file in tmp_path.iterdir()] == ["per_image.csv"]
+
+
+def test_rows_as_csv(tmp_path):
+    write_rows(tmp_path / "table.csv", summarise(SCORES, reference="Sparse FBP"))
+    with (tmp_path / "table.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["protocol"] for row in rows] == [ID, ID]
+    assert rows[0]["method"] == "Sparse FBP"
+    assert float(rows[0]["psnr"]) == 21.5
+    assert (float(rows[0]["psnr_low"]), float(rows[0]["psnr_high"])) == (20.0, 23.0)
+    assert rows[0]["p_value"] == "nan"
+    assert float(rows[1]["p_value"]) == pytest.approx(0.5)

@@ -36,7 +36,12 @@ def config(degradation):
     [
         (
             SparseViewCT(
-                kind="sparse_view_ct", num_angles=64, factor=8, filter_name="ramp"
+                kind="sparse_view_ct",
+                num_angles=64,
+                factor=8,
+                filter_name="ramp",
+                method="matmul",
+                weights="gaps",
             ),
             SRResNetCT(24, 3, 2, "group", False, "bfloat16"),
         ),

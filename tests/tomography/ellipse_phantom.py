@@ -34,15 +34,20 @@ def rasterise(size, supersampling=8):
     return image / supersampling**2
 
 
-def project(size, angles, num_detectors):
-    """Chord lengths times values, in pixels; `[angles, detectors]`."""
-    s = (np.arange(num_detectors) - num_detectors // 2) * 2 / size
+def project(size, angles, num_detectors, samples=1):
+    """Chord lengths times values, in pixels; `[angles, detectors]`.
+
+    The mean over `samples` rays of every detector, one in its centre by default.
+    """
+    detector = np.arange(num_detectors) - num_detectors // 2
+    rays = detector + ((np.arange(samples) + 0.5) / samples - 0.5)[:, None]
+    s = rays[:, None] * 2 / size
     t = np.asarray(angles)[:, None]
-    sinogram = np.zeros((len(t), num_detectors))
+    sinogram = np.zeros((samples, len(t), num_detectors))
     for value, a, b, x0, y0, tilt in ELLIPSES:
         turned = t - np.deg2rad(tilt)
         width2 = (a * np.cos(turned)) ** 2 + (b * np.sin(turned)) ** 2
         offset = s - x0 * np.cos(t) - y0 * np.sin(t)
         chord = 2 * a * b * np.sqrt(np.maximum(width2 - offset**2, 0)) / width2
         sinogram += value * chord * size / 2
-    return sinogram
+    return sinogram.mean(0)

@@ -130,7 +130,8 @@ def test_generator_of_the_adversarial_step_meets_the_updated_discriminator(load_
     """Its loss is the pixel loss plus the weighted one of the new discriminator."""
     before, after, metrics = _one_step(load_config, "ct_srgan", "adversarial", PLAIN)
     task = _task(load_config, "ct_srgan", PLAIN)
-    pair = jax.jit(task.training_pairs)(before.key, make_batch(task.config))
+    pairs = jax.jit(task.training_pairs)
+    pair = pairs(task.degrade, before.key, make_batch(task.config))
     sr = task.generator.apply(
         {"params": before.generator.params}, pair.degraded, train=True
     )
@@ -190,10 +191,12 @@ def test_devices_do_not_matter(load_config, name, phase):
         with jax.set_mesh(mesh):
             state = fresh_state(task, replicated(mesh))
             batch = to_devices(make_batch(task.config), mesh)
-            step = compile_step(task, phase, mesh).lower(state, batch).compile()
+            step = compile_step(task, phase, mesh)
+            step = step.func.lower(*step.args, state, batch).compile()
             assert "all-gather" not in step.as_text()
             assert ("all-reduce" in step.as_text()) == (count > 1)
-            results.append(jax.device_get(step(state, batch)[1]))
+            degrade = jax.device_put(task.degrade, replicated(mesh))
+            results.append(jax.device_get(step(degrade, state, batch)[1]))
     for metric, value in results[0].items():
         np.testing.assert_allclose(results[1][metric], value, rtol=2e-4, err_msg=metric)
 
@@ -212,7 +215,7 @@ def test_example_randomness_follows_its_index_not_its_row(load_config):
     task, state = (f(load_config, "ct_srgan", PLAIN) for f in (_task, _state))
     batch = make_batch(task.config)
     turned = Batch(*(leaf[::-1] for leaf in batch))
-    pairs = jax.jit(task.training_pairs)
+    pairs = functools.partial(jax.jit(task.training_pairs), task.degrade)
     there, back = pairs(state.key, batch), pairs(state.key, turned)
     np.testing.assert_allclose(there.hr, back.hr[::-1], atol=1e-6)
     np.testing.assert_allclose(there.degraded, back.degraded[::-1], atol=1e-5)

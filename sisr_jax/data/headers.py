@@ -1,0 +1,92 @@
+"""What the header of an image file says, and the bounds it must keep.
+
+A decoder is only started on a file whose header stays inside these bounds, so a
+small file cannot ask for a large amount of memory.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from sisr_jax.data.transforms import check_finite
+from sisr_jax.errors import InputError
+
+# 4096 x 4096: beyond any slice or frame; 128 MB while decoded in double precision.
+MAX_PIXELS = 2**24
+# Beyond any stack of slices in one file.
+MAX_IMAGES = 2**12
+# Files and members that are read as a whole.
+MAX_BYTES = 2**28
+
+
+class Header(NamedTuple):
+    """What a file holds, before its pixels are decoded.
+
+    Attributes:
+        format: What tables call it.
+        shape: Height and width of each of its images.
+        dtype: Type of the values in the file.
+        count: Images in the file.
+        stored: Whether values become physical by `config.data.png_rescale`
+            (unsigned PNG and TIFF); else they are physical once read.
+        series: Equal for the slices of one DICOM series; else empty.
+        position: Of a slice of a series, along its normal in mm.
+    """
+
+    format: str
+    shape: tuple[int, int]
+    dtype: str
+    count: int = 1
+    stored: bool = False
+    series: str = ""
+    position: float = 0.0
+
+
+def check_bounds(path: Path, shape: tuple[int, int], count: int = 1) -> None:
+    """Refuses sizes that no slice has, before anything is decoded.
+
+    Args:
+        path: The file, for the message.
+        shape: Height and width.
+        count: Images in the file.
+
+    Raises:
+        InputError: If there is no pixel or image, or more than `MAX_PIXELS` in an
+            image or `MAX_IMAGES` in the file.
+    """
+    if min(shape) < 1 or shape[0] * shape[1] > MAX_PIXELS:
+        raise InputError(
+            f"{path}: {shape[0]}x{shape[1]} pixels, expected 1 to {MAX_PIXELS} in all"
+        )
+    if not 1 <= count <= MAX_IMAGES:
+        raise InputError(f"{path}: {count} images, expected 1 to {MAX_IMAGES}")
+
+
+def to_physical(
+    values: np.ndarray, header: Header, *, path: Path, rescale: tuple[float, float]
+) -> np.ndarray:
+    """Decoded values as a physical image that is what the header promised.
+
+    Args:
+        values: Real numbers, `[height, width]`.
+        header: Of their file.
+        path: The file, for messages.
+        rescale: Slope and intercept for `header.stored` values.
+
+    Returns:
+        float32 of the same shape, finite.
+
+    Raises:
+        InputError: If the shape differs, or a value is not finite as float32.
+    """
+    if values.shape != header.shape:
+        raise InputError(
+            f"{path}: decodes to {values.shape}, its header says {header.shape}"
+        )
+    with np.errstate(over="ignore", invalid="ignore"):  # reported below, by name
+        if header.stored:
+            values = values.astype(np.float64) * rescale[0] + rescale[1]
+        image = values.astype(np.float32)
+    check_finite(image, name=str(path))
+    return image

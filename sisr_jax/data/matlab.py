@@ -1,0 +1,160 @@
+"""Numeric arrays of MATLAB 5 files (`save -v6`, `-v7`), read with bounds.
+
+SciPy reads them too, but its compiled parser trusts the lengths in the file: forged
+bytes end the process. Here every length is checked first, and a zip bomb is an
+error. Layout: "MAT-File Format", The MathWorks: a header of 128 bytes, then elements
+of an 8-byte tag (type, length) and data. Type 14 is a matrix, made of elements
+itself; type 15 is a zlib stream of one element.
+"""
+
+import itertools
+import math
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from sisr_jax.errors import InputError
+
+# Of a file, and of all its variables together after inflating. A recording of
+# the ultrasound collection has about 2 MB.
+MAX_BYTES = 256 * 2**20
+
+_MATRIX, _COMPRESSED = 14, 15
+_COMPLEX = 0x0800
+_ORDERS = {b"IM": "<", b"MI": ">"}
+# Element types of numbers, and array classes, as NumPy codes.
+_TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8"}
+_TYPES |= {12: "i8", 13: "u8"}
+_CLASSES = {6: "f8", 7: "f4", 8: "i1", 9: "u1", 10: "i2", 11: "u2", 12: "i4"}
+_CLASSES |= {13: "u4", 14: "i8", 15: "u8"}
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+
+
+class _DamagedError(ValueError):
+    pass
+
+
+class _Element(NamedTuple):
+    kind: int
+    data: bytes
+
+
+def read_mat(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Reads some arrays of a MATLAB file.
+
+    Args:
+        path: The file.
+        names: Variables that must be there.
+
+    Returns:
+        The arrays, real or complex, of two or more dimensions, as stored.
+
+    Raises:
+        InputError: If the file is too large, damaged or of another kind (MATLAB
+            7.3, which is HDF5, is not supported), or a variable is missing or not
+            numeric.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    if path.stat().st_size > MAX_BYTES:
+        raise InputError(f"{path}: larger than {MAX_BYTES} bytes")
+    data = path.read_bytes()
+    if data.startswith(b"MATLAB 7.3") or _HDF5 in data[:1024]:
+        raise InputError(
+            f"{path}: MATLAB 7.3 (HDF5) file, which is not supported; save it with -v7"
+        )
+    order = _ORDERS.get(data[126:128])
+    if not data.startswith(b"MATLAB 5.0") or order is None:
+        raise InputError(f"{path}: not a MATLAB 5 file, or cut off in its header")
+    arrays: dict[str, np.ndarray | None] = {}
+    try:
+        for element in _variables(data[128:], order):
+            name, array = _read_matrix(element, order, names)
+            if name in names:
+                arrays[name] = array
+    except (_DamagedError, zlib.error) as error:
+        raise InputError(f"{path}: damaged MATLAB file ({error})") from error
+    for name in names:
+        if name not in arrays:
+            raise InputError(f"{path}: no variable {name!r}")
+        if arrays[name] is None:
+            raise InputError(f"{path}: variable {name!r} is not a full numeric array")
+    return {name: array for name, array in arrays.items() if array is not None}
+
+
+def _variables(data: bytes, order: str) -> Iterator[bytes]:
+    """The content of each matrix, inflated."""
+    left = MAX_BYTES
+    # Compressed elements are not padded; matrices have a multiple of 8 anyway.
+    for element in _elements(data, order, pad=False):
+        if element.kind == _COMPRESSED:
+            stream = zlib.decompressobj()
+            # One byte more than allowed tells too much from just enough.
+            inflated = stream.decompress(element.data, left + 1)
+            left -= len(inflated)
+            if left < 0:
+                raise _DamagedError(f"inflates to more than {MAX_BYTES} bytes")
+            if not stream.eof:
+                raise _DamagedError("a compressed variable is cut off")
+            element = next(_elements(inflated, order, pad=False), None)
+        if element is not None and element.kind == _MATRIX:
+            yield element.data
+
+
+def _elements(data: bytes, order: str, *, pad: bool = True) -> Iterator[_Element]:
+    position = 0
+    while position < len(data):
+        if position + 8 > len(data):
+            raise _DamagedError("cut off between elements")
+        kind, size = struct.unpack_from(f"{order}II", data, position)
+        if kind >> 16:  # up to 4 bytes, inside the tag
+            kind, size, start, stop = kind & 0xFFFF, kind >> 16, 4, 8
+            if size > 4:
+                raise _DamagedError(f"small element of {size} bytes")
+        else:
+            start, stop = 8, 8 + size + (-size % 8 if pad else 0)
+        if position + start + size > len(data):
+            left = len(data) - position - start
+            raise _DamagedError(f"element of {size} bytes, {left} are left")
+        begin = position + start
+        yield _Element(kind, data[begin : begin + size])
+        position += stop
+
+
+def _read_matrix(
+    data: bytes, order: str, wanted: Sequence[str]
+) -> tuple[str, np.ndarray | None]:
+    """Name, and the array if it is wanted and numeric."""
+    parts = _elements(data, order)
+    head = [part.data for part in itertools.islice(parts, 3)]
+    if len(head) < 3 or len(head[0]) != 8:
+        raise _DamagedError("a variable without a header")
+    flags = struct.unpack(f"{order}II", head[0])[0]
+    name = head[2].decode("latin-1")
+    code = _CLASSES.get(flags & 0xFF)
+    if name not in wanted or code is None:
+        return name, None
+    if len(head[1]) % 4:
+        raise _DamagedError("dimensions of no whole number of bytes")
+    shape = [int(n) for n in np.frombuffer(head[1], f"{order}i4")]
+    if len(shape) < 2 or min(shape) < 1:
+        raise _DamagedError(f"variable of shape {shape}")
+    values = _read_values(next(parts, None), order, shape).astype(code)
+    if not flags & _COMPLEX:
+        return name, values
+    imaginary = _read_values(next(parts, None), order, shape).astype(code)
+    single = code == "f4"
+    return name, (values + 1j * imaginary).astype("c8" if single else "c16")
+
+
+def _read_values(part: _Element | None, order: str, shape: list[int]) -> np.ndarray:
+    code = _TYPES.get(part.kind) if part else None
+    if part is None or code is None:
+        raise _DamagedError("a variable without numbers")
+    if len(part.data) != math.prod(shape) * np.dtype(code).itemsize:
+        raise _DamagedError(f"{len(part.data)} bytes for shape {shape} of {code}")
+    return np.frombuffer(part.data, order + code).reshape(shape, order="F")

@@ -1,0 +1,113 @@
+"""Command: turns a published collection into a folder the `tfds` source reads.
+
+    python -m sisr_jax.data prepare deeplesion --manual_dir=DIR --data_dir=DIR
+    python -m sisr_jax.data prepare duke_ultrasound --manual_dir=DIR --data_dir=DIR \
+        --target=bmode
+
+A killed run goes on where it was when the same command is given again.
+"""
+
+import argparse
+from collections import Counter
+from pathlib import Path
+
+from sisr_jax.errors import InputError
+
+# Records of a shard: about 100 MB of packed slices or frames, or some volumes.
+_SHARD_SIZE = {"abnormal": 512, "normal": 512, "volume": 32, "duke": 512}
+
+
+def main(arguments: list[str]) -> int:
+    """Prepares a data set and prints what was written and what was left out.
+
+    Args:
+        arguments: What follows `prepare` on the command line.
+
+    Returns:
+        Exit status 0.
+
+    Raises:
+        InputError: One line that says what is wrong with the data or the options.
+    """
+    _prepare(_parser().parse_args(arguments))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m sisr_jax.data prepare")
+    datasets = parser.add_subparsers(dest="dataset", required=True)
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--manual_dir", type=Path, required=True, help="the originals")
+    common.add_argument(
+        "--data_dir", type=Path, required=True, help="where prepared data goes"
+    )
+    ct = datasets.add_parser(
+        "deeplesion", parents=[common], help="NIH DeepLesion, CT slices with lesions"
+    )
+    ct.add_argument(
+        "--config", choices=("abnormal", "normal", "volume"), default="abnormal"
+    )
+    ct.add_argument(
+        "--encoding",
+        choices=("png", "zlib", "raw"),
+        default="png",
+        help="pixels in a record; png is smallest, raw is read fastest",
+    )
+    ct.add_argument(
+        "--thickness",
+        type=int,
+        default=0,
+        help="most slices of a volume (0: all that were published)",
+    )
+    ct.add_argument(
+        "--keep_noisy",
+        action="store_true",
+        help="take annotations that are flagged as possibly noisy",
+    )
+    ultrasound = datasets.add_parser(
+        "duke_ultrasound", parents=[common], help="ultrasound in beam space"
+    )
+    ultrasound.add_argument(
+        "--target",
+        choices=("dtce", "bmode"),
+        default="dtce",
+        help="the scanner's processed image, or B-mode in dB",
+    )
+    return parser
+
+
+def _prepare(options: argparse.Namespace) -> None:
+    if not options.manual_dir.is_dir():
+        raise InputError(f"--manual_dir = {str(options.manual_dir)!r}: no such folder")
+    # TFDS takes seconds to import: not for --help or a wrong path.
+    from sisr_jax.data.deeplesion import DeepLesion, make_config, plan_deeplesion
+    from sisr_jax.data.duke import DukeUltrasound, plan_duke
+    from sisr_jax.data.shards import SKIPPED, write_dataset
+
+    folder = str(options.data_dir)
+    if options.dataset == "deeplesion":
+        config = make_config(
+            options.config,
+            thickness=options.thickness,
+            keep_noisy=options.keep_noisy,
+            encoding=options.encoding,
+        )
+        plan = plan_deeplesion(options.manual_dir, config)
+        # TFDS wants its own object for a name that it knows.
+        known = {known.name: known for known in DeepLesion.BUILDER_CONFIGS}
+        builder = DeepLesion(data_dir=folder, config=known.get(config.name, config))
+        shard_size = _SHARD_SIZE[options.config]
+    else:
+        plan = plan_duke(options.manual_dir, options.target)
+        builder = DukeUltrasound(data_dir=folder, config=options.target)
+        shard_size = _SHARD_SIZE["duke"]
+    done = write_dataset(builder, plan, shard_size=shard_size)
+    if not done.new_shards:
+        print("already prepared")
+    for split, count in done.records.items():
+        print(f"{split}: {count} records")
+    for reason, count in Counter(skip.reason for skip in done.skips).most_common():
+        print(f"left out: {count} x {reason}")
+    if done.skips:
+        print(f"list: {done.folder / SKIPPED}")
+    print(f"config.data.path: {done.folder}")

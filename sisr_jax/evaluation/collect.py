@@ -1,0 +1,105 @@
+"""Runs a compiled estimate over a split and keeps its numbers by method and image."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from sisr_jax.config import Config
+from sisr_jax.data.pipeline import evaluation_batches
+from sisr_jax.data.sources import Source
+from sisr_jax.evaluation.measures import ORDER
+from sisr_jax.evaluation.patients import patient_numbers
+from sisr_jax.evaluation.protocol import Protocol
+from sisr_jax.evaluation.regions import Regions, regions_of
+from sisr_jax.evaluation.table import Score
+from sisr_jax.parallel import batch_sharding, to_devices
+from sisr_jax.types import Batch
+
+
+class Evaluation(NamedTuple):
+    """Scores of a split, and the images of some examples.
+
+    Attributes:
+        scores: One for each method and image, images in the order of the split.
+        examples: `[num_examples, height, width, 1]` for `Degraded`, each
+            method, and `HR`.
+    """
+
+    scores: list[Score]
+    examples: dict[str, np.ndarray]
+
+
+def collect(
+    estimate: Callable[[Batch, Regions], Any],
+    methods: list[str],
+    source: Source,
+    config: Config,
+    mesh: Mesh,
+    protocol: Protocol,
+    num_examples: int,
+) -> Evaluation:
+    """Scores every image of a split.
+
+    Args:
+        estimate: A batch and its regions on the devices to images by name, and to
+            `{method: {number: [batch]}}`.
+        methods: In the order of the table.
+        source: The split.
+        config: Its data section, and the evaluation batch.
+        mesh: Devices to run on.
+        protocol: What the numbers are named after.
+        num_examples: How many images to return, evenly spread over the split.
+    """
+    patients = patient_numbers(source, config.data)
+    regions = regions_of(source, config.data)
+    # In the order of the table; a dictionary that passes through `jit` is sorted.
+    scores: dict[str, list[Score]] = {method: [] for method in methods}
+    kept: dict[str, list[np.ndarray]] = {}
+    # Evenly spread: neighbours in a split are slices of one patient.
+    examples = {i * len(source) // num_examples for i in range(num_examples)}
+    batch_size = config.evaluation.batch_size
+    with evaluation_batches(source, config.data, batch_size=batch_size) as batches:
+        for batch in batches:
+            where = jax.device_put(regions(batch), batch_sharding(mesh))
+            found = estimate(to_devices(batch, mesh), where)
+            images, values = jax.device_get(found)
+            valid = np.flatnonzero(batch.mask)
+            for method, numbers in values.items():
+                scores[method].extend(
+                    _score_of(
+                        method, int(row), batch, numbers, source, patients, protocol
+                    )
+                    for row in valid
+                )
+            wanted = [row for row in valid if int(batch.index[row]) in examples]
+            for name, image in images.items():
+                kept.setdefault(name, []).append(image[wanted])
+    return Evaluation(
+        [score for each in scores.values() for score in each],
+        {name: np.concatenate(images) for name, images in kept.items()},
+    )
+
+
+def _score_of(
+    method: str,
+    row: int,
+    batch: Batch,
+    numbers: Mapping[str, np.ndarray],
+    source: Source,
+    patients: list[str],
+    protocol: Protocol,
+) -> Score:
+    index = int(batch.index[row])
+    values = {name: float(numbers[name][row]) for name in ORDER if name in numbers}
+    return Score(
+        method=method,
+        image=source.name(index),
+        psnr=values.pop("psnr"),
+        ssim=values.pop("ssim"),
+        more=values,
+        patient=patients[index],
+        protocol=protocol.id,
+    )

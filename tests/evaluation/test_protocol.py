@@ -1,0 +1,76 @@
+import dataclasses
+import re
+
+import pytest
+
+from sisr_jax.evaluation.protocol import protocol_of
+from sisr_jax.metrics import structural
+
+
+@pytest.fixture
+def ct(load_config):
+    return load_config("ct_srgan", "")
+
+
+def test_the_name_is_stable(ct, load_config):
+    # A changed name means that numbers measured before no longer compare.
+    assert protocol_of(ct).id == "physical-ct-x16-0a2588"
+    assert protocol_of(load_config("us_srgan", "")).id == "physical-us-x16-68e218"
+    assert re.fullmatch(r"seed-ct-x16-[0-9a-f]{6}", protocol_of(ct, "seed").id)
+
+
+def _changed(value):
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int | float):
+        return value + 1
+    return (*value, 7) if isinstance(value, tuple) else value + "!"
+
+
+def test_every_attribute_is_part_of_the_name(ct):
+    protocol = protocol_of(ct)
+    names = {protocol.id}
+    fields = dataclasses.fields(protocol)
+    for field in fields:
+        value = _changed(getattr(protocol, field.name))
+        names.add(dataclasses.replace(protocol, **{field.name: value}).id)
+    assert len(names) == len(fields) + 1
+
+
+def test_what_does_not_matter_is_not(ct, load_config):
+    other = load_config("ct_srgan", "", seed=5, loss__pixel="mse", data__batch_size=4)
+    assert protocol_of(other) == protocol_of(ct)
+
+
+def test_families_differ_where_the_original_does(ct):
+    physical, seed = protocol_of(ct), protocol_of(ct, "seed")
+    assert (physical.scale, physical.target, physical.clip) == ("shared", "slice", True)
+    assert (seed.scale, seed.target, seed.clip) == ("own", "full-view fbp", False)
+    assert seed.window == (-1024.0, 200.0)
+    assert (physical.rmse_scale, physical.rmse_unit) == (2000.0, "HU")
+    assert (seed.rmse_scale, seed.windows) == (1.0, ())
+    for protocol in (physical, seed):
+        assert protocol.describe().startswith(protocol.id)
+        assert "63 of 1000 views" in protocol.describe()
+
+
+def test_windows_are_cut_to_what_the_images_show(load_config):
+    config = load_config("ct_srgan", "", data__window=(-1000.0, -200.0))
+    assert protocol_of(config).windows == (
+        ("lung", -1000.0, -200.0),
+        ("bone", -450.0, -200.0),
+    )
+
+
+def test_stated_constants_are_those_of_the_metric(ct):
+    assert protocol_of(ct).ssim == (
+        structural._WINDOW,
+        structural._SIGMA,
+        structural._K1,
+        structural._K2,
+    )
+
+
+def test_unknown_family(ct):
+    with pytest.raises(ValueError, match="'fixed': expected 'physical' or 'seed'"):
+        protocol_of(ct, "fixed")
