@@ -25,7 +25,7 @@ class Data:
 
     Attributes:
         source: `ct_phantoms`, `ultrasound_phantoms` (procedural), `folder`
-            (PNG, npz, DICOM) or `tfds` (prepared array_record folder).
+            (PNG, TIFF, npz, DICOM, NIfTI) or `tfds` (prepared array_record folder).
         path: Folder of the `folder` and `tfds` sources, else empty.
         splits_csv: Optional CSV with columns `file` and `split` (train,
             validation or val, test) for the folder source; without it, split by a hash
@@ -35,7 +35,8 @@ class Data:
             (randomly in training, centrally in evaluation).
         patch: Height and width of the training crop, cut on the device.
         window: Physical values that become 0 and 1 (HU for CT).
-        png_rescale: Slope and intercept from stored PNG values to physical ones.
+        png_rescale: Slope and intercept from unsigned PNG and TIFF values to
+            physical ones.
         num_phantoms: Train, validation and test sizes of procedural sources.
         batch_size: Global training batch.
         num_threads: Decoding threads.

@@ -37,6 +37,7 @@ FLOORS = {
     "train.run": 4.5,
     "evaluation": 4.6,
     "train.loop": 4.7,
+    "aot": 5,
     "main": 5,
 }
 
@@ -52,7 +53,7 @@ DOORS = {
     "tqdm": {"writers", "data"},
     "array_record": {"data"},
     "nibabel": {"data"},
-    "ml_collections": {"main"},
+    "ml_collections": {"main", "aot"},
     "optax": {"train.optimizers", "train.steps"},
     "clu": {"evaluation", "train.loop"},
     "tensorflow": set(),

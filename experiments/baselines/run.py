@@ -1,23 +1,32 @@
 """Scores every baseline on real test images by both protocols, side by side.
 
-    python -m experiments.baselines.run --data FOLDER [--ct-images 13] [--us-images 48]
+    python -m experiments.baselines.run --data FOLDER [--ct-every 4]
 
 FOLDER holds `ct/`, `us/` (PNG) and `manifest.csv` (columns file, split,
 patient_id). Prints the tables and writes `per_image.csv`, `table.csv`, `table.md`
-and two figures beside this file. Total variation is iterative, so it gets a table of
-its own on every fourth slice, with all others. Its weight comes from `--tune`, which
-tries some on two slices of the train split and writes nothing.
+and three figures beside this file. What is slow on CT, the original's protocol and
+total variation, gets every fourth slice of the test split; the rest gets all. The
+weight of total variation comes from `--tune`, which tries some on two slices of the
+train split and writes nothing. Numbers found in `per_image.csv` are not measured
+again, so that a run that was stopped goes on; `--fresh` measures everything.
 """
 
 import argparse
 import dataclasses
 import pathlib
+from collections.abc import Sequence
 
 from configs import ct_srresnet, us_srresnet
 from sisr_jax.config import Config, parse
 from sisr_jax.data.sources import Source, Subset, open_source, spread
 from sisr_jax.data.splits import Split
-from sisr_jax.evaluation.baselines import PRIMARY_BASELINE, with_total_variation
+from sisr_jax.evaluation.acquisition import acquisition
+from sisr_jax.evaluation.baselines import (
+    PRIMARY_BASELINE,
+    Methods,
+    methods_of,
+    with_total_variation,
+)
 from sisr_jax.evaluation.figure import comparison_figure
 from sisr_jax.evaluation.layout import (
     format_details,
@@ -25,9 +34,17 @@ from sisr_jax.evaluation.layout import (
     format_side_by_side,
     format_table,
 )
+from sisr_jax.evaluation.measures import ORDER
 from sisr_jax.evaluation.protocol import Protocol, protocol_of
 from sisr_jax.evaluation.scoring import HR, Evaluation, score_protocol
-from sisr_jax.evaluation.table import Row, summarise, write_csv, write_rows
+from sisr_jax.evaluation.table import (
+    Row,
+    Score,
+    read_csv,
+    summarise,
+    write_csv,
+    write_rows,
+)
 from sisr_jax.evaluation.total_variation import Settings
 from sisr_jax.parallel import make_mesh
 
@@ -39,6 +56,10 @@ TV = Settings(weight=1e-4, num_iterations=60, num_inner=10)
 TUNED = (3e-5, 1e-4, 3e-4, 1e-3)
 NUM_EXAMPLES = 4
 # Grey levels of the figures: CT from -500 to 500 HU.
+PRIMARY = {
+    "ct": PRIMARY_BASELINE["sparse_view_ct"],
+    "us": PRIMARY_BASELINE["lateral_decimation"],
+}
 DISPLAY = {"ct": (0.25, 0.75), "us": (0.0, 1.0)}
 CREDIT = {
     "ct": "images: The Cancer Imaging Archive, CC BY 3.0 / 4.0",
@@ -50,10 +71,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=pathlib.Path, required=True)
     parser.add_argument("--output", type=pathlib.Path, default=HERE)
-    # Evenly spread over the test split; 0 is all of it.
-    parser.add_argument("--ct-images", type=int, default=0)
-    parser.add_argument("--us-images", type=int, default=0)
-    parser.add_argument("--tv-every", type=int, default=4)
+    parser.add_argument("--ct-every", type=int, default=4)
+    parser.add_argument("--fresh", action="store_true")
     parser.add_argument("--tune", action="store_true")
     arguments = parser.parse_args()
     data = arguments.data.resolve()
@@ -61,51 +80,83 @@ def main() -> None:
         _tune(_config(data, "ct", 16))
         return
     arguments.output.mkdir(parents=True, exist_ok=True)
-    report = Report(arguments.output)
-    counts = {"ct": arguments.ct_images, "us": arguments.us_images}
-    for modality, factors in FACTORS.items():
-        for factor in factors:
-            config = _config(data, modality, factor)
-            _compare(report, config, spread(_split(config, "test"), counts[modality]))
-    for factor in FACTORS["ct"]:
-        _iterate(report, _config(data, "ct", factor), arguments.tv_every)
+    report = Report(arguments.output, fresh=arguments.fresh)
+    cases = [(modality, x) for modality, each in FACTORS.items() for x in each]
+    for modality, factor in cases:
+        _whole_split(report, _config(data, modality, factor))
+    for modality, factor in cases:
+        config = _config(data, modality, factor)
+        every = arguments.ct_every if modality == "ct" else 1
+        _side_by_side(report, config, every)
+        if modality == "ct":
+            _iterate(report, config, every)
 
 
 class Report:
     """Everything measured so far, written again after every table."""
 
-    def __init__(self, folder: pathlib.Path) -> None:
+    def __init__(self, folder: pathlib.Path, *, fresh: bool) -> None:
         self._folder = folder
-        self._scores, self._rows, self._text = [], [], []
+        self._text: list[str] = []
+        self._rows: list[Row] = []
+        known = folder / "per_image.csv"
+        self._scores = [] if fresh or not known.exists() else _read(known)
 
-    def add(self, title: str, results: list[tuple[Protocol, Evaluation]]) -> None:
-        modality = results[0][0].modality
-        kind = {"ct": "sparse_view_ct", "us": "lateral_decimation"}[modality]
-        groups: list[list[Row]] = []
-        for _, evaluation in results:
-            groups.append(summarise(evaluation.scores, PRIMARY_BASELINE[kind]))
-            self._scores += evaluation.scores
-            self._rows += groups[-1]
-        parts = [f"## {title}", format_side_by_side(groups).rstrip()]
-        for (protocol, _), rows in zip(results, groups, strict=True):
-            parts.append(protocol.describe())
-            parts.append(format_markdown(rows).rstrip())
-            parts.append(format_details(rows).rstrip())
-        self._text.append("\n\n".join(parts))
-        print(self._text[-1], flush=True)
+    def scores(
+        self, protocol: Protocol, source: Source, methods: Sequence[str]
+    ) -> list[Score]:
+        """What is known of some images by some methods."""
+        images = {source.name(i) for i in range(len(source))}
+        return [
+            score
+            for score in self._scores
+            if score.protocol == protocol.id
+            and score.image in images
+            and score.method in methods
+        ]
+
+    def keep(self, scores: Sequence[Score]) -> None:
+        """Keeps scores that are not known yet; a patient has one number in a file."""
+        known = {(*score[:2], score.protocol) for score in self._scores}
+        patients = {score.image: score.patient for score in self._scores}
+        self._scores += [
+            score._replace(patient=patients.get(score.image, score.patient))
+            for score in scores
+            if (*score[:2], score.protocol) not in known
+        ]
+
+    def add(self, title: str, protocol: Protocol, scores: Sequence[Score]) -> list[Row]:
+        """A table by one protocol."""
+        rows = summarise(scores, PRIMARY[protocol.modality])
+        self._rows += rows
+        tables = (protocol.describe(), format_markdown(rows), format_details(rows))
+        self.say(f"## {title}\n\n" + "\n\n".join(map(str.rstrip, tables)))
+        return rows
+
+    def say(self, text: str) -> None:
+        self._text.append(text)
+        print(text, flush=True)
         write_csv(self._folder / "per_image.csv", self._scores)
         write_rows(self._folder / "table.csv", self._rows)
         (self._folder / "table.md").write_text("\n\n".join(self._text) + "\n")
 
     def draw(self, name: str, protocol: Protocol, evaluation: Evaluation) -> None:
-        rows = {k: v for k, v in evaluation.examples.items() if k != HR}
+        rows, scores = evaluation.examples, evaluation.scores
         comparison_figure(
             self._folder / f"{name}.png",
-            {score.method: rows[score.method] for score in evaluation.scores},
+            {name: rows[name] for name in dict.fromkeys(s.method for s in scores)},
             evaluation.examples[HR],
             title=f"{protocol.describe()}; {CREDIT[protocol.modality]}",
             display=DISPLAY[protocol.modality],
         )
+
+
+def _read(path: pathlib.Path) -> list[Score]:
+    """Known scores, their numbers in the order of tables."""
+    return [
+        score._replace(more={k: score.more[k] for k in ORDER if k in score.more})
+        for score in read_csv(path)
+    ]
 
 
 def _config(data: pathlib.Path, modality: str, factor: int) -> Config:
@@ -122,52 +173,73 @@ def _split(config: Config, split: Split) -> Source:
     return open_source(config.data, split, seed=config.seed)
 
 
-def _compare(report: Report, config: Config, source: Source) -> None:
-    results = []
-    for family in ("physical", "seed"):
-        protocol = protocol_of(config, family)
-        evaluation = score_protocol(
-            config, protocol, source, make_mesh(), num_examples=NUM_EXAMPLES
-        )
-        results.append((protocol, evaluation))
-    modality, factor = results[0][0].modality, config.degradation.factor
-    report.add(f"{modality} x{factor}, {len(source)} images", results)
-    if factor == 16:
-        report.draw(f"figure_{modality}_x16", *results[0])
+def _whole_split(report: Report, config: Config) -> None:
+    protocol, source = protocol_of(config), _split(config, "test")
+    scores = _score(report, config, protocol, source)
+    title = f"{protocol.modality} x{protocol.factor}, all {len(source)} images"
+    report.add(title, protocol, scores)
+
+
+def _side_by_side(report: Report, config: Config, every: int) -> None:
+    physical, seed = protocol_of(config), protocol_of(config, "seed")
+    source = _thinned(config, every)
+    scores = _score(report, config, seed, source)
+    title = f"{seed.modality} x{seed.factor}, {len(source)} images"
+    rows = report.add(f"{title}, the original's protocol", seed, scores)
+    others = report.scores(physical, source, [row.method for row in rows])
+    table = format_side_by_side([summarise(others), rows]).rstrip()
+    report.say(f"## {title}, both protocols\n\n{table}")
+
+
+def _thinned(config: Config, every: int) -> Source:
+    test = _split(config, "test")
+    return Subset(test, range(0, len(test), every))
 
 
 def _iterate(report: Report, config: Config, every: int) -> None:
-    test = _split(config, "test")
-    source = Subset(test, range(0, len(test), every))
-    protocol, evaluation = _total_variation(config, source, TV)
-    factor = config.degradation.factor
-    title = f"ct x{factor}, every {every}th slice, with total variation"
-    report.add(title, [(protocol, evaluation)])
-    if factor == 16:
-        report.draw("figure_ct_x16_tv", protocol, evaluation)
+    source, protocol = _thinned(config, every), protocol_of(config)
+    scores = _score(report, config, protocol, source, with_total_variation(TV))
+    title = f"ct x{protocol.factor}, {len(source)} images, with total variation"
+    report.add(title, protocol, scores)
 
 
 def _tune(config: Config) -> None:
     source = spread(_split(config, "train"), 2)
+    values = dataclasses.replace(config.evaluation, batch_size=len(source))
+    config = dataclasses.replace(config, evaluation=values)
     for weight in TUNED:
-        settings = TV._replace(weight=weight)
-        _, evaluation = _total_variation(config, source, settings)
-        print(format_table(summarise(evaluation.scores[-len(source) :])), flush=True)
+        methods = with_total_variation(TV._replace(weight=weight))
+        scores = _measure(config, protocol_of(config), source, methods).scores
+        print(format_table(summarise(scores[-len(source) :])), flush=True)
 
 
-def _total_variation(
-    config: Config, source: Source, settings: Settings
-) -> tuple[Protocol, Evaluation]:
-    size = min(len(source), config.evaluation.batch_size)
-    evaluation = dataclasses.replace(config.evaluation, batch_size=size)
-    config = dataclasses.replace(config, evaluation=evaluation)
-    protocol = protocol_of(config)
-    return protocol, score_protocol(
+def _score(
+    report: Report,
+    config: Config,
+    protocol: Protocol,
+    source: Source,
+    methods: Methods = methods_of,
+) -> list[Score]:
+    """Scores of the report, measured unless they are there, and the figure of x16."""
+    names = list(methods(acquisition(config, protocol)))
+    if len(report.scores(protocol, source, names)) < len(names) * len(source):
+        evaluation = _measure(config, protocol, source, methods)
+        report.keep(evaluation.scores)
+        if protocol.factor == 16 and protocol.family == "physical":
+            tv = "_tv" * (methods is not methods_of)
+            report.draw(f"figure_{protocol.modality}_x16{tv}", protocol, evaluation)
+    return report.scores(protocol, source, names)
+
+
+def _measure(
+    config: Config, protocol: Protocol, source: Source, methods: Methods
+) -> Evaluation:
+    return score_protocol(
         config,
         protocol,
         source,
         make_mesh(),
-        methods=with_total_variation(settings),
+        methods=methods,
         num_examples=min(NUM_EXAMPLES, len(source)),
     )
 

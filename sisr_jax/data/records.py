@@ -113,7 +113,7 @@ class Records:
             for key, feature in builder.info.features.items()
             if _holds_png16(feature)
         }
-        undecoded = dict.fromkeys(_PIXELS & self.features, tfds.decode.SkipDecoding())
+        undecoded = dict.fromkeys({"image"} & self.features, tfds.decode.SkipDecoding())
         try:
             self._records = builder.as_data_source(split=split, decoders=decoders)
             self._details = builder.as_data_source(split=split, decoders=undecoded)
@@ -135,7 +135,7 @@ class Records:
             raise InputError(f"{self.name}/{index:06d}: {error}") from error
 
     def details(self, index: int) -> dict[str, Any]:
-        """A record without its pixels, which are not decoded for it."""
+        """A record without its pixels; an `image` is not even decoded for it."""
         record = self._details[index]
         return {k: v for k, v in record.items() if k not in _PIXELS}
 

@@ -33,9 +33,11 @@ def measure(
     a number inside the mask only, `_lesions` inside the lesion boxes. `ms_ssim` is
     left out for images too small for it. `rmse` is in `protocol.rmse_unit`.
     `psnr_soft`, `_lung` and `_bone` are measured after both images are cut to that
-    CT window, which is then the data range. Where regions are given, ultrasound has `gcnr`, and `speckle_snr` of
-    the envelope if the protocol is in decibels: it means nothing for grey levels of
-    unknown compression. `_hr` follows what the target itself has of these two.
+    CT window, which is then the data range.
+
+    Where regions are given, ultrasound has `gcnr`, and `speckle_snr` of the envelope
+    if the protocol is in decibels: it means nothing for grey levels of unknown
+    compression. `_hr` follows what the target itself has of these two.
 
     Args:
         protocol: Sets the data range, the windows and the unit.

@@ -107,7 +107,7 @@ class Protocol:
     def rmse_unit(self) -> str:
         """Unit of the root-mean-square error."""
         if self.scale == "own":
-            return "of own range"
+            return "shares of the image's own range"
         if self.modality == "ct":
             return "HU"
         return "dB" if self.in_decibels else "levels"
@@ -138,7 +138,10 @@ class Protocol:
         )
         clipped = "estimates clipped" if self.clip else "nothing clipped"
         target = f"target {self.target}"
-        return f"{self.id}: {height} x {width}, {how}; {scale}; {target}; {clipped}"
+        return (
+            f"{self.id}: {height} x {width}, {how}; {scale}; {target}; {clipped}; "
+            f"RMSE in {self.rmse_unit}"
+        )
 
 
 def protocol_of(config: Config, family: Family = "physical") -> Protocol:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from etils import epath
 
+from sisr_jax.errors import InputError
 from sisr_jax.evaluation.statistics import (
     Interval,
     bootstrap_interval,
@@ -86,6 +87,31 @@ def write_csv(path: epath.PathLike, scores: Sequence[Score]) -> None:
         for score in scores
     ]
     _write(path, [header, *lines])
+
+
+def read_csv(path: epath.PathLike) -> list[Score]:
+    """Reads what `write_csv` wrote, digit by digit.
+
+    Raises:
+        InputError: If a column is missing or a number is none.
+    """
+    path = epath.Path(path)
+    reader = csv.DictReader(io.StringIO(path.read_text()))
+    named = set(Score._fields) - {"more"}
+    missing = named - set(reader.fieldnames or ())
+    if missing:
+        raise InputError(f"{path}: no column {', '.join(sorted(missing))}")
+    scores = []
+    for line in reader:
+        try:
+            known = {name: line[name] for name in ("method", "image")}
+            known |= {name: line[name] for name in ("patient", "protocol")}
+            numbers = {k: float(v) for k, v in line.items() if k not in known and v}
+            psnr, ssim = numbers.pop("psnr"), numbers.pop("ssim")
+        except (ValueError, TypeError, KeyError) as error:
+            raise InputError(f"{path}, line {reader.line_num}: {error}") from error
+        scores.append(Score(psnr=psnr, ssim=ssim, more=numbers, **known))
+    return scores
 
 
 def write_rows(path: epath.PathLike, rows: Sequence[Row]) -> None:

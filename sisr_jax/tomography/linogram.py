@@ -47,11 +47,10 @@ the phantom's reconstruction below that of scikit-image at 1000 views (where les
 blur would be better) as at 63 (where more would); `experiments/ct_operators` has the
 figures.
 
-**Transposes** are derived from the linear programs below, so they are exact, and
-consist of the same matrix products.
+**Transposes** are the same products with the matrices transposed, in reverse order:
+exact, at the same cost.
 """
 
-import functools
 import math
 
 import jax
@@ -61,6 +60,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from sisr_jax.tomography.planning import (
+    Layout,
     PlannedBeam,
     ViewGroup,
     Waves,
@@ -101,12 +101,24 @@ def _transposed(
     planned: PlannedBeam,
     gains: tuple[Array, ...],
 ) -> Float[Array, "*batch size size"]:
-    size = planned.beam.size
-    image = jax.ShapeDtypeStruct((*sinogram.shape[:-2], size, size), sinogram.dtype)
-    linear = jax.linear_transpose(
-        lambda image: _shear_and_sum(image, planned, gains), image
-    )
-    return linear(sinogram)[0]
+    """`_shear_and_sum` backwards, step by step.
+
+    By hand, because the products that differentiation makes of the forward ones run
+    across the rows of the large matrices and take twice as long.
+    """
+    beam, batch = planned.beam, sinogram.shape[:-2]
+    views = sinogram.reshape(math.prod(batch), *sinogram.shape[-2:])
+    order = layout(beam)
+    even, odd = _fold(views, axis=2)
+    odd *= jnp.asarray(order.sign, odd.dtype)[:, None]
+    slots = _place(even, order), _place(odd, order)
+    planes, start = jnp.zeros((), sinogram.dtype), 0
+    for group, slopes, gain in zip(planned.groups, order.groups, gains, strict=True):
+        stop = start + slopes.num_slots
+        even, odd = (half[:, start:stop] for half in slots)
+        planes += _planes(even, odd, planned.waves, group, gain, beam.size)
+        start = stop
+    return planes.reshape(*batch, beam.size, beam.size)
 
 
 def _shear_and_sum(
@@ -143,28 +155,26 @@ def _views(
 ]:
     """Even and odd half of every view of a group.
 
-    Every product has the matrix first and what it sums over last in the other
-    factor. Both it and its transpose then come out in the order in which the next
-    product wants them, without a copy. Planes keep an axis of their own, so that
-    they can be sharded.
+    The order of the axes is that in which both the products and their transposes
+    run over whole rows of either factor and need no copy of a matrix. Planes keep
+    an axis of their own, so that they can be sharded.
     """
-    shear = functools.partial(_contract, "ktl,kpl->ktp")
     spectra, mirrored = [], []
     for along_rows in group.along_rows:
-        lines = planes if along_rows else planes.mT
-        (even_cos, odd_cos), (even_sin, odd_sin) = _spectra(lines, waves)
-        even_cos, even_sin = (shear(group.shear_cos, x) for x in (even_cos, even_sin))
-        odd_cos, odd_sin = (shear(group.shear_sin, x) for x in (odd_cos, odd_sin))
+        even, odd = _spectra(planes if along_rows else planes.mT, waves)
+        even = _contract("kwpl,klt->kwpt", even, group.shear_cos)
+        odd = _contract("kwpl,klt->kwpt", odd, group.shear_sin)
+        even_cos, even_sin = even[:, 0], even[:, 1]
+        odd_cos, odd_sin = odd[:, 0], odd[:, 1]
         spectra.append((even_cos - odd_sin, even_sin + odd_cos))
         mirrored.append((even_cos + odd_sin, even_sin - odd_cos))
     if group.mirrored:
         spectra += mirrored
 
     def detect(matrix: Array, parts: tuple[Array, ...]) -> Array:
-        spectrum = jnp.stack(parts) * gain[..., None]
-        views = _contract(
-            "tsk,tpvk->tspv", matrix, jnp.transpose(spectrum, (2, 3, 0, 1))
-        )
+        spectrum = jnp.stack(parts) * gain[:, None]
+        spectrum = jnp.transpose(spectrum, (3, 2, 0, 1))
+        views = _contract("tsk,tpvk->tspv", matrix, spectrum)
         slopes, detectors, planes, variants = views.shape
         views = jnp.transpose(views, (2, 3, 0, 1))
         return views.reshape(planes, variants * slopes, detectors)
@@ -173,27 +183,82 @@ def _views(
     return detect(group.detect_cos, real), detect(group.detect_sin, imaginary)
 
 
+def _planes(
+    even: Float[Array, "planes slots half_detectors"],
+    odd: Float[Array, "planes slots half_detectors"],
+    waves: Waves,
+    group: ViewGroup,
+    gain: Float[Array, "frequencies slopes"],
+    size: int,
+) -> Float[Array, "planes size size"]:
+    """Transpose of `_views`."""
+    num_slopes = gain.shape[1]
+
+    def detect(matrix: Array, half: Array) -> list[Array]:
+        planes, slots, detectors = half.shape
+        half = half.reshape(planes, slots // num_slopes, num_slopes, detectors)
+        spectrum = _contract("tsk,tspv->tpvk", matrix, half.transpose(2, 3, 0, 1))
+        spectrum = jnp.transpose(spectrum, (2, 3, 1, 0)) * gain[:, None]
+        return list(spectrum)
+
+    real, imaginary = detect(group.detect_cos, even), detect(group.detect_sin, odd)
+    planes = jnp.zeros((), even.dtype)
+    num_directions = len(group.along_rows)
+    for direction, along_rows in enumerate(group.along_rows):
+        re, im = real[direction], imaginary[direction]
+        even_parts, odd_parts = (
+            jnp.stack([re, im], axis=1),
+            jnp.stack([im, -re], axis=1),
+        )
+        if group.mirrored:
+            re, im = (
+                real[direction + num_directions],
+                imaginary[direction + num_directions],
+            )
+            even_parts += jnp.stack([re, im], axis=1)
+            odd_parts += jnp.stack([-im, re], axis=1)
+        even_lines = _contract("kwpt,ktl->kwpl", even_parts, group.spread_cos)
+        odd_lines = _contract("kwpt,ktl->kwpl", odd_parts, group.spread_sin)
+        cosine, sine = (
+            _unfold(
+                _unseries(even_lines[:, part], *table),
+                _unseries(odd_lines[:, part], *table),
+                axis=2,
+                size=size,
+            )
+            for part, table in enumerate(
+                (
+                    (waves.cos_even, waves.cos_odd, 1),
+                    (waves.sin_even, waves.sin_odd, -1),
+                )
+            )
+        )
+        # [positions, planes, lines]
+        lines = _unfold(cosine, sine, axis=0, size=size)
+        planes += lines.transpose(1, 2, 0) if along_rows else lines.transpose(1, 0, 2)
+    return planes
+
+
 def _spectra(
     lines: Float[Array, "planes lines positions"], waves: Waves
-) -> tuple[list[Array], list[Array]]:
+) -> list[Float[Array, "frequencies 2 planes half"]]:
     """Spectra along the last axis of what is even and of what is odd over the lines.
 
     Returns:
-        The cosine series of either, and the sine series, each `[frequencies,
-        planes, half of the lines]`.
+        For either part the cosine and the sine series, stacked on the second axis.
     """
     size = lines.shape[-1]
-    symmetric, skew = _fold(lines, axis=2)
-    return (
-        [
-            _series(part, waves.cos_even, waves.cos_odd, 1, size)
-            for part in _fold(symmetric, axis=1)
-        ],
-        [
-            _series(part, waves.sin_even, waves.sin_odd, -1, size)
-            for part in _fold(skew, axis=1)
-        ],
-    )
+    symmetric, skew = (_fold(part, axis=1) for part in _fold(lines, axis=2))
+    return [
+        jnp.stack(
+            [
+                _series(cosine, waves.cos_even, waves.cos_odd, 1, size),
+                _series(sine, waves.sin_even, waves.sin_odd, -1, size),
+            ],
+            axis=1,
+        )
+        for cosine, sine in zip(symmetric, skew, strict=True)
+    ]
 
 
 def _series(
@@ -212,6 +277,27 @@ def _series(
     odd = _contract("kn,pln->kpl", odd_wave, lines[..., 1::2])
     upper = even - odd
     return jnp.concatenate([even + odd, sign * upper[:-1], upper[1 : num_beyond(size)]])
+
+
+def _unseries(
+    spectrum: Float[Array, "frequencies planes lines"],
+    even_wave: Float[Array, "quarter_and_1 even_offsets"],
+    odd_wave: Float[Array, "quarter_and_1 odd_offsets"],
+    sign: int,
+) -> Float[Array, "half planes lines"]:
+    """Transpose of `_series`, with the positions first."""
+    quarter = len(even_wave) - 1
+    lower, middle, upper = jnp.split(spectrum, [quarter + 1, 2 * quarter + 1])
+    middle, stop = sign * middle, 1 + len(upper)
+    mirrored = jnp.concatenate(
+        [middle[:1], middle[1:stop] + upper, _pad(middle[stop:], (0, 1), 0)]
+    )
+    even = _contract("kn,kpl->npl", even_wave, lower + mirrored)
+    odd = _contract("kn,kpl->npl", odd_wave, lower - mirrored)
+    # Even and odd offsets by turns; there may be one even offset more.
+    pairs = jnp.stack([even, _pad(odd, (0, len(even) - len(odd)), 0)], axis=1)
+    lines = pairs.reshape(2 * len(even), *even.shape[1:])
+    return lines[: len(even) + len(odd)]
 
 
 def _pick(
@@ -248,19 +334,40 @@ def _fold(lines: Float[Array, "..."], axis: int) -> tuple[Array, Array]:
     return after + before, after - before
 
 
+def _unfold(even: Array, odd: Array, axis: int, size: int) -> Array:
+    """Transpose of `_fold`: its two results back to `size` values."""
+    centre = size // 2
+    after = lax.slice_in_dim(even + odd, 0, size - centre, axis=axis)
+    before = lax.slice_in_dim(even - odd, 1, centre + 1, axis=axis)
+    return jnp.concatenate([jnp.flip(before, axis), after], axis)
+
+
+def _place(
+    half: Float[Array, "planes angles half_detectors"], order: Layout
+) -> Float[Array, "planes slots half_detectors"]:
+    """Transpose of `_pick`: zeros where no view asks for a slot."""
+    num_slots = sum(group.num_slots for group in order.groups)
+    views = np.full(num_slots, len(order.slot))
+    views[order.slot] = np.arange(len(order.slot))
+    return _pick(_pad(half, (0, 1), 1), views)
+
+
 def _pad(lines: Array, width: tuple[int, int], axis: int) -> Array:
     widths = [(0, 0)] * lines.ndim
     widths[axis] = width
     return jnp.pad(lines, widths)
 
 
-def _contract(subscripts: str, matrix: Array, values: Array) -> Array:
-    """Product in the precision of the matrix, summed in single or better."""
+def _contract(subscripts: str, first: Array, second: Array) -> Array:
+    """Product in the precision of the coarser factor, summed in single or better."""
+    dtype = min(first.dtype, second.dtype, key=lambda dtype: dtype.itemsize)
     return jnp.einsum(
         subscripts,
-        matrix,
-        values.astype(matrix.dtype),
-        # A TPU would round float32 factors to bfloat16 otherwise.
-        precision=lax.Precision.HIGHEST,
-        preferred_element_type=jnp.promote_types(matrix.dtype, jnp.float32),
+        first.astype(dtype),
+        second.astype(dtype),
+        # A TPU would round float32 factors to 8 bits otherwise. This keeps 16 (three
+        # products of bfloat16 halves), far more than the model is worth, in half
+        # the time of all 24; other processors compute in float32.
+        precision=lax.Precision.HIGH,
+        preferred_element_type=jnp.promote_types(dtype, jnp.float32),
     )

@@ -8,7 +8,7 @@ import pytest
 from image_files import make_config, ramp, write_png
 
 from sisr_jax.data.pipeline import evaluation_batches, training_batches
-from sisr_jax.data.sources import CachedSource, open_source, spread
+from sisr_jax.data.sources import CachedSource, Mirrored, details, open_source, spread
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 needs_shared = pytest.mark.skipif(
@@ -54,6 +54,31 @@ def test_spread_takes_evenly(count, indices):
     assert source.name(1) == f"image {indices[1]}"
     with pytest.raises(ValueError, match="count = -1"):
         spread(source, -1)
+
+
+class SmallSource(CountingSource):
+    def __getitem__(self, index):
+        return np.arange(12, dtype=np.float32).reshape(3, 4)
+
+
+def test_mirrored_images_have_the_size_and_keep_their_middle():
+    source = Mirrored(SmallSource(1), (6, 3))
+    expected = np.arange(12).reshape(3, 4)[[1, 0, 1, 2, 1, 0]]
+    np.testing.assert_array_equal(source[0], expected)
+    assert (len(source), source.name(0)) == (1, "image 0")
+    # Far more than the image has: the mirror is mirrored again.
+    wide = Mirrored(SmallSource(1), (3, 14))[0]
+    np.testing.assert_array_equal(wide[0], [1, 2, 3, 2, 1, 0, 1, 2, 3, 2, 1, 0, 1, 2])
+
+
+def test_details_pass_through_every_wrapper():
+    class Records(CountingSource):
+        def details(self, index):
+            return {"age": index}
+
+    source = spread(CachedSource(Records(10), max_bytes=0), 4)
+    assert [details(source, i)["age"] for i in range(4)] == [0, 2, 5, 7]
+    assert details(spread(CountingSource(10), 4), 1) == {}
 
 
 @pytest.mark.parametrize("kind", ["ct_phantoms", "ultrasound_phantoms"])
@@ -129,6 +154,46 @@ def test_tfds_uint16_images_need_no_opencv(tmp_path, monkeypatch):
             errors.append(str(error))
     np.testing.assert_array_equal(images, [image - 32768.0])
     assert re.match(r"tiny/train/00000\d: truncated or damaged PNG", errors[0])
+
+
+@pytest.mark.parametrize("encoding", ["png", "zlib"])
+def test_details_of_records_decode_no_pixels(tmp_path, encoding):
+    import tensorflow_datasets as tfds
+
+    from sisr_jax.data.records import slice_feature
+
+    class Boxed(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+        VERSION = tfds.core.Version("1.0.0")
+
+        def _info(self):
+            boxes = tfds.features.Tensor(shape=(None, 4), dtype=np.float32)
+            image = slice_feature(encoding, (16, 16))
+            features = {"image": image, "boxes": boxes, "patient_index": np.int32}
+            return tfds.core.DatasetInfo(
+                builder=self, features=tfds.features.FeaturesDict(features)
+            )
+
+        def _split_generators(self, download_manager):
+            return {"train": self._generate_examples()}
+
+        def _generate_examples(self):
+            written = write_png(tmp_path / "a.png", ramp()).read_bytes()[:-40]
+            image = written if encoding == "png" else ramp((16, 16, 1))
+            for i in range(3):
+                boxes = np.full((i, 4), i, np.float32)
+                yield i, {"image": image, "boxes": boxes, "patient_index": 9 - i}
+
+    builder = Boxed(data_dir=tmp_path, file_format="array_record")
+    builder.download_and_prepare()
+    config = make_config(source="tfds", path=str(builder.data_dir))
+    source = open_source(config, "train", seed=0)
+    found = [details(source, i) for i in range(3)]
+    assert all(set(each) == {"boxes", "patient_index"} for each in found)
+    pairs = {(int(each["patient_index"]), each["boxes"].shape) for each in found}
+    assert pairs == {(9, (0, 4)), (8, (1, 4)), (7, (2, 4))}
+    if encoding == "png":  # the pixels are damaged, and were not looked at
+        with pytest.raises(ValueError, match="damaged PNG"):
+            source[0]
 
 
 def test_tfds_folder_that_is_none(tmp_path):

@@ -7,13 +7,14 @@ from skimage import transform
 
 from configs import ct_srgan, us_srgan
 from sisr_jax.config import parse
+from sisr_jax.evaluation.acquisition import acquisition, full_beam, with_full_plan
 from sisr_jax.evaluation.baselines import (
+    LIGHT_BASELINE,
     PRIMARY_BASELINE,
-    acquisition,
-    baselines,
-    full_beam,
-    total_variation_method,
+    methods_of,
+    with_total_variation,
 )
+from sisr_jax.evaluation.protocol import protocol_of
 from sisr_jax.evaluation.total_variation import Settings
 from sisr_jax.metrics import psnr
 
@@ -30,6 +31,20 @@ def us_config(offset=0):
     values.data.shape = values.data.patch = (16, 64)
     values.degradation.factor, values.degradation.offset = 4, offset
     return parse(values.to_dict())
+
+
+def acquire_of(config, family="physical"):
+    return acquisition(config, protocol_of(config, family))
+
+
+def baselines(config, family="physical"):
+    """Image to estimate in [0, 1], by the name of the row."""
+    acquire = acquire_of(config, family)
+
+    def baseline(method):
+        return lambda hr: jnp.clip(method(acquire(hr)), 0.0, 1.0)
+
+    return {name: baseline(method) for name, method in methods_of(acquire).items()}
 
 
 def disc():
@@ -63,19 +78,25 @@ def waves():
     ],
     ids=["ct", "ultrasound"],
 )
-def test_every_baseline_is_a_full_size_estimate_in_range(key, config, hr, names):
-    methods = baselines(config)
-    assert list(methods) == names
-    assert PRIMARY_BASELINE[config.degradation.kind] in methods
-    for method in methods.values():
-        estimate = jax.jit(method)(key, hr)
+def test_every_baseline_is_a_full_size_estimate_in_range(config, hr, names):
+    acquire = with_full_plan(acquire_of(config))
+
+    @jax.jit
+    def estimates(acquire, hr):
+        methods = methods_of(acquire)
+        assert list(methods) == names
+        return [jnp.clip(make(acquire(hr)), 0.0, 1.0) for make in methods.values()]
+
+    assert PRIMARY_BASELINE[config.degradation.kind] in names
+    assert LIGHT_BASELINE[config.degradation.kind] in names
+    for estimate in estimates(acquire, hr):
         assert estimate.shape == hr.shape
         assert 0.0 <= estimate.min() <= estimate.max() <= 1.0
         assert psnr(estimate, hr).min() > 10.0
 
 
 @pytest.mark.parametrize("factor", [4, 5])
-def test_reconstructions_agree_with_scikit_image(key, factor):
+def test_reconstructions_agree_with_scikit_image(factor):
     config = ct_config(factor)
     hr = np.asarray(disc()[:1])
     degrees = np.arange(0, 180, 180 / 64)
@@ -97,29 +118,32 @@ def test_reconstructions_agree_with_scikit_image(key, factor):
         "Hann FBP": inverse(views, kept, "hann"),
         "Linear views + FBP": inverse(line(degrees), degrees, "ramp"),
     }
-    methods = baselines(config)
+    methods = baselines(config, "seed")
     for name, image in expected.items():
-        estimate = methods[name](key, hr)[0, ..., 0]
+        estimate = methods[name](hr)[0, ..., 0]
         np.testing.assert_allclose(estimate, image, atol=2e-4, err_msg=name)
 
 
-def test_filling_views_in_removes_streaks(key):
+def test_filling_views_in_removes_streaks():
     hr = disc()
     scores = {
-        name: float(psnr(method(key, hr), hr)[0])
+        name: float(psnr(method(hr), hr)[0])
         for name, method in baselines(ct_config()).items()
     }
     assert scores["Linear views + FBP"] > scores["Hann FBP"] + 1.0
     assert scores["Cubic views + FBP"] > scores["Hann FBP"] + 1.0
 
 
-def test_total_variation_says_its_settings_and_beats_the_quick_ones(key):
+def test_total_variation_says_its_settings_and_beats_the_quick_ones():
     hr = disc()
     settings = Settings(weight=1e-3, num_iterations=60, num_inner=5)
-    ((name, method),) = total_variation_method(ct_config(), settings).items()
+    acquire = acquire_of(ct_config())
+    methods = with_total_variation(settings)(acquire)
+    assert list(methods)[:-1] == list(methods_of(acquire))
+    name, method = list(methods.items())[-1]
     assert name == "TV (60 iterations, weight 0.001)"
-    estimate = method(acquisition(ct_config())(hr))
-    quick = baselines(ct_config())["Cubic views + FBP"](key, hr)
+    estimate = method(acquire(hr))
+    quick = baselines(ct_config())["Cubic views + FBP"](hr)
     assert psnr(estimate, hr).min() > psnr(quick, hr).max() + 3.0
 
 
@@ -128,20 +152,20 @@ def test_ultrasound_has_no_projection_geometry():
         full_beam(us_config())
 
 
-def test_hann_is_smoother_than_ramp(key):
+def test_hann_is_smoother_than_ramp():
     methods = baselines(ct_config())
 
     def roughness(image):
         return jnp.abs(jnp.diff(image, axis=2)).mean()
 
-    ramp, hann = (methods[f"{name} FBP"](key, disc()) for name in ("Sparse", "Hann"))
+    ramp, hann = (methods[f"{name} FBP"](disc()) for name in ("Sparse", "Hann"))
     assert roughness(hann) < 0.9 * roughness(ramp)
 
 
 @pytest.mark.parametrize("offset", [0, 3])
-def test_alignment_decides_the_ultrasound_baselines(key, offset):
+def test_alignment_decides_the_ultrasound_baselines(offset):
     scores = {
-        name: float(psnr(method(key, waves()), waves())[0])
+        name: float(psnr(method(waves()), waves())[0])
         for name, method in baselines(us_config(offset)).items()
     }
     # A shift of 1.5 columns costs far more than the choice of the kernel.
@@ -149,8 +173,8 @@ def test_alignment_decides_the_ultrasound_baselines(key, offset):
     assert scores["Linear (aligned)"] > scores["Bicubic (half-pixel)"] + 5.0
 
 
-def test_aligned_baselines_keep_the_acquired_columns(key):
+def test_aligned_baselines_keep_the_acquired_columns():
     hr = waves()
     for name in ("Linear (aligned)", "Bicubic (aligned)"):
-        estimate = baselines(us_config(1))[name](key, hr)
+        estimate = baselines(us_config(1))[name](hr)
         np.testing.assert_array_equal(estimate[:, :, 1::4], hr[:, :, 1::4])

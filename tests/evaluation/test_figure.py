@@ -20,12 +20,21 @@ def drawn(monkeypatch):
     kept = []
     save = figure._save
 
-    def keep(drawing, path):
+    def keep(drawing, path, title):
         kept.append(drawing)
-        save(drawing, path)
+        save(drawing, path, title)
 
     monkeypatch.setattr(figure, "_save", keep)
     return kept
+
+
+def test_the_file_itself_says_its_protocol(tmp_path):
+    title = "phantoms, physical-ct-x16-abcdef: 512 x 512, " + "63 of 1000 views, " * 9
+    comparison_figure(
+        tmp_path / "figure.png", {"A": images_of()}, images_of(), title=title
+    )
+    with Image.open(tmp_path / "figure.png") as image:
+        assert image.text["Title"].split() == title.split()
 
 
 def test_rows_captions_and_scales(tmp_path, drawn):

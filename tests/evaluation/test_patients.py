@@ -1,8 +1,11 @@
+import dataclasses
+from typing import ClassVar
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from sisr_jax.data.sources import open_source
+from sisr_jax.data.sources import CachedSource, Subset, open_source
 from sisr_jax.evaluation.patients import patient_numbers
 
 FILES = ["b__2.png", "b__1.png", "a__1.png", "c.png"]
@@ -49,3 +52,26 @@ def test_patients_of_the_names_without_a_column(folder):
 def test_every_procedural_image_is_a_patient(load_config):
     data = load_config("ct_srgan").data
     assert groups(data)[1] == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize("name", ["patient_index", "patient_id", "timestamp_id"])
+def test_patients_of_records(load_config, name):
+    class Records:
+        who: ClassVar = [7, 3, 7, 3, 5]
+
+        def __len__(self):
+            return 5
+
+        def __getitem__(self, index):
+            raise AssertionError("pixels are not needed")
+
+        def name(self, index):
+            return f"record {index}"
+
+        def details(self, index):
+            return {name: self.who[index], "age": 50}
+
+    data = dataclasses.replace(load_config("ct_srgan").data, source="tfds")
+    whole = CachedSource(Records(), max_bytes=0)
+    assert patient_numbers(whole, data) == ["1", "2", "1", "2", "3"]
+    assert patient_numbers(Subset(whole, [1, 4, 3]), data) == ["1", "2", "1"]

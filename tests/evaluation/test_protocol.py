@@ -14,8 +14,8 @@ def ct(load_config):
 
 def test_the_name_is_stable(ct, load_config):
     # A changed name means that numbers measured before no longer compare.
-    assert protocol_of(ct).id == "physical-ct-x16-0a2588"
-    assert protocol_of(load_config("us_srgan", "")).id == "physical-us-x16-68e218"
+    assert protocol_of(ct).id == "physical-ct-x16-c1b803"
+    assert protocol_of(load_config("us_srgan", "")).id == "physical-us-x16-6d6587"
     assert re.fullmatch(r"seed-ct-x16-[0-9a-f]{6}", protocol_of(ct, "seed").id)
 
 
@@ -52,6 +52,40 @@ def test_families_differ_where_the_original_does(ct):
     for protocol in (physical, seed):
         assert protocol.describe().startswith(protocol.id)
         assert "63 of 1000 views" in protocol.describe()
+    assert "(matmul, gaps weights)" in physical.describe()
+    assert physical.describe().endswith("RMSE in HU")
+    assert "(exact, uniform weights)" in seed.describe()
+
+
+@pytest.mark.parametrize(("method", "weights"), [("exact", "gaps"), ("matmul", "gaps")])
+def test_the_network_and_the_name_share_an_acquisition(load_config, method, weights):
+    config = load_config(
+        "ct_srgan", "", degradation__method=method, degradation__weights=weights
+    )
+    physical, seed = protocol_of(config), protocol_of(config, "seed")
+    assert (physical.projector, physical.weights) == (method, weights)
+    assert (seed.projector, seed.weights) == ("exact", "uniform")
+
+
+def test_the_originals_frames_are_mirrored_to_512(load_config):
+    config = load_config("us_srgan", "", degradation__offset=2)
+    physical, seed = protocol_of(config), protocol_of(config, "seed")
+    assert (physical.shape, physical.crop, physical.offset) == (
+        (256, 256),
+        "central",
+        2,
+    )
+    assert (seed.shape, seed.offset) == ((512, 512), 0)
+    assert "smaller frames mirrored" in seed.describe()
+    assert "mirrored" not in physical.describe()
+
+
+def test_decibels_are_known_by_their_window(load_config):
+    config = load_config("us_srgan", "", data__window=(-60.0, 0.0))
+    assert protocol_of(config).in_decibels
+    assert protocol_of(config).rmse_unit == "dB"
+    assert not protocol_of(load_config("us_srgan", "")).in_decibels
+    assert not protocol_of(config, "seed").in_decibels
 
 
 def test_windows_are_cut_to_what_the_images_show(load_config):

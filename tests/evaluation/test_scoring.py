@@ -1,12 +1,15 @@
 import collections
+import csv
 
 import jax
 import numpy as np
 import pytest
 
-from sisr_jax.data.sources import open_source
+from sisr_jax.data.sources import CachedSource, open_source
+from sisr_jax.evaluation.baselines import methods_of
 from sisr_jax.evaluation.protocol import protocol_of
 from sisr_jax.evaluation.scoring import HR, score_protocol, score_split
+from sisr_jax.evaluation.table import write_csv
 from sisr_jax.parallel import make_mesh
 from sisr_jax.train.task import build_task
 
@@ -17,6 +20,11 @@ def source_of(config):
     return open_source(config.data, "test", seed=config.seed)
 
 
+def with_zeros(acquire):
+    zeros = {"Zeros": lambda columns: columns.repeat(4, axis=2) * 0.0}
+    return methods_of(acquire) | zeros
+
+
 def test_every_method_has_every_image_once_and_its_numbers(load_config):
     config = load_config("us_srgan")
     protocol = protocol_of(config)
@@ -25,7 +33,7 @@ def test_every_method_has_every_image_once_and_its_numbers(load_config):
         protocol,
         source_of(config),
         make_mesh(),
-        more_methods={"Zeros": lambda columns: columns.repeat(4, axis=2) * 0.0},
+        methods=with_zeros,
         num_examples=2,
     )
     names = [score.image for score in evaluation.scores]
@@ -54,9 +62,7 @@ def test_a_report_and_a_comparison_give_the_same_numbers(load_config):
     run = score_split(
         build_task(config), {}, *arguments, key=jax.random.key(0), num_examples=1
     )
-    alone = score_protocol(
-        config, protocol_of(config), *arguments, more_methods={}, num_examples=1
-    )
+    alone = score_protocol(config, protocol_of(config), *arguments, num_examples=1)
     for a, b in zip(run.scores, alone.scores, strict=True):
         assert a[:2] == b[:2]
         assert a.protocol == b.protocol
@@ -72,8 +78,61 @@ def test_the_originals_protocol_is_far_lower_on_the_same_images(load_config):
             protocol_of(config, family),
             source_of(config),
             make_mesh(),
-            more_methods={},
             num_examples=1,
         )
         means.append(np.mean([score.psnr for score in evaluation.scores[:3]]))
     assert means[0] > means[1] + 5
+
+
+class WithRecords:
+    """Phantoms with what DeepLesion keeps beside a slice."""
+
+    def __init__(self, source):
+        self._source = source
+
+    def __len__(self):
+        return len(self._source)
+
+    def __getitem__(self, index):
+        return self._source[index]
+
+    def name(self, index):
+        return self._source.name(index)
+
+    def details(self, index):
+        boxes = np.array([[8.0, 8.0, 23.0, 23.0]] * (index != 1)).reshape(-1, 4)
+        return {"boxes": boxes, "patient_index": [11, 4, 11][index]}
+
+
+def test_records_bring_patients_and_lesions_into_the_csv(load_config, tmp_path):
+    config = load_config("ct_srgan")
+    evaluation = score_protocol(
+        config,
+        protocol_of(config),
+        CachedSource(WithRecords(source_of(config)), max_bytes=2**20),
+        make_mesh(),
+        num_examples=1,
+    )
+    write_csv(tmp_path / "per_image.csv", evaluation.scores)
+    with (tmp_path / "per_image.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["patient"] for row in rows[:3]] == ["1", "2", "1"]
+    names = {"rmse", "psnr_mask", "ssim_mask", "rmse_mask", "residual", "protocol"}
+    names |= {"psnr_soft", "psnr_lung", "psnr_bone"}
+    names |= {"psnr_lesions", "ssim_lesions", "rmse_lesions"}
+    assert names <= set(rows[0])
+    assert [row["psnr_lesions"] == "nan" for row in rows[:3]] == [False, True, False]
+    assert all(float(row["psnr_lesions"]) > 5 for row in rows if row["patient"] == "1")
+
+
+def test_the_originals_ultrasound_is_scored_at_its_size(load_config):
+    config = load_config("us_srgan")
+    evaluation = score_protocol(
+        config,
+        protocol_of(config, "seed"),
+        source_of(config),
+        make_mesh(),
+        num_examples=1,
+    )
+    assert evaluation.examples[HR].shape == (1, 512, 512, 1)
+    assert {row.more.keys() >= {"ms_ssim"} for row in evaluation.scores} == {True}

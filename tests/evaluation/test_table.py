@@ -4,7 +4,7 @@ import math
 import pytest
 
 from sisr_jax.evaluation.statistics import bootstrap_interval
-from sisr_jax.evaluation.table import Score, summarise, write_csv, write_rows
+from sisr_jax.evaluation.table import Score, read_csv, summarise, write_csv, write_rows
 
 ID = "physical-ct-x16-abcdef"
 
@@ -89,3 +89,27 @@ def test_rows_as_csv(tmp_path):
     assert (float(rows[0]["psnr_low"]), float(rows[0]["psnr_high"])) == (20.0, 23.0)
     assert rows[0]["p_value"] == "nan"
     assert float(rows[1]["p_value"]) == pytest.approx(0.5)
+
+
+def test_scores_are_read_as_they_were_written(tmp_path):
+    path = tmp_path / "per_image.csv"
+    others = [score("A", "x", 1 / 3, protocol="seed-ct-x16-abcdef", residual=1e-9)]
+    write_csv(path, [*EXACT, *others])
+    read = read_csv(path)
+    assert repr(read) == repr([*EXACT, *others])  # NaN equals nothing
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda text: text.replace("patient", "who", 1), "no column patient"),
+        (lambda text: text.replace("20.0", "twenty"), "line 2: .*twenty"),
+        (lambda text: text.replace("20.0", ""), "line 2: 'psnr'"),
+    ],
+)
+def test_a_file_that_is_no_table_of_scores(tmp_path, change, message):
+    path = tmp_path / "scores.csv"
+    write_csv(path, SCORES)
+    path.write_text(change(path.read_text()))
+    with pytest.raises(ValueError, match=rf"scores\.csv.*{message}"):
+        read_csv(path)
