@@ -1,0 +1,80 @@
+"""Compiles the steps of a configuration for TPUs that are not there.
+
+    python -m sisr_jax.aot --config=configs/ct_srgan.py --topology=v5e:2x4
+
+Prints for each phase's step and for the evaluation: whether it fits, the memory, the
+operations, the cycles that the compiler expects, the collectives and the dearest
+operations. Needs `pip install 'sisr-jax[aot]'`. Exit code 0 if everything fits, 1 if
+something does not, 2 for bad input.
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import jax
+from absl import app, flags, logging
+from ml_collections import config_flags
+
+from sisr_jax.aot.chips import parse_topology
+from sisr_jax.aot.compilation import EVALUATION, check_compiler, measure_config
+from sisr_jax.aot.report import as_text, as_values
+from sisr_jax.config import ConfigError, parse
+from sisr_jax.errors import InputError
+from sisr_jax.train.steps import STEPS
+
+_CONFIG = config_flags.DEFINE_config_file("config", None, "Configuration file.")
+_TOPOLOGY = flags.DEFINE_string(
+    "topology", None, "For instance v5e:2x4.", required=True
+)
+_JSON = flags.DEFINE_bool("json", False, "Print JSON instead of text.")
+_PHASE = flags.DEFINE_enum(
+    "phase", None, [*STEPS, EVALUATION], "Compile only this one of the programs."
+)
+_DOES_NOT_FIT_EXIT_CODE = 1
+_BAD_INPUT_EXIT_CODE = 2
+
+
+def main(argv: Sequence[str]) -> None:
+    """Compiles and prints; see the module's description."""
+    logging.set_verbosity(logging.WARNING)
+    # What is attached to this machine is of no interest.
+    jax.config.update("jax_platforms", "cpu")
+    try:
+        if len(argv) > 1:
+            raise InputError(f"unexpected argument {argv[1]!r}: all are --flags")
+        if _CONFIG.value is None:
+            raise ConfigError("--config is required")
+        config = parse(_CONFIG.value.to_dict())
+        topology = parse_topology(_TOPOLOGY.value)
+        check_compiler()
+        measured = measure_config(config, topology, _PHASE.value)
+    except InputError as error:
+        _leave(error)
+    if _JSON.value:
+        print(json.dumps(as_values(topology, measured), indent=2))
+    else:
+        print(as_text(topology, measured))
+    if not all(each.fits for each in measured):
+        sys.exit(_DOES_NOT_FIT_EXIT_CODE)
+
+
+def parse_flags(argv: list[str]) -> list[str]:
+    """Parses the command line; a bad `--config` is one line, not a traceback."""
+    try:
+        rest = app.parse_flags_with_usage(argv)
+        # A file that could not be loaded is reported when it is first used.
+        getattr(_CONFIG.value, "to_dict", None)
+    except (AttributeError, KeyError, TypeError, ValueError, OSError) as error:
+        _leave(f"--config: {' '.join(str(error).split())}")
+    return rest
+
+
+def _leave(error: Exception | str) -> NoReturn:
+    print(f"sisr_jax: error: {error}", file=sys.stderr)
+    sys.exit(_BAD_INPUT_EXIT_CODE)
+
+
+if __name__ == "__main__":
+    app.run(main, flags_parser=parse_flags)

@@ -1,0 +1,147 @@
+"""The steps of a run, compiled for chips that are not there."""
+
+import dataclasses
+import functools
+import importlib.util
+import os
+from typing import Any, cast
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.experimental import topologies
+from jax.sharding import AxisType, Mesh
+
+from sisr_jax.aot.chips import Topology
+from sisr_jax.aot.measurement import Measured, measure
+from sisr_jax.config import Config
+from sisr_jax.errors import InputError
+from sisr_jax.evaluation.scoring import compile_validation
+from sisr_jax.parallel import batch_sharding, check_divisible, replicated
+from sisr_jax.train.phases import PhaseName, schedule
+from sisr_jax.train.steps import compile_step
+from sisr_jax.train.task import Task, abstract_state, build_task
+from sisr_jax.types import Batch
+
+EVALUATION = "evaluation"
+
+# Without them the compiler asks the network which machine it is on, says so at
+# length, and refuses to be loaded by a second process.
+_COMPILER_ENVIRONMENT = {
+    "TPU_SKIP_MDS_QUERY": "1",
+    "TPU_ACCELERATOR_TYPE": "v5litepod-8",
+    "TPU_WORKER_HOSTNAMES": "localhost",
+    "TPU_WORKER_ID": "0",
+    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
+}
+
+
+def check_compiler() -> None:
+    """Raises InputError, with the remedy, where the TPU compiler is missing."""
+    if importlib.util.find_spec("libtpu") is None:
+        raise InputError("the TPU compiler is missing: pip install 'sisr-jax[aot]'")
+
+
+def topology_devices(topology: Topology) -> list[Any]:
+    """The devices of a topology: they can be compiled for, and nothing else.
+
+    Raises:
+        InputError: If the compiler is missing or does not know the topology.
+    """
+    check_compiler()
+    for name, value in _COMPILER_ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    try:
+        description = topologies.get_topology_desc(
+            str(topology),
+            platform="tpu",
+            chips_per_host_bounds=topology.host_bounds,
+        )
+    except jax.errors.JaxRuntimeError as error:
+        line = str(error).splitlines()[0]
+        raise InputError(f"topology {str(topology)!r}: {line}") from error
+    return list(description.devices)
+
+
+def topology_mesh(topology: Topology) -> Mesh:
+    """All devices of a topology on the axes that `parallel.make_mesh` has."""
+    devices = topology_devices(topology)
+    shape, axes = (len(devices), 1), ("data", "model")
+    types = (AxisType.Auto, AxisType.Auto)
+    if topology.chip.num_devices > 1:
+        # `jax.make_mesh` refuses to order the devices of such chips.
+        return Mesh(np.asarray(devices).reshape(shape), axes, axis_types=types)
+    return jax.make_mesh(shape, axes, axis_types=types, devices=devices)
+
+
+def program_names(config: Config) -> list[str]:
+    """The phases that have steps, in order, and the evaluation."""
+    return [*(phase.name for phase in schedule(config.phases)), EVALUATION]
+
+
+def measure_config(
+    config: Config, topology: Topology, only: str | None = None
+) -> list[Measured]:
+    """Compiles the programs of a run for a topology and reads what comes out.
+
+    Args:
+        config: The run.
+        topology: Chips it is to run on.
+        only: Name of the one program wanted; default all.
+
+    Raises:
+        InputError: If the run has no such program, a batch cannot be split over
+            the devices, or the compiler is missing.
+    """
+    names = program_names(config)
+    if only is not None and only not in names:
+        raise InputError(f"phase {only!r}: the run has {', '.join(names)}")
+    mesh = topology_mesh(topology)
+    check_divisible(config.data.batch_size, mesh, "data.batch_size")
+    check_divisible(config.evaluation.batch_size, mesh, "evaluation.batch_size")
+    task = build_task(config)
+    return [
+        _measure_step(task, name, mesh, topology)
+        for name in names
+        if only in (None, name)
+    ]
+
+
+def _measure_step(task: Task, name: str, mesh: Mesh, topology: Topology) -> Measured:
+    whole, config = replicated(mesh), task.config
+    # Its arrays cannot be put on devices that are not there; only shapes are needed.
+    bare = dataclasses.replace(task, degrade=cast(Any, None))
+    if name == EVALUATION:
+        batch_size, step = config.evaluation.batch_size, compile_validation(bare, mesh)
+    else:
+        batch_size = config.data.batch_size
+        step = compile_step(bare, cast(PhaseName, name), mesh)
+    matrices = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=whole),
+        task.degrade,
+    )
+    # A step is a partial of the jitted function; see `train.task.compiled`.
+    jitted = cast(functools.partial[Any], step).func
+
+    def compile_program() -> jax.stages.Compiled:
+        state = abstract_state(task, whole)
+        with jax.set_mesh(mesh):
+            lowered = cast(Any, jitted).lower(
+                matrices, state, _batch(config, batch_size, mesh)
+            )
+        return lowered.compile()
+
+    return measure(name, compile_program, topology, batch_size // mesh.devices.size)
+
+
+def _batch(config: Config, size: int, mesh: Mesh) -> Batch:
+    split = batch_sharding(mesh)
+
+    def shape(dtype: jax.typing.DTypeLike, *dims: int) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct((size, *dims), dtype, sharding=split)
+
+    return Batch(
+        hr=shape(jnp.float32, *config.data.shape, 1),
+        mask=shape(jnp.bool_),
+        index=shape(jnp.int32),
+    )

@@ -1,0 +1,138 @@
+"""What the compiler says of one program: memory, operations, cycles."""
+
+import dataclasses
+import re
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+
+from sisr_jax.aot.chips import Topology
+from sisr_jax.aot.program import Costly, Program, Traffic
+
+_NUM_DEAREST = 10
+
+
+class Memory(NamedTuple):
+    """Bytes of HBM on one device.
+
+    Attributes:
+        arguments: State, batch and matrices.
+        outputs: Results, those that take the place of an argument excepted.
+        temporaries: What lives in between.
+        code: The program.
+        capacity: What the device has.
+    """
+
+    arguments: int
+    outputs: int
+    temporaries: int
+    code: int
+    capacity: int
+
+    @property
+    def needed(self) -> int:
+        """All of it."""
+        return self.arguments + self.outputs + self.temporaries + self.code
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What the compiler says of one program, on each device.
+
+    Attributes:
+        name: Phase, or `evaluation`.
+        images: Images of the batch on one device.
+        compile_seconds: How long the compiler took.
+        problem: Why the program does not fit; empty if it does.
+        memory: None if it does not fit and the compiler does not say.
+        flops: Operations of one run; a float32 product counts once, although it
+            takes six passes of the matrix units.
+        cycles: Estimated for one run, see `program`.
+        peak_fraction: `flops` in `cycles`, of the peak of bfloat16.
+        unknown_loops: Loops that count once for want of knowledge.
+        collectives: By kind.
+        dearest: The operations with the most cycles.
+    """
+
+    name: str
+    images: int
+    compile_seconds: float
+    problem: str
+    memory: Memory | None = None
+    flops: float = 0.0
+    cycles: int = 0
+    peak_fraction: float = 0.0
+    unknown_loops: int = 0
+    collectives: dict[str, Traffic] = dataclasses.field(default_factory=dict)
+    dearest: list[Costly] = dataclasses.field(default_factory=list)
+
+    @property
+    def fits(self) -> bool:
+        """Whether it can run."""
+        return not self.problem
+
+
+def measure(
+    name: str,
+    compile_program: Callable[[], jax.stages.Compiled],
+    topology: Topology,
+    num_images: int,
+) -> Measured:
+    """Compiles a program and reads what the compiler says of it.
+
+    Args:
+        name: Of the program.
+        compile_program: Compiles it.
+        topology: Chips it is compiled for.
+        num_images: Images of one device.
+    """
+    start = time.perf_counter()
+    try:
+        compiled = compile_program()
+    except jax.errors.JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        seconds = time.perf_counter() - start
+        return Measured(
+            name=name,
+            images=num_images,
+            compile_seconds=seconds,
+            problem=_shortage(str(error)),
+        )
+    seconds = time.perf_counter() - start
+    program, memory = Program(compiled.as_text() or ""), _memory(compiled, topology)
+    flops = float((compiled.cost_analysis() or {}).get("flops", 0.0))
+    peak = topology.peak_flops_per_cycle
+    needs = f"needs {memory.needed} bytes of {memory.capacity}"
+    return Measured(
+        name=name,
+        images=num_images,
+        compile_seconds=seconds,
+        problem="" if memory.needed <= memory.capacity else needs,
+        memory=memory,
+        flops=flops,
+        cycles=program.cycles,
+        peak_fraction=flops / (program.cycles * peak) if program.cycles else 0.0,
+        unknown_loops=program.unknown_loops,
+        collectives=program.collectives(),
+        dearest=program.dearest(_NUM_DEAREST),
+    )
+
+
+def _memory(compiled: jax.stages.Compiled, topology: Topology) -> Memory:
+    stats: Any = compiled.memory_analysis()
+    return Memory(
+        arguments=stats.argument_size_in_bytes,
+        outputs=stats.output_size_in_bytes - stats.alias_size_in_bytes,
+        temporaries=stats.temp_size_in_bytes,
+        code=stats.generated_code_size_in_bytes,
+        capacity=topology.hbm_per_device,
+    )
+
+
+def _shortage(message: str) -> str:
+    """The part of the compiler's message that says how much is missing."""
+    match = re.search(r"Used [\d.]+\w of [\d.]+\w \w+", message)
+    return match[0] if match else message.splitlines()[0]
