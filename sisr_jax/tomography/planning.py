@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
 from sisr_jax.tomography.geometry import ParallelBeam
 
@@ -275,23 +275,23 @@ def _view_group(
     line = np.arange(beam.size // 2 + 1)
     detector = np.arange(beam.num_detectors // 2 + 1)
     shear = [np.outer(line, views.slope * f) for f in frequency]
-    spread = [phase.T for phase in shear]
     detect = [np.outer(detector, frequency / scale) for scale in views.scale]
     project_gain, smear_gain = _gains(beam.size, frequency, views)
     single = jnp.promote_types(dtype, jnp.float32)
 
-    def table(phases: list[np.ndarray], wave: np.ufunc) -> Array:
-        return jnp.asarray(np.stack([wave(phase).astype(dtype) for phase in phases]))
+    def table(phases: list[np.ndarray], wave: np.ufunc) -> np.ndarray:
+        return np.stack([wave(phase).astype(dtype) for phase in phases])
 
+    shear_cos, shear_sin = (table(shear, wave) for wave in (np.cos, np.sin))
     return ViewGroup(
         along_rows=views.along_rows,
         mirrored=views.mirrored,
-        shear_cos=table(shear, np.cos),
-        shear_sin=table(shear, np.sin),
-        spread_cos=table(spread, np.cos),
-        spread_sin=table(spread, np.sin),
-        detect_cos=table(detect, np.cos),
-        detect_sin=table(detect, np.sin),
+        shear_cos=jnp.asarray(shear_cos),
+        shear_sin=jnp.asarray(shear_sin),
+        spread_cos=jnp.asarray(shear_cos.swapaxes(1, 2)),
+        spread_sin=jnp.asarray(shear_sin.swapaxes(1, 2)),
+        detect_cos=jnp.asarray(table(detect, np.cos)),
+        detect_sin=jnp.asarray(table(detect, np.sin)),
         project_gain=jnp.asarray(project_gain, single),
         smear_gain=jnp.asarray(smear_gain, single),
     )

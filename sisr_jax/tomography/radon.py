@@ -1,10 +1,9 @@
 """Radon transform of a square image and its exact transpose.
 
-Two methods give the same line integrals to about 0.1 per cent of a smooth image:
+Two methods, whose line integrals of a smooth image differ by about 0.1 per cent:
 
-* `matmul` (default): sheared lines in Fourier space, see `linogram`. Faster than
-  interpolation on every processor, made of matrix products alone, and nearer to
-  analytic projections.
+* `matmul` (default): sheared lines in Fourier space, see `linogram`. Matrix products
+  alone, several times faster, and nearer to analytic projections.
 * `exact`: interpolation along the rays, see `exact`, with the numerics of
   scikit-image's `radon` to float32 rounding.
 """
