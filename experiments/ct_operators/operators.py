@@ -46,10 +46,10 @@ class Operator:
         """Returns when the result is computed."""
 
     def radon(self, image):
-        raise NotImplementedError
+        raise NotImplementedError("every peer has its own")
 
     def fbp(self, sinogram):
-        raise NotImplementedError
+        raise NotImplementedError("every peer has its own")
 
     def degrade(self, image):
         return self.fbp(self.radon(image))

@@ -117,7 +117,7 @@ class Records:
         try:
             self._records = builder.as_data_source(split=split, decoders=decoders)
             self._details = builder.as_data_source(split=split, decoders=undecoded)
-        except NotImplementedError as error:  # a format without random access
+        except NotImplementedError as error:  # TFDS, of a format without random access
             raise InputError(
                 f"{self.label}: not in array_record format, which random access needs; "
                 "prepare it with file_format='array_record'"

@@ -155,9 +155,9 @@ def _views(
 ]:
     """Even and odd half of every view of a group.
 
-    The order of the axes is that in which both the products and their transposes
-    run over whole rows of either factor and need no copy of a matrix. Planes keep
-    an axis of their own, so that they can be sharded.
+    The order of the axes is that in which the products run along the rows of either
+    factor and need no copy of a matrix. Planes keep an axis of their own, so that
+    they can be sharded.
     """
     spectra, mirrored = [], []
     for along_rows in group.along_rows:
