@@ -51,6 +51,7 @@ def ct() -> ConfigDict:
     config.data = {
         "source": "ct_phantoms",
         "path": "",
+        "target": "image",
         "splits_csv": "",
         "shape": (512, 512),
         "fit": "exact",
@@ -93,6 +94,7 @@ def ultrasound() -> ConfigDict:
     config.data = {
         "source": "ultrasound_phantoms",
         "path": "",
+        "target": "image",
         "splits_csv": "",
         "shape": (256, 256),
         "fit": "crop",

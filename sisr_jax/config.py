@@ -27,6 +27,9 @@ class Data:
         source: `ct_phantoms`, `ultrasound_phantoms` (procedural), `folder`
             (PNG, TIFF, npz, DICOM, NIfTI) or `tfds` (prepared array_record folder).
         path: Folder of the `folder` and `tfds` sources, else empty.
+        target: `image`: what a file or record holds. `dtce` or `bmode`: of
+            `duke_ultrasound` records, the scanner's processed image, or dB below the
+            frame's maximum.
         splits_csv: Optional CSV with columns `file` and `split` (train,
             validation or val, test) for the folder source; without it, split by a hash
             of the patient id.
@@ -44,6 +47,7 @@ class Data:
 
     source: Literal["ct_phantoms", "ultrasound_phantoms", "folder", "tfds"]
     path: str
+    target: Literal["image", "dtce", "bmode"]
     splits_csv: str
     shape: tuple[int, int]
     fit: Literal["exact", "crop"]
@@ -390,6 +394,18 @@ def _check_ranges(config: Config) -> None:
         "data.path",
         data.path,
         f"{'a folder' if needs_path else 'empty'} for data.source = {data.source!r}",
+    )
+    _check(
+        data.target == "image" or data.source == "tfds",
+        "data.target",
+        data.target,
+        f"'image' for data.source = {data.source!r}; the others are of tfds records",
+    )
+    _check(
+        data.target != "bmode" or data.window[1] <= 0,
+        "data.window",
+        data.window,
+        "dB, which end at 0 or below, such as (-60, 0), for data.target = 'bmode'",
     )
 
 

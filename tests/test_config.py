@@ -89,6 +89,13 @@ def _set(values, path, value):
         ("ct_srgan", "data.window", (float("nan"), 5.0), r"window\[0\] = nan"),
         ("ct_srgan", "data.path", "x", r"data\.path = 'x': expected empty"),
         ("ct_srgan", "data.source", "folder", r"data\.path = '': expected a folder"),
+        (
+            "us_srgan",
+            "data.target",
+            "bmode",
+            r"data\.target = 'bmode': expected 'image'",
+        ),
+        ("us_srgan", "data.target", "iq", r"data\.target = 'iq': expected one of"),
         ("ct_srgan", "degradation.factor", 1001, r"factor = 1001: expected at most"),
         ("ct_srgan", "degradation.kind", "blur", r"kind = 'blur': expected one of"),
         ("ct_srgan", "degradation.offset", 0, r"degradation\.offset: unknown key"),
@@ -112,6 +119,15 @@ def test_rotation_needs_square_images():
     values = _set(_values("us_srgan"), "data.shape", (128, 256))
     with pytest.raises(ConfigError, match=r"augmentation\.rotate = True"):
         parse(_set(values, "augmentation.rotate", True))
+
+
+def test_decibels_need_a_window_of_decibels():
+    values = _values("us_srgan")
+    for path, value in (("source", "tfds"), ("path", "x"), ("target", "bmode")):
+        values = _set(values, f"data.{path}", value)
+    with pytest.raises(ConfigError, match=r"data\.window = \(0\.0, 255\.0\): .*dB"):
+        parse(values)
+    parse(_set(values, "data.window", (-60.0, 0.0)))
 
 
 @pytest.mark.parametrize("path", ["seed", "data.window", "optimizer.generator.beta1"])

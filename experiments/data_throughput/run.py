@@ -154,6 +154,7 @@ def make_config(path, threads):
     return Data(
         source="tfds",
         path=path,
+        target="image",
         splits_csv="",
         shape=(SIZE, SIZE),
         fit="exact",

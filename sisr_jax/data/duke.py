@@ -20,7 +20,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from sisr_jax.data.matlab import read_mat
-from sisr_jax.data.records import FLOOR_DB, UltrasoundTarget
+from sisr_jax.data.records import DUKE, FLOOR_DB, UltrasoundTarget
 from sisr_jax.data.shards import Plan, Planned
 from sisr_jax.errors import InputError
 
@@ -58,7 +58,7 @@ class DukeConfig(tfds.core.BuilderConfig):
 class DukeUltrasound(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     """The recordings as images `[depth, angle]` with their polar geometry."""
 
-    name = "duke_ultrasound"
+    name = DUKE
     # The catalogue's builder, with flat arrays, is at 2.0.0.
     VERSION = tfds.core.Version("3.0.0")
     BUILDER_CONFIGS = [  # noqa: RUF012  # TFDS declares it as a plain list

@@ -20,11 +20,16 @@ from sisr_jax.errors import InputError
 Encoding = Literal["png", "zlib", "raw"]
 UltrasoundTarget = Literal["dtce", "bmode"]
 
+DUKE = "duke_ultrasound"
+
 # A sample without an echo is -inf dB; this is what it becomes.
 FLOOR_DB = -100.0
 
 # Features that hold pixels, by the names of all datasets read here.
 _PIXELS = frozenset({"image", "images", "das", "dtce"})
+
+# What a record of the catalogue's ultrasound has instead of an `image`.
+_FLAT = frozenset({"das", "dtce", "height", "width"})
 
 _TENSOR_ENCODING = {"zlib": "zlib", "raw": "bytes"}
 
@@ -96,6 +101,7 @@ class Records:
         label: What errors call the folder.
         name: Dataset and split.
         features: Names of the features.
+        targets: What `config.data.target` can be for these records.
     """
 
     def __init__(self, path: str, split: str) -> None:
@@ -108,6 +114,7 @@ class Records:
             raise InputError(f"{self.label}: no split {split!r}; it has {listing}")
         self.name = f"{builder.info.name}/{split}"
         self.features = frozenset(builder.info.features)
+        self.targets = _targets(builder.info)
         decoders = {
             key: _PngDecoder()
             for key, feature in builder.info.features.items()
@@ -146,32 +153,36 @@ def _holds_png16(feature: Any) -> bool:
     return isinstance(feature, tfds.features.Image) and feature.np_dtype == np.uint16
 
 
+def _targets(info: Any) -> tuple[str, ...]:
+    if _FLAT <= frozenset(info.features):
+        return "dtce", "bmode"
+    # A prepared folder holds one image, and its configuration is named after it.
+    return ("image", info.config_name) if info.name == DUKE else ("image",)
+
+
 class TfdsSource:
     """One split of a prepared folder as images in physical units.
 
     Reads the feature `image`: unsigned integers go through `config.png_rescale`,
     signed ones and floats are physical values. A `duke_ultrasound` folder of the
-    TFDS catalogue has flat arrays instead, which become `[height, width]`.
+    TFDS catalogue has two flat arrays instead, of which `config.target` takes one:
+    `dtce`, or dB relative to the frame's maximum, not below `FLOOR_DB`.
 
     Args:
         config: The data section; `path` is the folder with `dataset_info.json`.
         split: Which images.
-        target: Of a catalogue `duke_ultrasound` folder: `dtce`, the scanner's
-            processed image, or `bmode`, dB relative to the frame's maximum, not
-            below `FLOOR_DB`.
 
     Raises:
-        InputError: If the folder, the split or the image feature is missing.
+        InputError: If the folder, the split, the image feature or the target is
+            missing.
     """
 
-    def __init__(
-        self, config: Data, split: Split, *, target: UltrasoundTarget = "dtce"
-    ) -> None:
+    def __init__(self, config: Data, split: Split) -> None:
         self._records = Records(config.path, split)
-        self._target = target
+        self._target = config.target
         self._rescale = config.png_rescale
         features, label = self._records.features, self._records.label
-        self._flat = {"das", "dtce", "height", "width"} <= features
+        self._flat = _FLAT <= features
         if "images" in features:
             raise InputError(
                 f"{label}: holds volumes, expected one image in a record; prepare "
@@ -179,6 +190,11 @@ class TfdsSource:
             )
         if "image" not in features and not self._flat:
             raise InputError(f"{label}: no feature 'image' in this dataset")
+        if config.target not in self._records.targets:
+            listing = " or ".join(map(repr, self._records.targets))
+            raise InputError(
+                f"config.data.target = {config.target!r}: {config.path} has {listing}"
+            )
 
     def __len__(self) -> int:
         return len(self._records)

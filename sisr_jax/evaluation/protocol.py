@@ -52,7 +52,8 @@ class Protocol:
         weights: Of the views in a reconstruction (CT, else empty), likewise;
             `uniform` are those of scikit-image.
         filter_name: Filter of the degraded reconstruction (CT, else empty).
-        target: `slice`, `frame`, or `full-view fbp` with the ramp filter.
+        target: `slice`, `frame`, `full-view fbp` with the ramp filter, or which of
+            the images of a `duke_ultrasound` record (see `config.data.target`).
         window: Physical values that become 0 and 1 before anything else.
         scale: `shared`: that window for all; `own`: then each image by its own
             minimum and maximum, truth and estimates separately.
@@ -75,7 +76,7 @@ class Protocol:
     projector: str
     weights: str
     filter_name: str
-    target: Literal["slice", "frame", "full-view fbp"]
+    target: Literal["slice", "frame", "full-view fbp", "dtce", "bmode"]
     window: tuple[float, float]
     scale: Literal["shared", "own"]
     clip: bool
@@ -202,7 +203,7 @@ def _ultrasound_protocol(
         projector="",
         weights="",
         filter_name="",
-        target="frame",
+        target="frame" if config.data.target == "image" else config.data.target,
         window=config.data.window,
         scale="own" if seed else "shared",
         clip=not seed,

@@ -12,6 +12,7 @@ def make_config(**changes):
     values = {
         "source": "ct_phantoms",
         "path": "",
+        "target": "image",
         "splits_csv": "",
         "shape": (16, 16),
         "fit": "exact",

@@ -77,9 +77,9 @@ def run(root, folder, *options):
     )
 
 
-def open_prepared(folder, target, split="train"):
-    path = str(folder / "duke_ultrasound" / target / "3.0.0")
-    config = make_config(source="tfds", path=path, shape=(12, 8))
+def open_prepared(folder, image, split="train", **changes):
+    path = str(folder / "duke_ultrasound" / image / "3.0.0")
+    config = make_config(source="tfds", path=path, shape=(12, 8), **changes)
     return open_source(config, split, seed=0), TfdsSource(config, split)
 
 
@@ -156,6 +156,15 @@ def test_real_recordings(tmp_path, target):
             assert details["harmonic"] == d["harmonic"].item()
 
 
+def test_target_is_checked_against_what_was_prepared(tree, tmp_path):
+    run(tree, tmp_path, "--target=bmode")
+    source, _ = open_prepared(tmp_path, "bmode", target="bmode")
+    np.testing.assert_array_equal(source[0], open_prepared(tmp_path, "bmode")[0][0])
+    message = r"config\.data\.target = 'dtce': .*/3\.0\.0 has 'image' or 'bmode'"
+    with pytest.raises(InputError, match=message):
+        open_prepared(tmp_path, "bmode", target="dtce")
+
+
 @pytest.mark.parametrize("target", ["dtce", "bmode"])
 def test_catalogue_records_with_flat_arrays(tmp_path, target):
     import tensorflow_datasets as tfds
@@ -198,14 +207,16 @@ def test_catalogue_records_with_flat_arrays(tmp_path, target):
 
     builder = Flat(data_dir=tmp_path, file_format="array_record")
     builder.download_and_prepare()
-    config = make_config(source="tfds", path=str(builder.data_dir), shape=(12, 8))
-    source = TfdsSource(config, "train", target=target)
+    options = {"source": "tfds", "path": str(builder.data_dir), "shape": (12, 8)}
+    source = TfdsSource(make_config(**options, target=target), "train")
     heights = [source.details(i)["height"] for i in range(2)]
     expected = dtce if target == "dtce" else np.maximum(level, FLOOR_DB)
     np.testing.assert_allclose(source[heights.index(12)], expected, rtol=1e-6)
     assert source.details(0)["initial_radius"] == 230.5
     with pytest.raises(ValueError, match="96 samples, expected height x width = 13x8"):
         source[heights.index(13)]
+    with pytest.raises(InputError, match=r"'image': .* has 'dtce' or 'bmode'"):
+        open_source(make_config(**options), "train", seed=0)
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,17 @@ def test_decibels_are_known_by_their_window(load_config):
     assert not protocol_of(config, "seed").in_decibels
 
 
+def test_the_name_says_which_image_of_a_record(load_config):
+    options = {"data__source": "tfds", "data__path": "x", "data__window": (-60.0, 0.0)}
+    protocols = [
+        protocol_of(load_config("us_srgan", data__target=target, **options), family)
+        for target in ("image", "dtce", "bmode")
+        for family in ("physical", "seed")
+    ]
+    assert len({protocol.id for protocol in protocols}) == 6
+    assert "target bmode" in protocols[-1].describe()
+
+
 def test_windows_are_cut_to_what_the_images_show(load_config):
     config = load_config("ct_srgan", "", data__window=(-1000.0, -200.0))
     assert protocol_of(config).windows == (
