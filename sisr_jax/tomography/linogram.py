@@ -59,6 +59,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
+from sisr_jax.tomography.adjoint import transposed_pair
 from sisr_jax.tomography.planning import (
     Layout,
     PlannedBeam,
@@ -68,14 +69,16 @@ from sisr_jax.tomography.planning import (
     num_beyond,
 )
 
+# A plan, and the weight of every frequency in its groups.
+_Matrices = tuple[PlannedBeam, tuple[Array, ...]]
+
 
 @jax.jit
 def project(
     image: Float[Array, "*batch size size"], planned: PlannedBeam
 ) -> Float[Array, "*batch angles detectors"]:
     """Projections of images: line integrals through square pixels."""
-    gains = tuple(group.project_gain for group in planned.groups)
-    return _shear_and_sum(image, planned, gains)
+    return _radon(image, (planned, _project_gains(planned)))
 
 
 @jax.jit
@@ -83,8 +86,7 @@ def transpose(
     sinogram: Float[Array, "*batch angles detectors"], planned: PlannedBeam
 ) -> Float[Array, "*batch size size"]:
     """The exact transpose of `project`."""
-    gains = tuple(group.project_gain for group in planned.groups)
-    return _transposed(sinogram, planned, gains)
+    return _radon_transpose(sinogram, (planned, _project_gains(planned)))
 
 
 @jax.jit
@@ -93,19 +95,18 @@ def smear(
 ) -> Float[Array, "*batch size size"]:
     """Sum over the views of their linear interpolation at every pixel, blurred."""
     gains = tuple(group.smear_gain for group in planned.groups)
-    return _transposed(views, planned, gains)
+    return _radon_transpose(views, (planned, gains))
 
 
-def _transposed(
-    sinogram: Float[Array, "*batch angles detectors"],
-    planned: PlannedBeam,
-    gains: tuple[Array, ...],
+def _project_gains(planned: PlannedBeam) -> tuple[Array, ...]:
+    return tuple(group.project_gain for group in planned.groups)
+
+
+def _spread_and_unshear(
+    sinogram: Float[Array, "*batch angles detectors"], matrices: _Matrices
 ) -> Float[Array, "*batch size size"]:
-    """`_shear_and_sum` backwards, step by step.
-
-    By hand, because the products that differentiation makes of the forward ones run
-    across the rows of the large matrices and take twice as long.
-    """
+    """`_shear_and_sum` backwards, step by step."""
+    planned, gains = matrices
     beam, batch = planned.beam, sinogram.shape[:-2]
     views = sinogram.reshape(math.prod(batch), *sinogram.shape[-2:])
     order = layout(beam)
@@ -122,10 +123,9 @@ def _transposed(
 
 
 def _shear_and_sum(
-    image: Float[Array, "*batch size size"],
-    planned: PlannedBeam,
-    gains: tuple[Array, ...],
+    image: Float[Array, "*batch size size"], matrices: _Matrices
 ) -> Float[Array, "*batch angles detectors"]:
+    planned, gains = matrices
     beam = planned.beam
     batch = image.shape[:-2]
     planes = image.reshape(math.prod(batch), beam.size, beam.size)
@@ -371,3 +371,7 @@ def _contract(subscripts: str, first: Array, second: Array) -> Array:
         precision=lax.Precision.HIGH,
         preferred_element_type=jnp.promote_types(dtype, jnp.float32),
     )
+
+
+# Differentiation would not find the order of the axes that `_spread_and_unshear` has.
+_radon, _radon_transpose = transposed_pair(_shear_and_sum, _spread_and_unshear)
