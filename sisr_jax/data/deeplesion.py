@@ -8,13 +8,13 @@ slices still do not count as normal.
 
 import dataclasses
 import functools
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
 
+from sisr_jax.data.builder import PlannedBuilder
 from sisr_jax.data.deeplesion_selection import Chosen, Kind, choose
 from sisr_jax.data.deeplesion_table import SIZE
 from sisr_jax.data.records import (
@@ -79,7 +79,7 @@ def make_config(
     )
 
 
-class DeepLesion(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+class DeepLesion(PlannedBuilder, skip_registration=True):
     """DeepLesion: 32,735 lesions of 4,427 patients on axial CT slices."""
 
     name = "deeplesion"
@@ -117,19 +117,10 @@ class DeepLesion(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             homepage="https://nihcc.app.box.com/v/DeepLesion",
         )
 
-    def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
+    def plan(self, manual_dir: Path) -> Plan:
+        """See `plan_deeplesion`."""
         config: Any = self.builder_config
-        plan = plan_deeplesion(Path(dl_manager.manual_dir), config)
-        return {
-            split: self._generate_examples(planned)
-            for split, planned in plan.splits.items()
-        }
-
-    def _generate_examples(
-        self, planned: Sequence[Planned]
-    ) -> Iterator[tuple[str, dict[str, Any]]]:
-        for key, make in planned:
-            yield key, make()
+        return plan_deeplesion(manual_dir, config)
 
 
 _LESION_FEATURES = {

@@ -6,13 +6,13 @@ columns hold quoted lists ("0.7, 0.7, 5"); units are pixels, mm and HU. The spli
 (column Train_Val_Test: 1, 2, 3) is by patient.
 """
 
-import csv
 import dataclasses
 import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from sisr_jax.data.csv_rows import read_csv_rows
 from sisr_jax.data.shards import Skip
 from sisr_jax.errors import InputError
 
@@ -148,13 +148,13 @@ def read_table(path: Path) -> tuple[list[Lesion], list[Skip], set[str]]:
     """
     lesions: dict[Lesion, None] = {}
     skips, unknown = [], set()
-    for line, row in _rows(path):
+    for line, row in read_csv_rows(path, columns=_COLUMNS):
         item = f"{path.name}, line {line}"
         try:
             lesion = _parse(row)
         except (ValueError, OverflowError) as error:
             skips.append(Skip(item, "unreadable row", str(error)))
-            found = _FILE.fullmatch((row["File_name"] or "").strip())
+            found = _FILE.fullmatch(row["File_name"].strip())
             if found:
                 unknown.add(found[1])
             continue
@@ -172,22 +172,8 @@ def read_table(path: Path) -> tuple[list[Lesion], list[Skip], set[str]]:
     return list(lesions), skips, unknown
 
 
-def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
-    if not path.is_file():
-        raise InputError(f"{path}: no such file, expected the table of DeepLesion")
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            missing = _COLUMNS - set(reader.fieldnames or ())
-            if missing:
-                raise InputError(f"{path}: no column {', '.join(sorted(missing))}")
-            return [(reader.line_num, row) for row in reader]
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a UTF-8 CSV file ({error})") from error
-
-
 def _parse(row: Mapping[str, str]) -> Lesion:
-    name = (row["File_name"] or "").strip()
+    name = row["File_name"].strip()
     found = _FILE.fullmatch(name)
     if not found:
         raise ValueError(f"File_name {name!r}, expected like 000001_01_01_109.png")
@@ -225,8 +211,8 @@ def _parse(row: Mapping[str, str]) -> Lesion:
         spacing=_numbers(row, "Spacing_mm_px_", 3),
         size=(height, width),
         window=_numbers(row, "DICOM_windows", 2),
-        gender={"M": 1, "F": 0}.get((row["Patient_gender"] or "").strip(), -1),
-        age=_age(row["Patient_age"] or ""),
+        gender={"M": 1, "F": 0}.get(row["Patient_gender"].strip(), -1),
+        age=_age(row["Patient_age"]),
     )
 
 
@@ -239,7 +225,7 @@ def _age(text: str) -> int:
 
 
 def _numbers(row: Mapping[str, str], column: str, count: int) -> tuple[float, ...]:
-    values = tuple(float(part) for part in (row[column] or "").split(","))
+    values = tuple(float(part) for part in row[column].split(","))
     if len(values) != count or not all(abs(value) < _LARGEST for value in values):
         raise ValueError(f"{column} {row[column]!r}, expected {count} numbers")
     return values

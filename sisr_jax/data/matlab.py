@@ -12,7 +12,6 @@ import math
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -43,33 +42,28 @@ class _Element(NamedTuple):
     data: bytes
 
 
-def read_mat(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
+def read_mat(data: bytes, names: Sequence[str], *, label: str) -> dict[str, np.ndarray]:
     """Reads some arrays of a MATLAB file.
 
     Args:
-        path: The file.
+        data: Content of the file; whoever reads it keeps `MAX_BYTES`.
         names: Variables that must be there.
+        label: What messages call the file.
 
     Returns:
         The arrays, real or complex, of two or more dimensions, as stored.
 
     Raises:
-        InputError: If the file is too large, damaged or of another kind (MATLAB
-            7.3, which is HDF5, is not supported), or a variable is missing or not
-            numeric.
+        InputError: If the file is damaged or of another kind (MATLAB 7.3, which is
+            HDF5, is not supported), or a variable is missing or not numeric.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
-    if path.stat().st_size > MAX_BYTES:
-        raise InputError(f"{path}: larger than {MAX_BYTES} bytes")
-    data = path.read_bytes()
     if data.startswith(b"MATLAB 7.3") or _HDF5 in data[:1024]:
         raise InputError(
-            f"{path}: MATLAB 7.3 (HDF5) file, which is not supported; save it with -v7"
+            f"{label}: MATLAB 7.3 (HDF5) file, which is not supported; save it with -v7"
         )
     order = _ORDERS.get(data[126:128])
     if not data.startswith(b"MATLAB 5.0") or order is None:
-        raise InputError(f"{path}: not a MATLAB 5 file, or cut off in its header")
+        raise InputError(f"{label}: not a MATLAB 5 file, or cut off in its header")
     arrays: dict[str, np.ndarray | None] = {}
     try:
         for element in _variables(data[128:], order):
@@ -77,12 +71,12 @@ def read_mat(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
             if name in names:
                 arrays[name] = array
     except (_DamagedError, zlib.error) as error:
-        raise InputError(f"{path}: damaged MATLAB file ({error})") from error
+        raise InputError(f"{label}: damaged MATLAB file ({error})") from error
     for name in names:
         if name not in arrays:
-            raise InputError(f"{path}: no variable {name!r}")
+            raise InputError(f"{label}: no variable {name!r}")
         if arrays[name] is None:
-            raise InputError(f"{path}: variable {name!r} is not a full numeric array")
+            raise InputError(f"{label}: variable {name!r} is not a full numeric array")
     return {name: array for name, array in arrays.items() if array is not None}
 
 

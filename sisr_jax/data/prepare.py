@@ -80,8 +80,8 @@ def _prepare(options: argparse.Namespace) -> None:
     if not options.manual_dir.is_dir():
         raise InputError(f"--manual_dir = {str(options.manual_dir)!r}: no such folder")
     # TFDS takes seconds to import: not for --help or a wrong path.
-    from sisr_jax.data.deeplesion import DeepLesion, make_config, plan_deeplesion
-    from sisr_jax.data.duke import DukeUltrasound, plan_duke
+    from sisr_jax.data.deeplesion import DeepLesion, make_config
+    from sisr_jax.data.duke import DukeUltrasound
     from sisr_jax.data.shards import SKIPPED, write_dataset
 
     folder = str(options.data_dir)
@@ -92,15 +92,14 @@ def _prepare(options: argparse.Namespace) -> None:
             keep_noisy=options.keep_noisy,
             encoding=options.encoding,
         )
-        plan = plan_deeplesion(options.manual_dir, config)
         # TFDS wants its own object for a name that it knows.
         known = {known.name: known for known in DeepLesion.BUILDER_CONFIGS}
         builder = DeepLesion(data_dir=folder, config=known.get(config.name, config))
         shard_size = _SHARD_SIZE[options.config]
     else:
-        plan = plan_duke(options.manual_dir, options.target)
         builder = DukeUltrasound(data_dir=folder, config=options.target)
         shard_size = _SHARD_SIZE["duke"]
+    plan = builder.plan(options.manual_dir)
     done = write_dataset(builder, plan, shard_size=shard_size)
     if not done.new_shards:
         print("already prepared")

@@ -4,7 +4,6 @@ A split is a property of a file, and of its patient: all slices of a volume, and
 files of a patient, land in the same one.
 """
 
-import csv
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from sisr_jax.data import dicom
+from sisr_jax.data.csv_rows import read_csv_rows
 from sisr_jax.errors import InputError
 
 Split = Literal["train", "validation", "test"]
@@ -23,7 +23,6 @@ _NAMES: dict[str, Split] = {
     "test": "test",
 }
 _PATIENT_COLUMNS = ("patient", "patient_id")
-_MAX_CSV_BYTES = 2**26
 
 
 class Assignment(NamedTuple):
@@ -177,32 +176,16 @@ def _hash_dicom_patient(file: Path) -> str:
 
 
 def _read_rows(csv_file: Path) -> list[_Row]:
-    size = csv_file.stat().st_size
-    if size > _MAX_CSV_BYTES:
-        raise InputError(
-            f"{csv_file}: {size} bytes, expected a table of at most {_MAX_CSV_BYTES}"
-        )
-    try:
-        with csv_file.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            columns = reader.fieldnames or ()
-            missing = {"file", "split"} - set(columns)
-            patient = next((c for c in _PATIENT_COLUMNS if c in columns), "")
-            rows = [] if missing else [(reader.line_num, row) for row in reader]
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise InputError(f"{csv_file}: not a UTF-8 CSV file ({error})") from error
-    except OSError as error:
-        raise InputError(f"{csv_file}: cannot be opened ({error.strerror})") from error
-    if missing:
-        raise InputError(f"{csv_file}: no column {', '.join(sorted(missing))}")
-    return [_parse_row(csv_file, line, row, patient) for line, row in rows]
+    rows = read_csv_rows(csv_file, columns=("file", "split"))
+    return [_parse_row(csv_file, line, row) for line, row in rows]
 
 
-def _parse_row(csv_file: Path, line: int, row: Mapping[str, str], patient: str) -> _Row:
+def _parse_row(csv_file: Path, line: int, row: Mapping[str, str]) -> _Row:
     name, split = row["file"], row["split"]
     if not name or split not in _NAMES:
         raise InputError(
             f"{csv_file}, line {line}: file {name!r}, split {split!r}; expected a "
             f"file and one of {', '.join(_NAMES)}"
         )
-    return _Row(line, name, _NAMES[split], (row.get(patient) or "").strip())
+    patient = next((row[c] for c in _PATIENT_COLUMNS if c in row), "")
+    return _Row(line, name, _NAMES[split], patient.strip())

@@ -1,24 +1,29 @@
 """Damaged copies of small valid files, the same ones in every run."""
 
 import gzip
+import io
 import os
 import struct
 import sys
+import tarfile
 import zlib
 from pathlib import Path
 
 import nibabel
 import numpy as np
+import scipy.io
 from image_files import ramp, write_dicom, write_png
 from PIL import Image
 from pydicom.uid import ExplicitVRBigEndian, RLELossless
 
+from sisr_jax.data.archive import open_archive
 from sisr_jax.data.headers import Header
+from sisr_jax.data.matlab import read_mat
 from sisr_jax.data.readers import check_file, read_images
 from sisr_jax.data.splits import find_patient, read_assignments
 from sisr_jax.errors import InputError
 
-FORMATS = ("png", "tiff", "npz", "dicom", "nifti", "csv")
+FORMATS = ("png", "tiff", "npz", "dicom", "nifti", "csv", "mat", "tar")
 # Sizes and counts that a header may claim.
 _FORGED = (0, 1, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 2**31 - 1, 2**32 - 1, 2**24 + 1)
 
@@ -113,6 +118,33 @@ def _write_csv(folder, values):
     return [path]
 
 
+def _mat(values, **options):
+    file = io.BytesIO()
+    iq = values.astype(np.complex64)
+    scipy.io.savemat(file, {"iq": iq, "dtce": values.astype(float)}, **options)
+    return b"MATLAB 5.0 MAT-file".ljust(116) + file.getvalue()[116:]  # no date
+
+
+def _write_mat(folder, values):
+    for name, compress in (("a.mat", False), ("b.mat", True)):
+        (folder / name).write_bytes(_mat(values, do_compression=compress))
+        yield folder / name
+
+
+def _write_tar(folder, values):
+    data = _mat(values)
+    dialects = (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT)
+    for name, dialect in zip("abc", dialects, strict=True):
+        path = folder / f"{name}.tar"
+        with tarfile.open(path, "w", format=dialect) as archive:
+            long = "" if name == "a" else "far/" * 40
+            for member in ("sub/0.mat", f"{long}1.mat"):
+                info = tarfile.TarInfo(member)
+                info.size = len(data)
+                archive.addfile(info, io.BytesIO(data))
+        yield path
+
+
 _WRITERS = {
     "png": _write_png,
     "tiff": _write_tiff,
@@ -120,6 +152,8 @@ _WRITERS = {
     "dicom": _write_dicom,
     "nifti": _write_nifti,
     "csv": _write_csv,
+    "mat": _write_mat,
+    "tar": _write_tar,
 }
 
 
@@ -187,6 +221,12 @@ def use(path: Path, kind: str) -> list[np.ndarray]:
     if kind == "csv":
         assert all(file.is_file() for file in read_assignments(path, root=path.parent))
         return []
+    if kind == "mat":
+        return list(_arrays(path.read_bytes()))
+    if kind == "tar":
+        archive = open_archive(path)
+        contents = [archive.read(n, max_bytes=2**20) for n in archive.members]
+        return [array for data in contents for array in _arrays(data)]
     find_patient(path, root=path.parent)
     header = check_file(path)
     assert isinstance(header, Header)
@@ -196,6 +236,10 @@ def use(path: Path, kind: str) -> list[np.ndarray]:
         assert image.dtype == np.float32
         assert np.isfinite(image).all()
     return images
+
+
+def _arrays(data):
+    return read_mat(data, ("iq", "dtce"), label="a.mat").values()
 
 
 def _listing(folder):

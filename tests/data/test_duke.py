@@ -1,5 +1,7 @@
 import csv
+import shutil
 import sys
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +104,69 @@ def test_prepared_images_and_geometry(tree, tmp_path, target):
         if target == "bmode":
             assert details["reference"] == pytest.approx(magnitude.max())
     assert "tensorflow" not in sys.modules
+
+
+def pack(folder, archive):
+    """As published: a folder of recordings in an archive of its own."""
+    with tarfile.open(archive, "w") as file:
+        for path in sorted(folder.rglob("*.mat")):
+            file.add(path, f"./{path.relative_to(folder).as_posix()}")
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize(
+    ("names", "table"),
+    [
+        (("phantom_data.tar", "mark_data.tar"), "test.csv"),
+        (("vt150j912", "4x51hj56d.tar"), "zg64tm441"),
+    ],
+)
+def test_archives_are_read_where_they_lie(tree, tmp_path, names, table):
+    run(tree, tmp_path / "unpacked")
+    pack(tree / "phantom_data", tree / names[0])
+    pack(tree / "mark_data", tree / names[1])
+    (tree / "test.csv").rename(tree / table)
+    before = sorted(tree.rglob("*"))
+    run(tree, tmp_path / "packed")
+    assert sorted(tree.rglob("*")) == before
+    for split in ("train", "validation", "test"):
+        (packed, _), (unpacked, _) = (
+            open_prepared(tmp_path / name, "dtce", split)
+            for name in ("packed", "unpacked")
+        )
+        np.testing.assert_array_equal(packed[0], unpacked[0])
+
+
+def test_what_an_archive_may_not_hold_is_accounted_for(tree, tmp_path, capsys):
+    secret = tmp_path / "secret.mat"
+    write_mat(secret, *samples(seed=9))
+    pack(tree / "phantom_data", tree / "phantom_data.tar")
+    with tarfile.open(tree / "phantom_data.tar", "a") as file:
+        file.add(secret, "../escape.mat")
+        link = tarfile.TarInfo("link.mat")
+        link.type, link.linkname = tarfile.SYMTYPE, str(secret)
+        file.addfile(link)
+    rows = [row(name, (12, 8)) for name in ("link.mat", "sub/0.mat")]
+    write_split(tree, "train", rows)
+    run(tree, tmp_path)
+    assert len(open_prepared(tmp_path, "dtce")[0]) == 1
+    printed = capsys.readouterr().out
+    assert "left out: 1 x a name that leaves the archive" in printed
+    assert "left out: 1 x a link in the archive" in printed
+    folder = tmp_path / "duke_ultrasound/dtce/3.0.0"
+    with (folder / "skipped.csv").open(newline="") as file:
+        skips = {r["item"]: r["detail"] for r in csv.DictReader(file)}
+    assert {"phantom_data.tar: '../escape.mat'", "phantom_data.tar: 'link.mat'"} < (
+        skips.keys()
+    )
+    assert skips["link.mat"].endswith("phantom_data.tar: link.mat: no such file")
+
+
+def test_archive_that_the_rows_need_is_missing(tree, tmp_path):
+    shutil.rmtree(tree / "mark_data")
+    with pytest.raises(InputError, match=r"neither mark_data\.tar nor a folder"):
+        run(tree, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_silence_is_the_floor(tmp_path):

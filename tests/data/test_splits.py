@@ -111,7 +111,7 @@ def test_csv_kept_apart_is_relative_to_the_data(layout):
         ("file,split\nct/../../x.png,test\n", "is outside"),
         ("file,split\n/etc/hostname,train\n", "'/etc/hostname' is outside"),
         ("file,split\nct/a.png,training\n", "split 'training'; expected"),
-        ("file,split\nct/a.png\n", "split None; expected"),
+        ("file,split\nct/a.png\n", "split ''; expected"),
         ("file,split\n,train\n", "file ''"),
         ("name,split\nct/a.png,train\n", "no column file"),
         ("", "no column file, split"),
