@@ -5,7 +5,12 @@
 
 Running the same command again resumes. Bad input ends with one line on standard
 error and exit code 2, before anything is compiled or overwritten; a loss that is
-not finite ends with exit code 1 and the checkpoints before it.
+not finite ends with exit code 1 and the checkpoints before it; a storage that fails
+(disk full, permission lost, server gone for longer than the retries last) with one
+line, exit code 74 and the checkpoints before it.
+
+The working folder may be in a bucket: `--workdir=gs://BUCKET/FOLDER` (needs the extra
+`gcs` and Google's default credentials). TensorFlow is not used.
 """
 
 import sys
@@ -17,8 +22,10 @@ from etils import epath
 from ml_collections import config_flags
 
 from sisr_jax.config import Config, ConfigError, parse
-from sisr_jax.errors import InputError
+from sisr_jax.errors import InputError, StorageError
 from sisr_jax.evaluation.report import report
+from sisr_jax.storage.failures import reporting
+from sisr_jax.storage.folder import open_folder
 from sisr_jax.train import workdir as workdirs
 from sisr_jax.train.loop import train
 from sisr_jax.train.run import prepare
@@ -35,6 +42,7 @@ _MODE = flags.DEFINE_enum(
 )
 _BAD_INPUT_EXIT_CODE = 2
 _DIVERGED_EXIT_CODE = 1
+_STORAGE_EXIT_CODE = 74  # EX_IOERR of sysexits.h
 
 
 def main(argv: Sequence[str]) -> None:
@@ -45,15 +53,18 @@ def main(argv: Sequence[str]) -> None:
     try:
         if len(argv) > 1:
             raise ConfigError(f"unexpected argument {argv[1]!r}: all are --flags")
-        workdir = epath.Path(_WORKDIR.value)
-        config = _read_config(workdir)
-        if _MODE.value == "train":
-            train(prepare(config, workdir))
-        print(report(config, workdir))
+        workdir = open_folder(_WORKDIR.value, "--workdir")
+        with reporting(f"workdir {workdir}"):
+            config = _read_config(workdir)
+            if _MODE.value == "train":
+                train(prepare(config, workdir))
+            print(report(config, workdir))
     except InputError as error:
         _leave(error, _BAD_INPUT_EXIT_CODE)
     except FloatingPointError as error:
         _leave(error, _DIVERGED_EXIT_CODE)
+    except StorageError as error:
+        _leave(error, _STORAGE_EXIT_CODE)
 
 
 def parse_flags(argv: list[str]) -> list[str]:

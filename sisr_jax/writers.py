@@ -1,25 +1,25 @@
-"""Where numbers and pictures of a run go: JSON lines, TensorBoard, terminal.
+"""Where numbers and pictures of a run go: JSON lines and TensorBoard.
 
 A record of step `s` says what was known after `s` updates, so a run restored at
 step `s` keeps those up to and including `s` (`truncate_after`) and writes the
 later ones again. For that, `DeferredScalars.flush` must come before a checkpoint.
 """
 
+import contextlib
 import json
 import math
-import sys
 import time
-import types
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, TextIO
+from typing import Any, Protocol
 
 import jax
 import numpy as np
-from absl import logging
 from etils import epath
-from tqdm import tqdm
 
 from sisr_jax.errors import InputError
+from sisr_jax.storage.failures import reporting
+from sisr_jax.storage.files import write_whole
+from sisr_jax.storage.spool import Spool
 
 
 class MetricWriter(Protocol):
@@ -127,6 +127,43 @@ class MultiWriter(MetricWriter):
             writer.close()
 
 
+class SpooledWriter(MetricWriter):
+    """Writes the files of a run so that any storage can hold them.
+
+    Args:
+        writer: Writes into the folders of `spools`.
+        spools: Published at each `flush`, after the writer's own.
+    """
+
+    def __init__(self, writer: MetricWriter, spools: Sequence[Spool]) -> None:
+        self._writer, self._spools = writer, tuple(spools)
+
+    def write_scalars(self, step: int, scalars: Mapping[str, float]) -> None:
+        """Passes them on; in a bucket they are seen after the next `flush`."""
+        with reporting(f"records of step {step}: writing"):
+            self._writer.write_scalars(step, scalars)
+
+    def write_images(self, step: int, images: Mapping[str, np.ndarray]) -> None:
+        """Passes them on; in a bucket they are seen after the next `flush`."""
+        with reporting(f"images of step {step}: writing"):
+            self._writer.write_images(step, images)
+
+    def flush(self) -> None:
+        """Returns once the storage holds everything written."""
+        with reporting("records: writing"):
+            self._writer.flush()
+        for spool in self._spools:
+            spool.publish()
+
+    def close(self) -> None:
+        """Flushes and closes files."""
+        with contextlib.ExitStack() as stack:
+            for spool in self._spools:
+                stack.callback(spool.close)
+            with reporting("records: writing"):
+                self._writer.close()
+
+
 def truncate_after(path: epath.PathLike, step: int) -> None:
     """Drops the records after `step`, and a torn last line, from a lines file.
 
@@ -151,9 +188,7 @@ def truncate_after(path: epath.PathLike, step: int) -> None:
             ) from error
         if recorded <= step:
             kept.append(line + b"\n")
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_bytes(b"".join(kept))
-    temporary.replace(path)
+    write_whole(path, b"".join(kept))
 
 
 class DeferredScalars:
@@ -208,55 +243,3 @@ class DeferredScalars:
         if wrong:
             self._writer.flush()
             raise FloatingPointError(f"step {step}: not finite: {', '.join(wrong)}")
-
-
-class Progress:
-    """One line on the terminal: phase, step, steps/s of late, time left, losses.
-
-    Nothing is printed when the stream is not a terminal. Inside the `with` block,
-    absl log lines on a terminal go above the line instead of through it.
-
-    Args:
-        total: Steps of the whole run.
-        start: Steps done before, for instance by the run that is resumed.
-        stream: Where to print; `sys.stderr` if None.
-    """
-
-    def __init__(self, total: int, start: int, stream: TextIO | None = None) -> None:
-        self._bar = tqdm(
-            total=total,
-            initial=start,
-            file=stream or sys.stderr,
-            disable=None,  # quiet unless the stream is a terminal
-            dynamic_ncols=True,
-            bar_format="{desc} {n}/{total} |{bar:16}| {rate_noinv_fmt}, "
-            "{remaining} left{postfix}",
-            unit=" steps",
-        )
-        self._handler = logging.get_absl_handler().python_handler
-        self._log_stream = self._handler.stream
-        if not self._bar.disable and self._log_stream.isatty():
-            self._handler.stream = _above_the_bar(self._log_stream)
-
-    def __enter__(self) -> "Progress":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._handler.stream = self._log_stream
-        self._bar.close()
-
-    def update(self, phase: str, scalars: Mapping[str, float]) -> None:
-        """Counts one more step of `phase`; shows the losses among `scalars`."""
-        losses = [f"{k} {v:.4g}" for k, v in scalars.items() if k.startswith("loss/")]
-        self._bar.set_description_str(phase, refresh=False)
-        self._bar.set_postfix_str(", ".join(losses), refresh=False)
-        self._bar.update()
-
-
-def _above_the_bar(stream: TextIO) -> Any:
-    """What a log handler uses of a stream, printing above the progress line."""
-    return types.SimpleNamespace(
-        write=lambda text: tqdm.write(text, file=stream, end=""),
-        flush=stream.flush,
-        close=lambda: None,  # the stream belongs to the handler that had it before
-    )

@@ -244,7 +244,7 @@ def test_one_bad_file_is_named_before_anything_is_written(
 
 def test_unwritable_workdir(load_config, tmp_path):
     (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(InputError, match="cannot be written"):
+    with pytest.raises(InputError, match="writing failed: Not a directory"):
         prepare(load_config("ct_srgan"), epath.Path(tmp_path / "file" / "run"))
 
 

@@ -8,6 +8,7 @@ import pytest
 from absl import logging
 
 from sisr_jax import writers
+from sisr_jax.progress import Progress
 
 
 class Recorder(writers.MetricWriter):
@@ -228,7 +229,7 @@ def test_other_numbers_may_be_infinite():
 
 def test_progress_is_silent_without_a_terminal():
     stream = io.StringIO()
-    with writers.Progress(total=3, start=0, stream=stream) as progress:
+    with Progress(total=3, start=0, stream=stream) as progress:
         for _ in range(3):
             progress.update("generator", {"loss/generator": 0.5})
     assert stream.getvalue() == ""
@@ -236,7 +237,7 @@ def test_progress_is_silent_without_a_terminal():
 
 def test_progress_shows_phase_step_rate_time_left_and_losses():
     stream = Terminal()
-    with writers.Progress(total=10, start=4, stream=stream) as progress:
+    with Progress(total=10, start=4, stream=stream) as progress:
         for _ in range(6):
             progress.update("adversarial", {"loss/generator": 0.51239, "eval/psnr": 1})
     last = stream.getvalue().split("\r")[-1]
@@ -249,7 +250,7 @@ def test_log_lines_stay_whole_while_progress_is_shown(monkeypatch):
     stream = Terminal()
     handler = logging.get_absl_handler().python_handler
     monkeypatch.setattr(handler, "stream", stream)
-    with writers.Progress(total=3, start=0, stream=stream) as progress:
+    with Progress(total=3, start=0, stream=stream) as progress:
         progress.update("generator", {})
         handler.emit(
             logging.get_absl_logger().makeRecord(
@@ -267,6 +268,6 @@ def test_log_lines_stay_whole_while_progress_is_shown(monkeypatch):
 def test_log_stream_is_given_back_after_an_error():
     handler = logging.get_absl_handler().python_handler
     before = handler.stream
-    with pytest.raises(KeyError), writers.Progress(3, 0, stream=Terminal()):
+    with pytest.raises(KeyError), Progress(3, 0, stream=Terminal()):
         raise KeyError
     assert handler.stream is before

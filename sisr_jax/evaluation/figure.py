@@ -9,6 +9,7 @@ import numpy as np
 from etils import epath
 
 from sisr_jax.metrics import psnr, ssim
+from sisr_jax.storage.files import write_whole
 
 _MAX_BYTES = 1_000_000
 _RESOLUTIONS = (200, 150, 120, 100, 75, 50)  # dots per inch, tried in this order
@@ -247,4 +248,4 @@ def _save(figure: Any, path: epath.Path, title: str) -> None:
         content = buffer.getvalue()
         if len(content) <= _MAX_BYTES:
             break
-    path.write_bytes(content)
+    write_whole(path, content)

@@ -20,6 +20,7 @@ from sisr_jax.evaluation.scoring import (
 )
 from sisr_jax.evaluation.table import summarise, write_csv, write_rows
 from sisr_jax.parallel import make_mesh, replicated
+from sisr_jax.storage.files import names_in, write_whole
 from sisr_jax.train import phases
 from sisr_jax.train.checkpoint import CheckpointError, CheckpointReader
 from sisr_jax.train.state import TrainState
@@ -57,14 +58,14 @@ def report(config: Config, workdir: epath.Path) -> str:
         num_examples=config.evaluation.num_figure,
     )
     folder = workdir / "evaluation" / f"step_{step}"
-    folder.mkdir(parents=True, exist_ok=True)
     baseline = PRIMARY_BASELINE[config.degradation.kind]
     rows = summarise(evaluation.scores, reference=baseline)
     write_csv(folder / "per_image.csv", evaluation.scores)
     write_rows(folder / "table.csv", rows)
     protocol = _protocol(config)
-    (folder / "table.md").write_text(
-        f"{protocol}\n\n{format_markdown(rows)}\n{format_details(rows)}"
+    write_whole(
+        folder / "table.md",
+        f"{protocol}\n\n{format_markdown(rows)}\n{format_details(rows)}",
     )
     _draw(config, evaluation, list(generators), folder / "figure.png")
     return "\n".join(
@@ -85,7 +86,7 @@ def report(config: Config, workdir: epath.Path) -> str:
 def _generators(
     config: Config, workdir: epath.Path, target: TrainState
 ) -> tuple[int, dict[str, Weights]]:
-    if not (workdir / "checkpoints").is_dir():
+    if not names_in(workdir / "checkpoints"):
         raise CheckpointError(f"workdir {workdir}: there is no checkpoint to evaluate")
     reader = CheckpointReader(workdir)
     try:

@@ -17,6 +17,7 @@ from sisr_jax.evaluation.statistics import (
     bootstrap_interval,
     paired_wilcoxon,
 )
+from sisr_jax.storage.files import write_whole
 
 
 class Score(NamedTuple):
@@ -197,7 +198,4 @@ def _mean_of_known(values: Sequence[float]) -> float:
 def _write(path: epath.PathLike, lines: Sequence[Sequence[object]]) -> None:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(lines)
-    path = epath.Path(path)
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(text.getvalue())
-    temporary.replace(path)
+    write_whole(epath.Path(path), text.getvalue())

@@ -7,26 +7,39 @@ without knowing anything about the rest:
 * `discriminator`: params, batch_stats
 * `training`: step, key, both optimiser states
 
-Saves are asynchronous and atomic (written under a temporary name, then
-renamed). What is left of a save that was cut short is removed with a warning; a
-checkpoint that cannot be read back is moved to `damaged_checkpoints/` with one,
-and the previous one is used.
+Saves are asynchronous and atomic: on a disk, written under a temporary name, then
+renamed; in a bucket, written in place and marked by a file in the end. What is left
+of a save that was cut short is removed with a warning; a checkpoint that cannot be
+read back is moved to `damaged_checkpoints/` with one, and the previous one is used.
+A storage that fails damages nothing: it ends the run with `StorageError`.
 """
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-import jax
 import orbax.checkpoint as ocp
 from absl import logging
 from etils import epath
 from orbax.checkpoint import checkpoint_managers
 
-from sisr_jax.errors import InputError
+from sisr_jax.errors import InputError, StorageError
+from sisr_jax.storage.failures import failure, is_storage_failure, reporting
+from sisr_jax.storage.files import absolute, is_remote, move_folder, names_in
 from sisr_jax.train.state import NetworkState, TrainState
 
-_FOLDER = "checkpoints"
+FOLDER = "checkpoints"
 _TEMPORARY = ".orbax-checkpoint-tmp"
+_MARK = "commit_success.txt"
+# How TensorStore begins the errors of a server that is away or refuses.
+_OUTAGES = (
+    "UNAVAILABLE",
+    "DEADLINE_EXCEEDED",
+    "ABORTED",
+    "RESOURCE_EXHAUSTED",
+    "PERMISSION_DENIED",
+    "UNAUTHENTICATED",
+)
 _METRIC = "psnr"
 
 
@@ -52,8 +65,9 @@ class CheckpointReader:
 
     def _open(self, workdir: epath.Path, options: ocp.CheckpointManagerOptions) -> None:
         # Orbax insists on absolute paths.
-        self._folder = workdir.resolve() / _FOLDER
-        self._manager = ocp.CheckpointManager(self._folder, options=options)
+        self._folder = absolute(workdir) / FOLDER
+        with reporting(f"{self._folder}: opening"):
+            self._manager = ocp.CheckpointManager(self._folder, options=options)
 
     def steps(self) -> tuple[int, ...]:
         """Steps that have a complete checkpoint, ascending."""
@@ -91,6 +105,10 @@ class CheckpointReader:
             # Orbax reports damage by many exception types, from OSError to the
             # errors of its storage library.
             except Exception as error:
+                if _is_outage(error):
+                    raise failure(
+                        f"{self._folder / str(step)}: reading", error
+                    ) from error
                 logging.warning(
                     "checkpoint %s cannot be read (%s); trying the one before",
                     self._folder / str(step),
@@ -103,8 +121,13 @@ class CheckpointReader:
         return None
 
     def close(self) -> None:
-        """Completes the save under way and releases the folder."""
-        self._manager.close()
+        """Completes the save under way and releases the folder.
+
+        Raises:
+            StorageError: If it cannot be completed.
+        """
+        with _reporting_saves(self._folder):
+            self._manager.close()
 
 
 class Checkpointer(CheckpointReader):
@@ -121,7 +144,7 @@ class Checkpointer(CheckpointReader):
             keep_steps: Steps whose checkpoints always stay; besides them and
                 the newest, the one with the best validation PSNR stays.
         """
-        _warn_of_interrupted_saves(workdir / _FOLDER)
+        _warn_of_interrupted_saves(workdir / FOLDER)
         best = checkpoint_managers.BestN(
             get_metric_fn=lambda metrics: metrics[_METRIC],
             n=1,
@@ -145,18 +168,28 @@ class Checkpointer(CheckpointReader):
         Args:
             state: State to save under its own step.
             validation_psnr: Mean PSNR in dB at this step, if it was measured.
+
+        Raises:
+            StorageError: If this save, or the one before, which went on in the
+                background, cannot be completed.
         """
         items = {
             name: ocp.args.StandardSave(item) for name, item in _split(state).items()
         }
         metrics = None if validation_psnr is None else {_METRIC: validation_psnr}
-        self._manager.save(
-            int(state.step), args=ocp.args.Composite(**items), metrics=metrics
-        )
+        with _reporting_saves(self._folder):
+            self._manager.save(
+                int(state.step), args=ocp.args.Composite(**items), metrics=metrics
+            )
 
     def wait(self) -> None:
-        """Blocks until the save under way is complete."""
-        self._manager.wait_until_finished()
+        """Blocks until the save under way is complete.
+
+        Raises:
+            StorageError: If it cannot be completed.
+        """
+        with _reporting_saves(self._folder):
+            self._manager.wait_until_finished()
 
     def restore_newest(self, target: TrainState) -> TrainState | None:
         """As the reader's; unreadable newer checkpoints are moved out of the way.
@@ -173,46 +206,17 @@ class Checkpointer(CheckpointReader):
 
     def _set_aside(self, step: int) -> None:
         damaged = self._folder.parent / "damaged_checkpoints"
-        damaged.mkdir(parents=True, exist_ok=True)
-        count = len(list(damaged.iterdir()))
-        (self._folder / str(step)).rename(damaged / f"{step}-{count}")
+        target = damaged / f"{step}-{len(names_in(damaged))}"
+        move_folder(self._folder / str(step), target)
         self._manager.reload()
 
 
-def load_weights(workdir: epath.Path, name: str, target: NetworkState) -> Any:
-    """Takes the weights of one network from another run's newest checkpoint.
-
-    Args:
-        workdir: Working folder of that run.
-        name: `generator` (its moving average is taken) or `discriminator`.
-        target: The network here, abstract or concrete.
-
-    Returns:
-        A mapping with `params` and `batch_stats`.
-
-    Raises:
-        CheckpointError: If there is no checkpoint, or if the architectures
-            differ; names the leaf and both shapes.
-    """
-    source = f"config.init.{name} = {str(workdir)!r}"
-    folder = epath.Path(workdir) / _FOLDER
-    if not folder.is_dir():
-        raise CheckpointError(f"{source}: there is no folder {_FOLDER}/ in it")
-    reader = CheckpointReader(epath.Path(workdir))
-    try:
-        steps = reader.steps()
-    finally:
-        reader.close()
-    if not steps:
-        raise CheckpointError(f"{source}: it has no complete checkpoint yet")
-    item = ocp.StandardCheckpointer().restore(folder.resolve() / str(steps[-1]) / name)
-    found = {
-        "params": item["ema"] if name == "generator" else item["params"],
-        "batch_stats": item.get("batch_stats") or {},
-    }
-    wanted = {"params": target.params, "batch_stats": target.batch_stats}
-    _check_same_architecture(found, wanted, source)
-    return found
+def has_checkpoints(workdir: epath.Path) -> bool:
+    """Whether a run in this folder would resume."""
+    folder = workdir / FOLDER
+    return any(
+        name.isdigit() and _is_complete(folder / name) for name in names_in(folder)
+    )
 
 
 def _split(state: TrainState) -> dict[str, Any]:
@@ -253,22 +257,33 @@ def _join(items: Mapping[str, Any]) -> TrainState:
 
 
 def _warn_of_interrupted_saves(folder: epath.Path) -> None:
-    if not folder.is_dir():
-        return
-    for path in folder.iterdir():
-        if _TEMPORARY in path.name:
-            logging.warning("%s: what is left of an interrupted save, not used", path)
-
-
-def _check_same_architecture(found: Any, wanted: Any, source: str) -> None:
-    shapes = [
-        {jax.tree_util.keystr(path): leaf.shape for path, leaf in leaves}
-        for leaves in map(jax.tree_util.tree_leaves_with_path, (found, wanted))
-    ]
-    for leaf in sorted(shapes[0].keys() | shapes[1].keys()):
-        have, want = shapes[0].get(leaf, "absent"), shapes[1].get(leaf, "absent")
-        if have != want:
-            raise CheckpointError(
-                f"{source}: another architecture: leaf {leaf} is {have} there "
-                f"and {want} in this configuration"
+    for name in names_in(folder):
+        if not _is_complete(folder / name):
+            logging.warning(
+                "%s: what is left of an interrupted save, not used", folder / name
             )
+
+
+def _is_complete(path: epath.Path) -> bool:
+    """Whether a save reached its end: renamed, or in a bucket, marked by a file."""
+    if is_remote(path):
+        return (path / _MARK).exists()
+    return _TEMPORARY not in path.name
+
+
+@contextlib.contextmanager
+def _reporting_saves(folder: epath.Path) -> Iterator[None]:
+    """Saves fail by many exception types, those of the storage library included."""
+    try:
+        yield
+    except StorageError:
+        raise
+    except Exception as error:
+        raise failure(f"{folder}: saving", error) from error
+
+
+def _is_outage(error: Exception) -> bool:
+    """Whether a checkpoint may be sound and its storage not, so it must be kept."""
+    statuses = [str(error).lstrip().startswith(status) for status in _OUTAGES]
+    missing = isinstance(error, FileNotFoundError)
+    return any(statuses) or (is_storage_failure(error) and not missing)

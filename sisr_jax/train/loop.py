@@ -6,6 +6,7 @@ the next ones arrive, so logging does not block the step just dispatched; they
 are on disk before a checkpoint of the same step is.
 """
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,6 +21,9 @@ from sisr_jax.data.sources import spread
 from sisr_jax.evaluation.protocol import protocol_of
 from sisr_jax.evaluation.scoring import compile_samples, compile_validation
 from sisr_jax.parallel import to_devices
+from sisr_jax.progress import Progress
+from sisr_jax.storage.files import write_whole
+from sisr_jax.storage.spool import Spool
 from sisr_jax.train import phases
 from sisr_jax.train.checkpoint import Checkpointer
 from sisr_jax.train.run import Run, first_state, open_checkpoints
@@ -51,17 +55,15 @@ def train(run: Run) -> TrainState:
         process_count=jax.process_count(),
     )
     total = phases.total_steps(config.phases)
-    try:
-        with (
-            jax.set_mesh(run.mesh),
-            batches,
-            writers.Progress(total=total, start=start) as progress,
-        ):
-            session = _Session(run, checkpointer, writer, progress, start=start)
-            return session.run(state, batches, is_resumed=is_resumed)
-    finally:
-        checkpointer.close()
-        writer.close()
+    with (
+        contextlib.closing(writer),
+        contextlib.closing(checkpointer),
+        jax.set_mesh(run.mesh),
+        batches,
+        Progress(total=total, start=start) as progress,
+    ):
+        session = _Session(run, checkpointer, writer, progress, start=start)
+        return session.run(state, batches, is_resumed=is_resumed)
 
 
 class _Session:
@@ -72,7 +74,7 @@ class _Session:
         run: Run,
         checkpointer: Checkpointer,
         writer: writers.MetricWriter,
-        progress: writers.Progress,
+        progress: Progress,
         *,
         start: int,
     ) -> None:
@@ -172,14 +174,16 @@ def _validation_batches(run: Run) -> Batches:
 
 def _open_writers(workdir: epath.Path, step: int) -> writers.MetricWriter:
     """Opens the metric files so that they go on after `step`, without repeats."""
-    records = workdir / METRICS_FILE
-    writers.truncate_after(records, step)
-    return writers.MultiWriter(
+    spools = records, events = Spool(workdir), Spool(workdir / EVENTS_FOLDER)
+    path = records.fetch(METRICS_FILE)
+    writers.truncate_after(path, step)
+    both = writers.MultiWriter(
         [
-            writers.JsonLinesWriter(records),
-            writers.TensorBoardWriter(workdir / EVENTS_FOLDER, purge_step=step + 1),
+            writers.JsonLinesWriter(path),
+            writers.TensorBoardWriter(events.folder, purge_step=step + 1),
         ]
     )
+    return writers.SpooledWriter(both, spools)
 
 
 def _describe_parameters(workdir: epath.Path, state: TrainState) -> None:
@@ -191,4 +195,4 @@ def _describe_parameters(workdir: epath.Path, state: TrainState) -> None:
         )
         for name in ("generator", "discriminator")
     ]
-    (workdir / "parameters.txt").write_text("\n\n".join(tables) + "\n")
+    write_whole(workdir / "parameters.txt", "\n\n".join(tables) + "\n")

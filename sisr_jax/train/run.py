@@ -12,9 +12,11 @@ from sisr_jax.config import Config, ConfigError
 from sisr_jax.data.pipeline import check_images
 from sisr_jax.data.sources import Source, open_source
 from sisr_jax.parallel import check_divisible, make_mesh, replicated
+from sisr_jax.storage.folder import open_folder
 from sisr_jax.train import phases
 from sisr_jax.train import workdir as workdirs
-from sisr_jax.train.checkpoint import Checkpointer, load_weights
+from sisr_jax.train.checkpoint import Checkpointer, has_checkpoints
+from sisr_jax.train.pretrained import load_weights
 from sisr_jax.train.state import TrainState
 from sisr_jax.train.task import Task, abstract_state, build_task, fresh_state
 
@@ -73,12 +75,6 @@ def prepare(config: Config, workdir: epath.Path) -> Run:
     return Run(config, workdir, mesh, task, training, validation, weights)
 
 
-def has_checkpoints(workdir: epath.Path) -> bool:
-    """Whether a run in this folder would resume."""
-    folder = workdir / "checkpoints"
-    return folder.is_dir() and any(path.name.isdigit() for path in folder.iterdir())
-
-
 def open_checkpoints(run: Run) -> Checkpointer:
     """The checkpoints of a run, with the phase borders kept for good."""
     return Checkpointer(
@@ -113,7 +109,11 @@ def first_state(run: Run, checkpointer: Checkpointer) -> tuple[TrainState, bool]
 def _pretrained(task: Task, mesh: Mesh) -> dict[str, Any]:
     init, target = task.config.init, abstract_state(task, replicated(mesh))
     return {
-        name: load_weights(epath.Path(getattr(init, name)), name, getattr(target, name))
+        name: load_weights(
+            open_folder(getattr(init, name), f"config.init.{name}"),
+            name,
+            getattr(target, name),
+        )
         for name in _NETWORKS
         if getattr(init, name)
     }

@@ -15,6 +15,9 @@ from absl import logging
 from etils import epath
 
 from sisr_jax.config import Config, ConfigError, parse
+from sisr_jax.storage.failures import refusing
+from sisr_jax.storage.files import write_whole
+from sisr_jax.storage.folder import check_writable
 
 CONFIG_FILE = "config.json"
 VERSIONS_FILE = "versions.json"
@@ -32,17 +35,12 @@ def claim(workdir: epath.Path, config: Config) -> None:
         config: Configuration of the run.
 
     Raises:
-        ConfigError: If the folder holds another configuration's run (names
+        InputError: If the folder holds another configuration's run (names
             the first differing keys), or holds checkpoints but no
             configuration, or cannot be written.
+        StorageError: If the storage fails otherwise.
     """
-    try:
-        workdir.mkdir(parents=True, exist_ok=True)
-        probe = workdir / ".writable"
-        probe.write_text("")
-        probe.unlink()
-    except OSError as error:
-        raise ConfigError(f"workdir {workdir}: cannot be written: {error}") from error
+    check_writable(workdir, "workdir")
     path = workdir / CONFIG_FILE
     if path.exists():
         check_same(workdir, config)
@@ -77,13 +75,14 @@ def read_config(workdir: epath.Path) -> Config:
     """Reads the configuration that a working folder belongs to.
 
     Raises:
-        ConfigError: If there is none, or it is not readable.
+        InputError: If there is none, or it is not readable.
+        StorageError: If the storage fails otherwise.
     """
     path = workdir / CONFIG_FILE
+    with refusing(f"workdir {workdir}: reading {CONFIG_FILE}"):
+        text = path.read_text()
     try:
-        return parse(json.loads(path.read_text()))
-    except OSError as error:
-        raise ConfigError(f"workdir {workdir}: no readable {CONFIG_FILE}") from error
+        return parse(json.loads(text))
     except json.JSONDecodeError as error:
         raise ConfigError(f"{path}: not a JSON file: {error}") from error
 
@@ -126,7 +125,4 @@ def _leaves(values: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 
 def _write(path: epath.Path, values: Mapping[str, Any]) -> None:
-    """Writes under another name first, so that a kill leaves the old file."""
-    temporary = path.parent / f".{path.name}.tmp"
-    temporary.write_text(json.dumps(values, indent=2) + "\n")
-    temporary.replace(path)
+    write_whole(path, json.dumps(values, indent=2) + "\n")

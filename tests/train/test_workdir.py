@@ -52,7 +52,8 @@ def test_checkpoints_without_a_configuration_are_refused(workdir, load_config):
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [(None, "no readable"), ("{", "not a JSON file")]
+    ("text", "message"),
+    [(None, r"reading config\.json failed: No such file"), ("{", "not a JSON file")],
 )
 def test_unreadable_configuration(workdir, text, message):
     workdir.mkdir()

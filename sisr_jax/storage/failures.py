@@ -1,0 +1,100 @@
+"""The many errors of storages as one: `StorageError`."""
+
+import contextlib
+import errno
+from collections.abc import Iterator
+
+from absl import logging
+
+from sisr_jax.errors import InputError, StorageError
+
+# Client libraries of GCS report by classes of their own, which do not descend from
+# OSError and must not be imported for a run on a local disk.
+_LIBRARIES = ("gcsfs", "aiohttp", "requests", "google", "fsspec")
+_BAD_REQUEST, _FORBIDDEN = "Bad Request:", "Forbidden:"  # how gcsfs begins them
+_PERMANENT_ERRNOS = (errno.EROFS, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG)
+_REASONS = {
+    401: "no valid credentials",
+    403: "permission denied",
+    404: "no such bucket or object",
+}
+
+
+@contextlib.contextmanager
+def reporting(action: str) -> Iterator[None]:
+    """Turns what a storage raises inside the block into `StorageError`.
+
+    Args:
+        action: What is being done and to which file: `"run/config.json: write"`.
+
+    Raises:
+        StorageError: For an error of the operating system or of a storage library;
+            any other passes through.
+    """
+    try:
+        yield
+    except (InputError, StorageError):
+        raise
+    except Exception as error:
+        if not is_storage_failure(error):
+            raise
+        raise failure(action, error) from error
+
+
+@contextlib.contextmanager
+def refusing(action: str) -> Iterator[None]:
+    """As `reporting`, at the start of a run, when a user may have given a bad path.
+
+    Args:
+        action: What is being done and to which file.
+
+    Raises:
+        InputError: If trying again without changing anything is pointless: no such
+            bucket, no permission.
+        StorageError: If it may pass: a full disk, a server that does not answer.
+    """
+    try:
+        with reporting(action):
+            yield
+    except StorageError as error:
+        cause = error.__cause__
+        if cause is not None and _is_permanent(cause):
+            raise InputError(str(error)) from cause
+        raise
+
+
+def failure(action: str, error: BaseException) -> StorageError:
+    """The error to raise for another one; its traceback goes to the log."""
+    logging.info("%s failed", action, exc_info=error)
+    return StorageError(f"{action} failed: {_describe(error)}")
+
+
+def is_storage_failure(error: BaseException) -> bool:
+    """Whether an exception comes from the operating system or a storage library."""
+    if isinstance(error, OSError):
+        return True
+    modules = (kind.__module__ for kind in type(error).__mro__)
+    return str(error).startswith(_BAD_REQUEST) or any(
+        module.split(".")[0] in _LIBRARIES for module in modules
+    )
+
+
+def _describe(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if isinstance(error, FileNotFoundError):
+        return _REASONS[404]
+    known = _REASONS.get(getattr(error, "code", 0))
+    text = " ".join(str(error).split())[:200] or type(error).__name__
+    return f"{known} ({text})" if known else text
+
+
+def _is_permanent(error: BaseException) -> bool:
+    if getattr(error, "code", None) in _REASONS:
+        return True
+    permanent = FileNotFoundError, FileExistsError, NotADirectoryError, PermissionError
+    return (
+        isinstance(error, permanent)
+        or str(error).startswith((_BAD_REQUEST, _FORBIDDEN))
+        or getattr(error, "errno", None) in _PERMANENT_ERRNOS
+    )

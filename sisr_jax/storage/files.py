@@ -1,0 +1,78 @@
+"""Files that are written whole or not at all, folders that are moved."""
+
+import contextlib
+
+from etils import epath
+
+from sisr_jax.storage.failures import reporting
+
+
+def is_remote(path: epath.PathLike) -> bool:
+    """Whether a path is an object of a bucket, not a file of this machine."""
+    return str(path).startswith("gs://")
+
+
+def absolute(path: epath.Path) -> epath.Path:
+    """The path from the root; a bucket's are always."""
+    return path if is_remote(path) else path.resolve()
+
+
+def write_whole(path: epath.Path, content: bytes | str) -> None:
+    """Writes a file and its folders, replacing an old one in one move.
+
+    An object of a bucket appears when its upload is complete, so it is written
+    directly: renaming one is a copy and a removal, which a kill can cut in half. A
+    local file is written under another name first. A kill leaves the old file, or
+    none if there was none.
+
+    Raises:
+        StorageError: Naming the file, if the storage fails.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    with reporting(f"{path}: writing"):
+        if is_remote(path):
+            path.write_bytes(data)
+            return
+        temporary = path.with_name(f".{path.name}.tmp")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.write_bytes(data)
+            temporary.replace(path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
+
+
+def move_folder(source: epath.Path, target: epath.Path) -> None:
+    """Moves a folder to a name that is not in use.
+
+    In a bucket each object is copied, then all are removed: a kill in between
+    leaves the source, whole or in part.
+
+    Raises:
+        StorageError: Naming the folder, if the storage fails.
+    """
+    with reporting(f"{source}: moving to {target}"):
+        if not is_remote(source):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            source.rename(target)
+            return
+        _copy_objects(source, target)
+        source.rmtree()
+
+
+def _copy_objects(source: epath.Path, target: epath.Path) -> None:
+    for path in source.iterdir():
+        if path.is_dir():
+            _copy_objects(path, target / path.name)
+        else:
+            path.copy(target / path.name, overwrite=True)
+
+
+def names_in(folder: epath.Path) -> list[str]:
+    """Names in a folder, sorted; none if there is no such folder."""
+    try:
+        return sorted(path.name for path in folder.iterdir())
+    except FileNotFoundError:
+        return []

@@ -1,0 +1,97 @@
+"""Opens the folder of a run: local or `gs://`.
+
+The settings of the client libraries of Google Cloud Storage are decided here, and
+only here. Arrays go through TensorStore, everything else through gcsfs: both retry
+what may pass (429, 5xx, connections that break), gcsfs six times within about half
+a minute. A server that keeps a connection and sends nothing is given up on as well.
+"""
+
+import importlib.util
+import os
+
+from etils import epath
+
+from sisr_jax.errors import InputError
+from sisr_jax.storage.failures import refusing
+from sisr_jax.storage.files import is_remote
+
+_EMULATOR = "STORAGE_EMULATOR_HOST"
+_CONNECT_SECONDS = 10
+_SILENCE_SECONDS = 30
+
+
+def open_folder(location: str, name: str) -> epath.Path:
+    """The path of a folder, with this process ready to use its storage.
+
+    Nothing is read or written.
+
+    Args:
+        location: Local path or `gs://bucket/folder`.
+        name: What the location was given as, for messages: `--workdir`.
+
+    Raises:
+        InputError: If the location is of another kind, lacks its bucket, or needs
+            a library that is not installed.
+    """
+    if is_remote(location):
+        if not location.removeprefix("gs://").split("/")[0]:
+            raise InputError(f"{name} = {location!r}: expected gs://BUCKET/FOLDER")
+        if importlib.util.find_spec("gcsfs") is None:
+            raise InputError(
+                f"{name} = {location!r}: gs:// needs the package gcsfs; "
+                'install "sisr-jax[gcs]"'
+            )
+        _configure_clients()
+    elif "://" in location:
+        raise InputError(
+            f"{name} = {location!r}: expected a local folder or gs://BUCKET/FOLDER"
+        )
+    return epath.Path(location)
+
+
+def check_writable(folder: epath.Path, name: str) -> None:
+    """Makes a folder unless it is there, and checks that it takes files.
+
+    Args:
+        folder: Folder; a missing bucket is never made.
+        name: What it is called in messages.
+
+    Raises:
+        InputError: If it cannot be written and that will not pass by itself.
+        StorageError: If it may: a full disk, a server that does not answer.
+    """
+    with refusing(f"{name} {folder}: writing"):
+        if not is_remote(folder):  # a bucket has no folders, only names with `/`
+            folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.write_text("1")
+        probe.unlink()
+
+
+def _configure_clients() -> None:
+    """Settles how the GCS clients behave, before they are first used."""
+    # epath would take TensorFlow's client wherever TensorFlow is installed: another
+    # one than everywhere else, deaf to the settings below.
+    os.environ["EPATH_USE_TF"] = "0"
+    os.environ.setdefault(
+        "TENSORSTORE_CURL_CONNECT_TIMEOUT_SECONDS", str(_CONNECT_SECONDS)
+    )
+    os.environ.setdefault(
+        "TENSORSTORE_CURL_LOW_SPEED_TIME_SECONDS", str(_SILENCE_SECONDS)
+    )
+    os.environ.setdefault("TENSORSTORE_CURL_LOW_SPEED_LIMIT_BYTES", "1")
+    if _EMULATOR in os.environ:
+        os.environ.setdefault("TENSORSTORE_GCS_HTTP_URL", os.environ[_EMULATOR])
+        # An emulator has no other kinds of buckets to ask for, and no credentials.
+        os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
+    import aiohttp
+    import fsspec.config
+
+    fsspec.config.conf["gcs"] = {
+        # Without it a connection that falls silent is waited for for ever.
+        "requests_timeout": aiohttp.ClientTimeout(
+            sock_connect=_CONNECT_SECONDS, sock_read=_SILENCE_SECONDS
+        ),
+        # Other processes write to the same folders.
+        "use_listings_cache": False,
+    }

@@ -1,0 +1,150 @@
+"""Files are whole or absent, folders are moved, on a disk and in a bucket alike."""
+
+import errno
+import os
+
+import pytest
+from etils import epath
+
+from sisr_jax.errors import InputError, StorageError
+from sisr_jax.storage import failures
+from sisr_jax.storage.files import absolute, move_folder, names_in, write_whole
+from sisr_jax.storage.folder import check_writable, open_folder
+from sisr_jax.storage.spool import Spool
+
+
+def test_file_is_written_replaced_and_alone(folder):
+    path = folder / "deep" / "table.csv"
+    write_whole(path, b"old")
+    write_whole(path, "new\n")
+    assert path.read_text() == "new\n"
+    assert names_in(path.parent) == ["table.csv"]
+
+
+def test_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+    path = epath.Path(tmp_path / "table.csv")
+    write_whole(path, "old")
+
+    def write_half(self, data):
+        with open(self, "wb") as file:
+            file.write(data[: len(data) // 2])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(type(path), "write_bytes", write_half)
+    message = r"table\.csv: writing failed: No space left on device"
+    with pytest.raises(StorageError, match=message):
+        write_whole(path, "new and longer")
+    assert path.read_text() == "old"
+    assert names_in(path.parent) == ["table.csv"]
+
+
+def test_moved_folder_is_whole_and_gone_from_its_place(folder):
+    for name in ("a", "b/c", "b/d/e"):
+        write_whole(folder / "8" / name, name)
+    write_whole(folder / "80", "another")
+    target = folder / "damaged" / "8-0"
+    move_folder(folder / "8", target)
+    assert names_in(folder) == ["80", "damaged"]
+    for name in ("a", "b/c", "b/d/e"):
+        assert (target / name).read_text() == name
+
+
+def test_names_in_no_folder(folder):
+    assert names_in(folder) == []
+
+
+def test_absolute_path_of_a_bucket_is_itself(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert str(absolute(epath.Path("gs://bucket/run"))) == "gs://bucket/run"
+    assert str(absolute(epath.Path("run"))) == str(tmp_path / "run")
+
+
+def test_growing_file_is_published_and_goes_on(folder):
+    spool = Spool(folder)
+    with (spool.fetch("metrics.jsonl")).open("a") as file:
+        file.write("1\n")
+        file.flush()
+        spool.publish()
+        assert (folder / "metrics.jsonl").read_text() == "1\n"
+        file.write("2\n")
+    spool.close()
+    assert (folder / "metrics.jsonl").read_text() == "1\n2\n"
+
+    again = Spool(folder)
+    path = again.fetch("metrics.jsonl")
+    path.write_text("1\n9\n")  # cut off and written again, to the same length
+    again.close()
+    assert (folder / "metrics.jsonl").read_text() == "1\n9\n"
+
+
+def test_spool_leaves_no_temporary_folder(folder):
+    spool = Spool(folder)
+    write_whole(spool.folder / "events", "1")
+    temporary = spool.folder
+    spool.close()
+    assert temporary == folder or not temporary.exists()
+
+
+def test_check_of_a_writable_folder_leaves_nothing(folder):
+    check_writable(folder, "workdir")
+    assert names_in(folder) == []
+
+
+@pytest.mark.parametrize(
+    ("location", "message"),
+    [
+        ("s3://bucket/run", r"--workdir = 's3://bucket/run': expected a local folder"),
+        ("gs://", r"--workdir = 'gs://': expected gs://BUCKET/FOLDER"),
+        ("gs:///run", r"expected gs://BUCKET/FOLDER"),
+    ],
+)
+def test_location_of_another_kind(location, message):
+    with pytest.raises(InputError, match=message):
+        open_folder(location, "--workdir")
+
+
+def test_bucket_without_gcsfs(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r'install "sisr-jax\[gcs\]"'):
+        open_folder("gs://bucket/run", "--workdir")
+
+
+class _HttpError(Exception):
+    """As gcsfs reports a refusal."""
+
+    code = 403
+
+
+_HttpError.__module__ = "gcsfs.retry"
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), StorageError),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), StorageError),
+        (ConnectionResetError(errno.ECONNRESET, "reset"), StorageError),
+        (TimeoutError(), StorageError),
+        (PermissionError(errno.EACCES, "Permission denied"), InputError),
+        (OSError(errno.EROFS, "Read-only file system"), InputError),
+        (FileNotFoundError("https://host/b/bucket"), InputError),
+        (OSError("Forbidden: https://host/b/bucket\nno access"), InputError),
+        (ValueError("Bad Request: b/b_\ninvalid bucket name"), InputError),
+        (_HttpError("no access"), InputError),
+    ],
+)
+def test_what_passes_and_what_does_not(error, kind):
+    message = r"^workdir: writing failed: .+"
+    with (
+        pytest.raises(kind, match=message) as caught,
+        failures.refusing("workdir: writing"),
+    ):
+        raise error
+    assert "\n" not in str(caught.value)
+    with pytest.raises(StorageError), failures.reporting("workdir: writing"):
+        raise error
+
+
+def test_other_errors_are_not_hidden():
+    with pytest.raises(KeyError), failures.reporting("workdir: writing"):
+        raise KeyError("a mistake in the program")
