@@ -22,6 +22,7 @@ from etils import epath
 from ml_collections import config_flags
 
 from sisr_jax.config import Config, ConfigError, parse
+from sisr_jax.data.dicom import keep_headers_private
 from sisr_jax.errors import InputError, StorageError
 from sisr_jax.evaluation.report import report
 from sisr_jax.storage.failures import reporting
@@ -50,6 +51,7 @@ def main(argv: Sequence[str]) -> None:
     if not flags.FLAGS["verbosity"].present:
         # Orbax reports every file it touches at the level below.
         logging.set_verbosity(logging.WARNING)
+    keep_headers_private()
     try:
         if len(argv) > 1:
             raise ConfigError(f"unexpected argument {argv[1]!r}: all are --flags")

@@ -10,10 +10,13 @@ import sys
 
 import jax
 import numpy as np
+import pydicom
 import pytest
 from etils import epath
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
 from sisr_jax.errors import InputError
+from sisr_jax.evaluation.protocol import protocol_of
 from sisr_jax.evaluation.report import report
 from sisr_jax.train import steps
 from sisr_jax.train.checkpoint import CheckpointReader
@@ -76,6 +79,24 @@ def test_every_step_is_recorded_with_finite_losses(finished):
         assert losses
         assert all(math.isfinite(v) for v in losses)
     assert [r["step"] for r in records if "eval/psnr" in r] == [3, 4, 5, 8]
+
+
+def test_every_number_of_an_evaluation_carries_its_protocol(finished):
+    config, workdir, _, text = finished
+    lines = (workdir / "metrics.jsonl").read_text().splitlines()
+    records = [json.loads(line) for line in lines]
+    evaluated = [r for r in records if "eval/psnr" in r]
+    assert evaluated
+    name = protocol_of(config).id
+    for record in evaluated:
+        names = [key for key in record if key.startswith("protocol/")]
+        assert names == [f"protocol/{name}"]
+    assert name in text
+    folder = workdir / "evaluation" / "step_8"
+    assert name in (folder / "table.md").read_text()
+    for table in ("table.csv", "per_image.csv"):
+        with (folder / table).open() as file:
+            assert {row["protocol"] for row in csv.DictReader(file)} == {name}
 
 
 def test_table_is_the_mean_of_the_images(finished):
@@ -312,6 +333,26 @@ def test_bad_config_flag_is_one_line(tmp_path, arguments, message):
     found = _command(*arguments, f"--workdir={tmp_path / 'run'}")
     assert found.returncode == 2
     assert message in _error_of(found)
+
+
+def test_no_header_value_reaches_the_users_log(tmp_path):
+    dataset = pydicom.Dataset()
+    dataset.file_meta = pydicom.dataset.FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.set_pixel_data(np.zeros((16, 16), np.int16), "MONOCHROME2", 16)
+    # No UID: reading it logs and warns with the value.
+    unchecked = {"validation_mode": pydicom.config.IGNORE}
+    dataset.add(pydicom.DataElement(0x0020000E, "UI", "SECRET^NAME", **unchecked))
+    dataset.SOPClassUID = CTImageStorage
+    dataset.SOPInstanceUID = "1.2.3"
+    for i in range(40):
+        dataset.save_as(tmp_path / f"{i}.dcm", enforce_file_format=True)
+    found = _command(
+        *("--config=configs/ct_srgan.py:quicktest", f"--workdir={tmp_path / 'run'}"),
+        *("--config.data.source=folder", f"--config.data.path={tmp_path}"),
+    )
+    assert "expected 32x32" in _error_of(found)
+    assert "SECRET" not in found.stderr + found.stdout
 
 
 def test_command_evaluates_a_working_folder(finished):

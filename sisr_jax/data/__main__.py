@@ -1,13 +1,13 @@
 """Data from the command line: `python -m sisr_jax.data inspect FOLDER`."""
 
 import argparse
-import logging
 import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 from sisr_jax.data.contact_sheet import save_contact_sheet
+from sisr_jax.data.dicom import keep_headers_private
 from sisr_jax.data.inspect import describe, inspect_folder
 from sisr_jax.errors import InputError
 
@@ -59,9 +59,8 @@ def _parser() -> argparse.ArgumentParser:
 def _inspect(folder: Path, splits_csv: Path | None, output: Path | None) -> int:
     if output is not None:
         _check_output(output, folder)
-    # The decoders' own words repeat the lines below, and could show values of a
-    # patient's header.
-    logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
+    keep_headers_private()
+    # What other decoders warn of repeats the lines below.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         inspection = inspect_folder(folder, splits_csv=splits_csv)

@@ -6,8 +6,10 @@ hash, and no value of a patient element enters a message.
 
 import hashlib
 import io
+import logging
 import math
 import struct
+import warnings
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -43,6 +45,16 @@ _HEADER = [
 ]
 # No scanner's slope, offset or pixel is larger (HU or counts; mm).
 _MAX_SLOPE, _MAX_INTERCEPT, _MAX_SPACING = 1e6, 1e9, 100.0
+
+
+def keep_headers_private() -> None:
+    """Silences pydicom for the whole process, as its words quote header values.
+
+    It logs and warns of elements that break a rule of the standard, with what they
+    hold. A command calls this first; what matters of a file comes as an InputError.
+    """
+    logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
+    warnings.filterwarnings("ignore", module=r"pydicom(\.|$)")
 
 
 def has_magic(path: Path) -> bool:

@@ -1,15 +1,20 @@
 import csv
+import math
 import sys
 
 import numpy as np
 import pytest
 from deeplesion_tree import pixels, row, write_slices, write_table
+from etils import epath
 from image_files import cut, make_config
 from PIL import Image
 
 from sisr_jax.data.prepare import main
 from sisr_jax.data.records import Records, TfdsSource
 from sisr_jax.errors import InputError
+from sisr_jax.evaluation.report import report
+from sisr_jax.train.loop import train
+from sisr_jax.train.run import prepare
 
 A, B, C, D = "000001_01_01", "000002_01_01", "000003_01_02", "000004_01_01"
 SECOND = {"Bounding_boxes": "-3, 10, 600, 20.5", "Coarse_lesion_type": 5}
@@ -181,6 +186,54 @@ def test_tfds_prepares_the_same_records(tree, tmp_path):
     assert len(ours) == len(theirs) == 1
     for name, value in theirs[0].items():
         np.testing.assert_array_equal(ours[0][name], value)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("quick_compilation")
+def test_lesion_scores_from_the_originals_to_the_table(tmp_path, load_config):
+    """The centre of the slices is scored; one lesion is outside of it."""
+    inside, outside = "250, 250, 260, 262", "10, 10, 20, 20"
+    rows = [row(A, 8, 1), row(C, 30, 2)]
+    rows += [row(D, i, 3, Bounding_boxes=b) for i, b in ((6, inside), (7, outside))]
+    write_table(tmp_path, rows)
+    for series, indices in ((A, [8]), (C, [30]), (D, [6, 7])):
+        write_slices(tmp_path, series, indices)
+    run(tmp_path, tmp_path)
+    path = str(tmp_path / "deeplesion/abnormal/1.0.0")
+    names = [record["name"].decode() for record in Records(path, "test")]
+    config = load_config(
+        "ct_srresnet",
+        data__source="tfds",
+        data__path=path,
+        data__fit="crop",
+        data__window=(0.0, 300.0),
+        phases__generator=1,
+    )
+    workdir = epath.Path(tmp_path / "run")
+    train(prepare(config, workdir))
+    report(config, workdir)
+    folder = workdir / "evaluation" / "step_1"
+    with (folder / "per_image.csv").open() as file:
+        scores = list(csv.DictReader(file))
+    assert {"SRResNet", "Sparse FBP"} < {score["method"] for score in scores}
+    assert {score["patient"] for score in scores} == {"1"}
+    numbers = ("psnr_lesions", "ssim_lesions", "rmse_lesions")
+    for score in scores:
+        has_lesion = score["image"].endswith(f"{names.index(f'{D}_006.png'):06d}")
+        found = [math.isfinite(float(score[number])) for number in numbers]
+        assert found == [has_lesion] * 3
+        if has_lesion:
+            assert score["rmse_lesions"] != score["rmse"]
+    table = (folder / "table.md").read_text()
+    with (folder / "table.csv").open() as file:
+        for summary in csv.DictReader(file):
+            [score] = [
+                float(s["psnr_lesions"])
+                for s in scores
+                if s["method"] == summary["method"] and s["psnr_lesions"] != "nan"
+            ]
+            assert float(summary["psnr_lesions"]) == score
+            assert f"{score:.2f}" in table
 
 
 @pytest.mark.parametrize(
