@@ -26,6 +26,12 @@ def base() -> ConfigDict:
             },
             "checkpoint": {"every_steps": 1000, "keep_last": 3},
             "log": {"every_steps": 50, "images_every_steps": 1000},
+            "safety": {
+                "max_skipped_in_a_row": 20,
+                "saturated_real": 0.995,
+                "saturated_generated": 0.005,
+                "saturated_records": 5,
+            },
         }
     )
 

@@ -234,6 +234,26 @@ class Log:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Safety:
+    """What a run does about numbers that would spoil it; see `train.safety`.
+
+    Attributes:
+        max_skipped_in_a_row: A step with a loss or a gradient that is not finite is
+            skipped; so many in a row end the run.
+        saturated_real: The discriminator is saturated when its mean probability of
+            real is above this for real images,
+        saturated_generated: and below this for generated ones,
+        saturated_records: for so many metric records of the adversarial phase in a
+            row: then a warning says so.
+    """
+
+    max_skipped_in_a_row: int
+    saturated_real: float
+    saturated_generated: float
+    saturated_records: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Config:
     """Everything a run depends on."""
 
@@ -252,6 +272,7 @@ class Config:
     evaluation: Evaluation
     checkpoint: Checkpoint
     log: Log
+    safety: Safety
 
 
 def parse(values: Mapping[str, Any]) -> Config:
@@ -362,6 +383,8 @@ def _check_ranges(config: Config) -> None:
         "checkpoint.keep_last": config.checkpoint.keep_last,
         "log.every_steps": config.log.every_steps,
         "log.images_every_steps": config.log.images_every_steps,
+        "safety.max_skipped_in_a_row": config.safety.max_skipped_in_a_row,
+        "safety.saturated_records": config.safety.saturated_records,
         "optimizer.generator.every_steps": config.optimizer.generator.every_steps,
         "optimizer.discriminator.every_steps": (
             config.optimizer.discriminator.every_steps
@@ -369,6 +392,9 @@ def _check_ranges(config: Config) -> None:
     }
     for path, value in positive.items():
         _check(value >= 1, path, value, "at least 1")
+    for name in ("saturated_real", "saturated_generated"):
+        probability = getattr(config.safety, name)
+        _check(0 <= probability <= 1, f"safety.{name}", probability, "0 to 1")
     validation = config.evaluation.num_validation
     _check(validation >= 0, "evaluation.num_validation", validation, "0 (all) or more")
     for name, steps in dataclasses.asdict(config.phases).items():

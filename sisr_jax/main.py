@@ -4,10 +4,10 @@
     python -m sisr_jax.main --mode=evaluate --workdir=runs/ct_demo
 
 Running the same command again resumes. Bad input ends with one line on standard
-error and exit code 2, before anything is compiled or overwritten; a loss that is
-not finite ends with exit code 1 and the checkpoints before it; a storage that fails
-(disk full, permission lost, server gone for longer than the retries last) with one
-line, exit code 74 and the checkpoints before it.
+error and exit code 2, before anything is compiled or overwritten; too many steps
+in a row with numbers that are not finite end with exit code 1 and the checkpoints
+before them; a storage that fails (disk full, permission lost, server gone for longer
+than the retries last) with one line, exit code 74 and the checkpoints before it.
 
 The working folder may be in a bucket: `--workdir=gs://BUCKET/FOLDER` (needs the extra
 `gcs` and Google's default credentials). TensorFlow is not used.

@@ -9,7 +9,7 @@ import contextlib
 import json
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import jax
@@ -199,13 +199,24 @@ class DeferredScalars:
     that arrives says that its step is done, hence the speed is measured here:
     `perf/steps_per_second` since the record before or since `restart_clock`.
 
+    Args:
+        writer: Gets the records.
+        start: Step at which the clock starts.
+        look: Called with every record once it is written; may raise.
+
     Attributes:
         latest: The record written last; empty before the first.
     """
 
-    def __init__(self, writer: MetricWriter, *, start: int) -> None:
+    def __init__(
+        self,
+        writer: MetricWriter,
+        *,
+        start: int,
+        look: Callable[[int, Mapping[str, float]], None],
+    ) -> None:
         self.latest: dict[str, float] = {}
-        self._writer = writer
+        self._writer, self._look = writer, look
         self._pending: tuple[int, Mapping[str, Any]] | None = None
         self.restart_clock(start)
 
@@ -219,12 +230,7 @@ class DeferredScalars:
         self._pending = (step, scalars)
 
     def flush(self) -> None:
-        """Writes the record that is held, if any.
-
-        Raises:
-            FloatingPointError: If a loss or a gradient norm in it is not finite,
-                naming the step and the metrics; the record is written first.
-        """
+        """Writes the record that is held, if any."""
         if self._pending is None:
             return
         (step, scalars), self._pending = self._pending, None
@@ -235,11 +241,4 @@ class DeferredScalars:
         elapsed = max(self._since[1] - last_time, 1e-9)
         self.latest["perf/steps_per_second"] = (step - last_step) / elapsed
         self._writer.write_scalars(step, self.latest)
-        wrong = [
-            f"{name} = {value}"
-            for name, value in self.latest.items()
-            if name.startswith(("loss/", "grad_norm/")) and not math.isfinite(value)
-        ]
-        if wrong:
-            self._writer.flush()
-            raise FloatingPointError(f"step {step}: not finite: {', '.join(wrong)}")
+        self._look(step, self.latest)

@@ -34,6 +34,7 @@ FLOORS = {
     "train.phases": 4.1,
     "train.workdir": 4.1,
     "train.task": 4.2,
+    "train.safety": 4.25,
     "train.steps": 4.3,
     "train.checkpoint": 4.4,
     "train.pretrained": 4.45,

@@ -78,6 +78,7 @@ def test_every_step_is_recorded_with_finite_losses(finished):
         losses = [v for k, v in record.items() if k.startswith("loss/")]
         assert losses
         assert all(math.isfinite(v) for v in losses)
+        assert record["skipped/total"] == 0
     assert [r["step"] for r in records if "eval/psnr" in r] == [3, 4, 5, 8]
 
 

@@ -5,7 +5,7 @@ without knowing anything about the rest:
 
 * `generator`: params, batch_stats, ema
 * `discriminator`: params, batch_stats
-* `training`: step, key, both optimiser states
+* `training`: step, key, both optimiser states, counts of skipped steps
 
 Saves are asynchronous and atomic: on a disk, written under a temporary name, then
 renamed; in a bucket, written in place and marked by a file in the end. What is left
@@ -233,6 +233,8 @@ def _split(state: TrainState) -> dict[str, Any]:
         "training": {
             "step": state.step,
             "key": state.key,
+            "skipped": state.skipped,
+            "skipped_in_a_row": state.skipped_in_a_row,
             "generator_opt_state": state.generator.opt_state,
             "discriminator_opt_state": state.discriminator.opt_state,
         },
@@ -251,6 +253,8 @@ def _join(items: Mapping[str, Any]) -> TrainState:
     return TrainState(
         step=items["training"]["step"],
         key=items["training"]["key"],
+        skipped=items["training"]["skipped"],
+        skipped_in_a_row=items["training"]["skipped_in_a_row"],
         generator_ema=items["generator"]["ema"],
         **networks,
     )

@@ -27,6 +27,7 @@ from sisr_jax.storage.spool import Spool
 from sisr_jax.train import phases
 from sisr_jax.train.checkpoint import Checkpointer
 from sisr_jax.train.run import Run, first_state, open_checkpoints
+from sisr_jax.train.safety import Watch
 from sisr_jax.train.state import TrainState
 from sisr_jax.train.steps import Step, compile_step
 from sisr_jax.types import Batch
@@ -62,7 +63,7 @@ def train(run: Run) -> TrainState:
         batches,
         Progress(total=total, start=start) as progress,
     ):
-        session = _Session(run, checkpointer, writer, progress, start=start)
+        session = _Session(run, checkpointer, writer, progress, state)
         return session.run(state, batches, is_resumed=is_resumed)
 
 
@@ -75,12 +76,14 @@ class _Session:
         checkpointer: Checkpointer,
         writer: writers.MetricWriter,
         progress: Progress,
-        *,
-        start: int,
+        first: TrainState,
     ) -> None:
         self._run, self._checkpointer, self._writer = run, checkpointer, writer
         self._progress = progress
-        self._scalars = writers.DeferredScalars(writer, start=start)
+        self._watch = Watch(run.config.safety, skipped=int(first.skipped))
+        self._scalars = writers.DeferredScalars(
+            writer, start=int(first.step), look=self._watch.look
+        )
         self._steps: dict[str, Step] = {}
         self._validate = compile_validation(run.task, run.mesh)
         self._samples = compile_samples(run.task, run.mesh)
@@ -130,6 +133,7 @@ class _Session:
             self._write_samples(state, step)
         psnr = self._evaluate(state, step) if evaluates else None
         if saves:
+            self._watch.check_before_save(state)
             self._writer.flush()
             self._checkpointer.save(state, validation_psnr=psnr)
         if evaluates or saves:

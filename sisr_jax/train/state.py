@@ -28,12 +28,14 @@ class TrainState(struct.PyTreeNode):
     """All that a run is, between two steps.
 
     Attributes:
-        step: int32, updates done, over all phases.
+        step: int32, steps done, over all phases.
         key: Typed root key of the run, never replaced.
         generator: The generator.
         discriminator: The discriminator, there from step 0 on, so that one
             checkpoint shape serves every phase.
         generator_ema: Moving average of the generator's weights.
+        skipped: int32, steps that moved nothing, see `train.safety`.
+        skipped_in_a_row: int32, of those, the ones since the last that moved.
     """
 
     step: Any
@@ -41,6 +43,8 @@ class TrainState(struct.PyTreeNode):
     generator: NetworkState
     discriminator: NetworkState
     generator_ema: Any
+    skipped: Any
+    skipped_in_a_row: Any
 
 
 def initial_network(
@@ -74,4 +78,6 @@ def initial_state(
         discriminator=discriminator,
         # A copy: donated arguments must not share a buffer.
         generator_ema=jax.tree.map(jnp.copy, generator.params),
+        skipped=jnp.zeros((), jnp.int32),
+        skipped_in_a_row=jnp.zeros((), jnp.int32),
     )

@@ -12,6 +12,9 @@ binds the task and jits it with the state donated. What moves:
 
 The generator runs forward once in an adversarial step: its output feeds both
 losses, and the gradient returns through the same linearisation.
+
+A step that computes a number that is not finite moves nothing but `step`, see
+`train.safety`; an adversarial step moves both networks or neither.
 """
 
 from collections.abc import Callable
@@ -27,14 +30,15 @@ from sisr_jax.metrics import psnr
 from sisr_jax.parallel import batch_sharding, replicated
 from sisr_jax.train.optimizers import Optimizer, update_count
 from sisr_jax.train.phases import PhaseName
+from sisr_jax.train.safety import Metrics, is_saturated, skip_unless_finite
 from sisr_jax.train.state import NetworkState, TrainState
 from sisr_jax.train.task import Task, compiled
 from sisr_jax.types import Batch, Image, Pair
 
-Metrics = dict[str, jax.Array]
 Step = Callable[[TrainState, Batch], tuple[TrainState, Metrics]]
 
 
+@skip_unless_finite
 def generator_step(
     task: Task, state: TrainState, batch: Batch
 ) -> tuple[TrainState, Metrics]:
@@ -58,6 +62,7 @@ def generator_step(
     return _move_generator(task, state, grads, batch_stats), metrics
 
 
+@skip_unless_finite
 def discriminator_step(
     task: Task, state: TrainState, batch: Batch
 ) -> tuple[TrainState, Metrics]:
@@ -71,6 +76,7 @@ def discriminator_step(
     return state, {**metrics, "train/psnr": _batch_psnr(sr, pair)}
 
 
+@skip_unless_finite
 def adversarial_step(
     task: Task, state: TrainState, batch: Batch
 ) -> tuple[TrainState, Metrics]:
@@ -99,6 +105,11 @@ def adversarial_step(
             "generator", task.generator_optimizer, state.generator, grads
         ),
         **metrics,
+        "discriminator/saturated": is_saturated(
+            task.config.safety,
+            metrics["discriminator/real"],
+            metrics["discriminator/generated"],
+        ),
         "train/psnr": _batch_psnr(sr, pair),
     }
     state = state.replace(discriminator=discriminator)

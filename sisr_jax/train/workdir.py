@@ -23,7 +23,12 @@ CONFIG_FILE = "config.json"
 VERSIONS_FILE = "versions.json"
 
 # Sections that change what is reported or kept, never what is learned.
-_FREE = ("config.log.", "config.checkpoint.", "config.data.num_threads")
+_FREE = (
+    "config.log.",
+    "config.checkpoint.",
+    "config.data.num_threads",
+    "config.safety.",
+)
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
 
 
@@ -82,9 +87,13 @@ def read_config(workdir: epath.Path) -> Config:
     with refusing(f"workdir {workdir}: reading {CONFIG_FILE}"):
         text = path.read_text()
     try:
-        return parse(json.loads(text))
+        values = json.loads(text)
     except json.JSONDecodeError as error:
         raise ConfigError(f"{path}: not a JSON file: {error}") from error
+    try:
+        return parse(values)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: not of this version: {error}") from error
 
 
 def versions() -> dict[str, str]:

@@ -9,7 +9,7 @@ import pytest
 
 from sisr_jax.parallel import make_mesh, replicated, to_devices
 from sisr_jax.train.steps import STEPS, compile_step
-from sisr_jax.train.task import build_task, fresh_state
+from sisr_jax.train.task import fresh_state
 from sisr_jax.types import Batch
 
 # A few tiny steps: compiling them dominates.
@@ -42,26 +42,10 @@ PLAIN = (
 BATCH_NORM = (("generator__norm", "batch"), ("discriminator__norm", "batch"))
 
 
-@functools.cache
-def _task(load, name, changes):
-    return build_task(load(name, **dict(changes)))
-
-
-@functools.cache
-def _state(load, name, changes):
-    return fresh_state(_task(load, name, changes), None)
-
-
-@functools.cache
-def _step(load, name, phase, changes):
-    """Compiled once for all tests that use it; donates nothing."""
-    return jax.jit(functools.partial(STEPS[phase], _task(load, name, changes)))
-
-
-def _one_step(load, name, phase, changes):
-    state = _state(load, name, changes)
-    batch = make_batch(_task(load, name, changes).config)
-    return state, *_step(load, name, phase, changes)(state, batch)
+def _one_step(steps, name, phase, changes):
+    state = steps.state(name, changes)
+    batch = make_batch(steps.task(name, changes).config)
+    return state, *steps.step(name, phase, changes)(state, batch)
 
 
 def _same(a, b):
@@ -80,8 +64,8 @@ def _close(a, b, **tolerance):
     ("name", "phase"),
     [*(("ct_srgan", phase) for phase in STEPS), ("us_srgan", "adversarial")],
 )
-def test_step_moves_what_it_must_and_nothing_else(load_config, name, phase):
-    before, after, _ = _one_step(load_config, name, phase, BATCH_NORM)
+def test_step_moves_what_it_must_and_nothing_else(steps, name, phase):
+    before, after, _ = _one_step(steps, name, phase, BATCH_NORM)
     moves_generator = phase != "discriminator"
     moves_discriminator = phase != "generator"
     for field in ("params", "batch_stats", "opt_state"):
@@ -109,10 +93,10 @@ def test_step_moves_what_it_must_and_nothing_else(load_config, name, phase):
         ("adversarial", "loss/pixel"),
     ],
 )
-def test_loss_falls_on_one_batch(load_config, name, phase, loss):
-    state = _state(load_config, name, PLAIN)
-    step = _step(load_config, name, phase, PLAIN)
-    batch = make_batch(_task(load_config, name, PLAIN).config)
+def test_loss_falls_on_one_batch(steps, name, phase, loss):
+    state = steps.state(name, PLAIN)
+    step = steps.step(name, phase, PLAIN)
+    batch = make_batch(steps.task(name, PLAIN).config)
     history = []
     for _ in range(20):
         state, metrics = step(state, batch)
@@ -120,16 +104,16 @@ def test_loss_falls_on_one_batch(load_config, name, phase, loss):
     assert history[-1] < 0.9 * history[0], history
 
 
-def test_adversarial_step_starts_with_the_discriminator_step(load_config):
-    _, alone, _ = _one_step(load_config, "ct_srgan", "discriminator", PLAIN)
-    _, joint, _ = _one_step(load_config, "ct_srgan", "adversarial", PLAIN)
+def test_adversarial_step_starts_with_the_discriminator_step(steps):
+    _, alone, _ = _one_step(steps, "ct_srgan", "discriminator", PLAIN)
+    _, joint, _ = _one_step(steps, "ct_srgan", "adversarial", PLAIN)
     _close(alone.discriminator.params, joint.discriminator.params, atol=1e-6)
 
 
-def test_generator_of_the_adversarial_step_meets_the_updated_discriminator(load_config):
+def test_generator_of_the_adversarial_step_meets_the_updated_discriminator(steps):
     """Its loss is the pixel loss plus the weighted one of the new discriminator."""
-    before, after, metrics = _one_step(load_config, "ct_srgan", "adversarial", PLAIN)
-    task = _task(load_config, "ct_srgan", PLAIN)
+    before, after, metrics = _one_step(steps, "ct_srgan", "adversarial", PLAIN)
+    task = steps.task("ct_srgan", PLAIN)
     pairs = jax.jit(task.training_pairs)
     pair = pairs(task.degrade, before.key, make_batch(task.config))
     sr = task.generator.apply(
@@ -150,21 +134,21 @@ def test_generator_of_the_adversarial_step_meets_the_updated_discriminator(load_
     )
 
 
-def test_adversarial_weight_scales_its_gradient(load_config):
+def test_adversarial_weight_scales_its_gradient(steps):
     """Without it the generator follows pixels alone, with it it does not."""
     norms = {}
     for weight in (0.0, 1.0):
         changes = (*PLAIN, ("loss__adversarial_weight", weight))
-        _, _, metrics = _one_step(load_config, "ct_srgan", "adversarial", changes)
+        _, _, metrics = _one_step(steps, "ct_srgan", "adversarial", changes)
         norms[weight] = float(metrics["grad_norm/generator"])
-    _, _, metrics = _one_step(load_config, "ct_srgan", "generator", PLAIN)
+    _, _, metrics = _one_step(steps, "ct_srgan", "generator", PLAIN)
     pixels = float(metrics["grad_norm/generator"])
     assert norms[0.0] == pytest.approx(pixels, rel=1e-4)
     assert abs(norms[1.0] - pixels) > 1e-3 * pixels
 
 
-def test_average_follows_the_weights_with_a_growing_decay(load_config):
-    before, after, _ = _one_step(load_config, "us_srgan", "generator", PLAIN)
+def test_average_follows_the_weights_with_a_growing_decay(steps):
+    before, after, _ = _one_step(steps, "us_srgan", "generator", PLAIN)
     decay = 2 / 11  # (1 + n) / (10 + n) at the first update
     expected = jax.tree.map(
         lambda old, new: decay * old + (1 - decay) * new,
@@ -183,9 +167,9 @@ def test_average_follows_the_weights_with_a_growing_decay(load_config):
         pytest.param("us_srgan", "adversarial", marks=pytest.mark.slow),
     ],
 )
-def test_devices_do_not_matter(load_config, name, phase):
+def test_devices_do_not_matter(steps, name, phase):
     """Four devices compute what one does, and gather no batch or weights."""
-    task, results = _task(load_config, name, PLAIN), []
+    task, results = steps.task(name, PLAIN), []
     for count in (1, 4):
         mesh = make_mesh(count)
         with jax.set_mesh(mesh):
@@ -201,8 +185,8 @@ def test_devices_do_not_matter(load_config, name, phase):
         np.testing.assert_allclose(results[1][metric], value, rtol=2e-4, err_msg=metric)
 
 
-def test_state_is_donated(load_config):
-    task, mesh = _task(load_config, "us_srgan", PLAIN), make_mesh(1)
+def test_state_is_donated(steps):
+    task, mesh = steps.task("us_srgan", PLAIN), make_mesh(1)
     state = fresh_state(task, replicated(mesh))
     compile_step(task, "generator", mesh)(
         state, to_devices(make_batch(task.config), mesh)
@@ -211,8 +195,8 @@ def test_state_is_donated(load_config):
         assert leaf.is_deleted()
 
 
-def test_example_randomness_follows_its_index_not_its_row(load_config):
-    task, state = (f(load_config, "ct_srgan", PLAIN) for f in (_task, _state))
+def test_example_randomness_follows_its_index_not_its_row(steps):
+    task, state = (f("ct_srgan", PLAIN) for f in (steps.task, steps.state))
     batch = make_batch(task.config)
     turned = Batch(*(leaf[::-1] for leaf in batch))
     pairs = functools.partial(jax.jit(task.training_pairs), task.degrade)
@@ -226,10 +210,10 @@ def test_example_randomness_follows_its_index_not_its_row(load_config):
 @pytest.mark.parametrize(
     "phase", ["generator", pytest.param("adversarial", marks=pytest.mark.slow)]
 )
-def test_bfloat16_computes_close_to_float32_with_float32_weights(load_config, phase):
-    _, _, exact = _one_step(load_config, "ct_srgan", phase, PLAIN)
+def test_bfloat16_computes_close_to_float32_with_float32_weights(steps, phase):
+    _, _, exact = _one_step(steps, "ct_srgan", phase, PLAIN)
     changes = (*PLAIN, ("compute_dtype", "bfloat16"))
-    _, after, rounded = _one_step(load_config, "ct_srgan", phase, changes)
+    _, after, rounded = _one_step(steps, "ct_srgan", phase, changes)
     leaves = jax.tree.leaves((after.generator, after.discriminator))
     assert {str(leaf.dtype) for leaf in leaves} == {"float32", "int32"}
     losses = [name for name in exact if name.startswith("loss/")]
