@@ -23,6 +23,7 @@ def base() -> ConfigDict:
                 "batch_size": 8,
                 "num_validation": 64,
                 "num_figure": 4,
+                "equalise_figure": False,
             },
             "checkpoint": {"every_steps": 1000, "keep_last": 3},
             "log": {"every_steps": 50, "images_every_steps": 1000},

@@ -209,12 +209,15 @@ class Evaluation:
         num_validation: Validation images used during training, evenly spread
             over the split (0: all).
         num_figure: Test images in the final figure.
+        equalise_figure: Show the grey levels of the figure at their rank among those
+            of the truth (histogram equalisation, as the original did).
     """
 
     every_steps: int
     batch_size: int
     num_validation: int
     num_figure: int
+    equalise_figure: bool
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

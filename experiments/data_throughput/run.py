@@ -14,6 +14,7 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from sisr_jax.config import Data
+from sisr_jax.data.builder import PlannedBuilder
 from sisr_jax.data.ct_phantoms import ct_phantom
 from sisr_jax.data.pipeline import training_batches
 from sisr_jax.data.records import Records, TfdsSource, decode_png, slice_feature
@@ -30,7 +31,7 @@ SIZE = 512
 BATCH = 8
 
 
-class Slices(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+class Slices(PlannedBuilder, skip_registration=True):
     VERSION = tfds.core.Version("1.0.0")
     BUILDER_CONFIGS = [tfds.core.BuilderConfig(name=n) for n in ("png", "zlib", "raw")]  # noqa: RUF012  # TFDS declares it as a plain list
 
@@ -38,12 +39,6 @@ class Slices(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         feature = slice_feature(self.builder_config.name, (SIZE, SIZE))
         features = tfds.features.FeaturesDict({"image": feature})
         return tfds.core.DatasetInfo(builder=self, features=features)
-
-    def _split_generators(self, dl_manager):
-        raise NotImplementedError("write_dataset writes the records")
-
-    def _generate_examples(self):
-        raise NotImplementedError("write_dataset writes the records")
 
 
 def phantoms(folder, count):
@@ -175,17 +170,32 @@ def main(arguments):
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--output", type=pathlib.Path, default=HERE / "results.csv")
     options = parser.parse_args(arguments)
+    load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as folder:
         root = options.slices or pathlib.Path(folder)
         if options.slices is None:
             phantoms(root, options.count)
         files = sorted(root.glob("*.png"))[: options.count]
         rows = measure(files, options.rounds, options.steps)
+    # Rates are those of the machine only while nothing else runs on it.
+    rows += [("machine", "cores", "", os.cpu_count(), "cores")]
+    rows += [("machine", "load average before", "", load, "processes")]
     with options.output.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["encoding", "stage", "threads", "value", "unit"])
         writer.writerows((*row[:3], f"{row[3]:.3f}", row[4]) for row in rows)
-    print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+    describe(rows)
+
+
+def describe(rows):
+    """The best rate of each encoding, and what the machine was doing."""
+    for encoding in ("png", "zlib", "raw"):
+        runs = [r for r in rows if r[0] == encoding and r[1] == "pipeline"]
+        rate, threads = max((r[3], r[2]) for r in runs if r[4] == "slices/s")
+        cpu = min(r[3] for r in runs if r[4] == "CPU ms/slice")
+        print(f"{encoding}: {rate:.0f} slices/s ({threads} threads), {cpu:.1f} CPU ms")
+    cores, load = (row[3] for row in rows if row[0] == "machine")
+    print(f"{cores} cores, load average {load:.1f} before the run")
 
 
 if __name__ == "__main__":

@@ -117,6 +117,7 @@ def _draw(
         examples[HR],
         title=_protocol(config),
         display=_display(config),
+        equalise=config.evaluation.equalise_figure,
     )
 
 

@@ -2,10 +2,14 @@ import re
 
 import numpy as np
 import pytest
+from etils import epath
 from PIL import Image
 
-from sisr_jax.evaluation import figure
+from sisr_jax.evaluation import figure, report
+from sisr_jax.evaluation.baselines import PRIMARY_BASELINE
+from sisr_jax.evaluation.collect import Evaluation
 from sisr_jax.evaluation.figure import comparison_figure
+from sisr_jax.evaluation.scoring import DEGRADED, HR
 from sisr_jax.metrics import psnr
 
 
@@ -89,6 +93,17 @@ def test_equalisation_is_one_rising_map_of_all_images(tmp_path, drawn):
     mapped = np.concatenate([estimate.ravel(), truth.ravel()])
     assert (np.diff(mapped[np.argsort(both)]) >= 0).all()
     assert {tile.get_clim() for tile in shown} == {(0.0, 1.0)}
+
+
+@pytest.mark.parametrize("equalise", [False, True])
+def test_configuration_asks_for_equalisation(tmp_path, drawn, load_config, equalise):
+    config = load_config("us_srgan", evaluation__equalise_figure=equalise)
+    hr = images_of() ** 4
+    names = (DEGRADED, PRIMARY_BASELINE[config.degradation.kind], "SRGAN", HR)
+    evaluation = Evaluation([], dict.fromkeys(names, hr))
+    report._draw(config, evaluation, ["SRGAN"], epath.Path(tmp_path / "f.png"))
+    shown = np.asarray(drawn[0].axes[0].images[0].get_array())
+    assert np.allclose(shown, hr[0, ..., 0], atol=1e-3) != equalise
 
 
 def test_acquired_columns_keep_their_width_and_place(tmp_path, drawn):

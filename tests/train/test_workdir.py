@@ -45,6 +45,20 @@ def test_at_most_three_differences_are_listed(workdir, load_config):
         workdirs.claim(workdir, other)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"log__every_steps": 7},
+        {"checkpoint__keep_last": 9},
+        {"data__num_threads": 5},
+        {"evaluation__equalise_figure": True},
+    ],
+)
+def test_what_is_learned_does_not_depend_on_these(workdir, load_config, change):
+    workdirs.claim(workdir, load_config("ct_srgan"))
+    workdirs.claim(workdir, load_config("ct_srgan", **change))
+
+
 def test_checkpoints_without_a_configuration_are_refused(workdir, load_config):
     (workdir / "checkpoints").mkdir(parents=True)
     with pytest.raises(InputError, match=r"has checkpoints but no config\.json"):
