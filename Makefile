@@ -44,6 +44,7 @@ check: lint types test-slow
 lint: $(VENV)/.installed
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
+	$(VENV)/bin/shellcheck -x .ci/run experiments/tpu/vm/*.sh
 
 types: $(VENV)/.installed
 	$(PY) -m pyright
