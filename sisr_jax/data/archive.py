@@ -17,9 +17,10 @@ from typing import NamedTuple, Protocol
 from sisr_jax.data.shards import Skip
 from sisr_jax.errors import InputError
 
-# The headers of an archive are kept while it is listed: these two bound them.
-MAX_MEMBERS = 50_000
-_MAX_HEADER_BYTES = 2**13
+# Of one header, and of all of them, which are kept while an archive is listed. A
+# header has 512 bytes, a long name or a table of attributes some more.
+_MAX_HEADER_BYTES = 2**16
+MAX_HEADERS_BYTES = 2**26
 _SHOWN = 200
 _BLOCK = 512
 _OTHER_FORMATS = {
@@ -120,7 +121,7 @@ def open_archive(path: Path) -> Archive:
 
     Raises:
         InputError: If it is compressed, cut off, damaged, without a file, or has
-            more than `MAX_MEMBERS` entries.
+            headers of more than `MAX_HEADERS_BYTES`.
     """
     members: dict[str, Member] = {}
     left_out: list[Skip] = []
@@ -178,11 +179,7 @@ def _check_format(path: Path, head: bytes) -> None:
 
 def _walk(path: Path, file: io.BufferedReader, size: int) -> Iterator[tarfile.TarInfo]:
     with tarfile.open(fileobj=_Headers(file), mode="r:") as archive:
-        count = 0
         while (info := archive.next()) is not None:
-            count += 1
-            if count > MAX_MEMBERS:
-                raise InputError(f"{path}: more than {MAX_MEMBERS} entries")
             if info.size < 0 or (info.isreg() and info.offset_data + info.size > size):
                 raise InputError(
                     f"{path}: cut off, or damaged: {size} bytes, and a file of "
@@ -206,6 +203,7 @@ class _Headers(io.RawIOBase):
     def __init__(self, file: io.BufferedReader) -> None:
         self._file = file
         self._reached = 0
+        self._left = MAX_HEADERS_BYTES
 
     def tell(self) -> int:
         return self._file.tell()
@@ -219,6 +217,9 @@ class _Headers(io.RawIOBase):
     def read(self, size: int = -1) -> bytes:
         if not 0 <= size <= _MAX_HEADER_BYTES:
             raise ValueError(f"a header of {size} bytes")
+        self._left -= size
+        if self._left < 0:
+            raise ValueError(f"headers of more than {MAX_HEADERS_BYTES} bytes")
         data = self._file.read(size)
         self._reached = self._file.tell()
         return data

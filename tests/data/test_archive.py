@@ -88,8 +88,8 @@ def test_bounds(path, monkeypatch):
     found = open_archive(write(path, entry("a", b"12345"), entry("b", b"1")))
     with pytest.raises(InputError, match=r"a\.tar: a: larger than 4 bytes"):
         found.read("a", max_bytes=4)
-    monkeypatch.setattr(archive, "MAX_MEMBERS", 1)
-    with pytest.raises(InputError, match="more than 1 entries"):
+    monkeypatch.setattr(archive, "MAX_HEADERS_BYTES", 1000)
+    with pytest.raises(InputError, match="headers of more than 1000 bytes"):
         open_archive(path)
 
 
