@@ -33,6 +33,7 @@ def base() -> ConfigDict:
                 "saturated_generated": 0.005,
                 "saturated_records": 5,
             },
+            "mesh": {"model": 1},
         }
     )
 

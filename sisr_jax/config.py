@@ -257,6 +257,18 @@ class Safety:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Mesh:
+    """How devices share the work; may change when a run is resumed.
+
+    Attributes:
+        model: Devices that share one copy of the discriminator's dense head, whose
+            other weights every device has whole; the batch is split over the groups.
+    """
+
+    model: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Config:
     """Everything a run depends on."""
 
@@ -276,6 +288,7 @@ class Config:
     checkpoint: Checkpoint
     log: Log
     safety: Safety
+    mesh: Mesh
 
 
 def parse(values: Mapping[str, Any]) -> Config:
@@ -388,6 +401,7 @@ def _check_ranges(config: Config) -> None:
         "log.images_every_steps": config.log.images_every_steps,
         "safety.max_skipped_in_a_row": config.safety.max_skipped_in_a_row,
         "safety.saturated_records": config.safety.saturated_records,
+        "mesh.model": config.mesh.model,
         "optimizer.generator.every_steps": config.optimizer.generator.every_steps,
         "optimizer.discriminator.every_steps": (
             config.optimizer.discriminator.every_steps
@@ -402,6 +416,12 @@ def _check_ranges(config: Config) -> None:
     _check(validation >= 0, "evaluation.num_validation", validation, "0 (all) or more")
     for name, steps in dataclasses.asdict(config.phases).items():
         _check(steps >= 0, f"phases.{name}", steps, "0 or more steps")
+    _check(
+        config.mesh.model == 1 or config.discriminator.head == "dense",
+        "mesh.model",
+        config.mesh.model,
+        "1, as nothing but discriminator.head = 'dense' is split",
+    )
     _check(0 <= config.seed < 2**32, "seed", config.seed, "0 <= seed < 2**32")
     _check(0 <= config.ema_decay < 1, "ema_decay", config.ema_decay, "0 <= decay < 1")
     _check(data.window[0] < data.window[1], "data.window", data.window, "low < high")

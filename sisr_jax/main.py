@@ -8,11 +8,18 @@ error and exit code 2, before anything is compiled or overwritten; too many step
 in a row with numbers that are not finite end with exit code 1 and the checkpoints
 before them; a storage that fails (disk full, permission lost, server gone for longer
 than the retries last) with one line, exit code 74 and the checkpoints before it.
+SIGTERM and the loss of another process end with exit code 75, which asks for the
+same command again; `sisr_jax.supervise` gives it.
 
 The working folder may be in a bucket: `--workdir=gs://BUCKET/FOLDER` (needs the extra
 `gcs` and Google's default credentials). TensorFlow is not used.
+
+On several hosts the same command runs on each: with `--coordinator=auto` on a TPU
+slice, under Slurm and Open MPI as it is, elsewhere with `--coordinator=HOST:PORT
+--num_processes=N --process_id=I`.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -21,6 +28,7 @@ from absl import app, flags, logging
 from etils import epath
 from ml_collections import config_flags
 
+from sisr_jax import departure, distributed
 from sisr_jax.config import Config, ConfigError, parse
 from sisr_jax.data.dicom import keep_headers_private
 from sisr_jax.errors import InputError, StorageError
@@ -41,6 +49,18 @@ _MODE = flags.DEFINE_enum(
     ["train", "evaluate"],
     "train: train (or resume), then evaluate; evaluate: evaluate what is there.",
 )
+_COORDINATOR = flags.DEFINE_string(
+    "coordinator", "", "HOST:PORT of process 0, or auto: as the cluster says."
+)
+_NUM_PROCESSES = flags.DEFINE_integer(
+    "num_processes", None, "Processes of the run, with --coordinator=HOST:PORT."
+)
+_PROCESS_ID = flags.DEFINE_integer(
+    "process_id", None, "This process, with --coordinator=HOST:PORT."
+)
+_HEARTBEAT_SECONDS = flags.DEFINE_integer(
+    "heartbeat_seconds", 100, "A process that is silent for so long is lost."
+)
 _BAD_INPUT_EXIT_CODE = 2
 _DIVERGED_EXIT_CODE = 1
 _STORAGE_EXIT_CODE = 74  # EX_IOERR of sysexits.h
@@ -55,18 +75,43 @@ def main(argv: Sequence[str]) -> None:
     try:
         if len(argv) > 1:
             raise ConfigError(f"unexpected argument {argv[1]!r}: all are --flags")
-        workdir = open_folder(_WORKDIR.value, "--workdir")
-        with reporting(f"workdir {workdir}"):
-            config = _read_config(workdir)
-            if _MODE.value == "train":
-                train(prepare(config, workdir))
-            print(report(config, workdir))
+        distributed.join(
+            _COORDINATOR.value,
+            num_processes=_NUM_PROCESSES.value,
+            process_id=_PROCESS_ID.value,
+            heartbeat_seconds=_HEARTBEAT_SECONDS.value,
+            environment=os.environ,
+        )
+        with departure.ending_with_the_others():
+            _run()
     except InputError as error:
-        _leave(error, _BAD_INPUT_EXIT_CODE)
+        _leave(f"error: {error}", _BAD_INPUT_EXIT_CODE)
     except FloatingPointError as error:
-        _leave(error, _DIVERGED_EXIT_CODE)
+        _leave(f"error: {error}", _DIVERGED_EXIT_CODE)
     except StorageError as error:
-        _leave(error, _STORAGE_EXIT_CODE)
+        _leave(f"error: {error}", _STORAGE_EXIT_CODE)
+    except departure.Preempted as message:
+        _leave(message, departure.RESTART_EXIT_CODE)
+    except Exception:
+        departure.leave_if_others_wait()
+        raise
+
+
+def _run() -> None:
+    distributed.check_joined()
+    workdir, config = distributed.together(_read_flags)
+    with reporting(f"workdir {workdir}"):
+        if _MODE.value == "train":
+            train(prepare(config, workdir))
+        text = report(config, workdir)
+    if text is not None:
+        print(text)
+
+
+def _read_flags() -> tuple[epath.Path, Config]:
+    workdir = open_folder(_WORKDIR.value, "--workdir")
+    with reporting(f"workdir {workdir}"):
+        return workdir, _read_config(workdir)
 
 
 def parse_flags(argv: list[str]) -> list[str]:
@@ -76,13 +121,13 @@ def parse_flags(argv: list[str]) -> list[str]:
         # A file that could not be loaded is reported when it is first used.
         getattr(_CONFIG.value, "to_dict", None)
     except (AttributeError, KeyError, TypeError, ValueError, OSError) as error:
-        _leave(f"--config: {' '.join(str(error).split())}", _BAD_INPUT_EXIT_CODE)
+        _leave(f"error: --config: {' '.join(str(error).split())}", _BAD_INPUT_EXIT_CODE)
     return rest
 
 
-def _leave(error: Exception | str, exit_code: int) -> NoReturn:
-    print(f"sisr_jax: error: {error}", file=sys.stderr)
-    sys.exit(exit_code)
+def _leave(line: Exception | str, exit_code: int) -> NoReturn:
+    print(f"sisr_jax: {line}", file=sys.stderr)
+    departure.leave(exit_code)
 
 
 def _read_config(workdir: epath.Path) -> Config:

@@ -1,25 +1,41 @@
 """Devices: the mesh, how arrays lie on it, and batches put there.
 
 One mesh with the axes `data` and `model` serves one CPU, eight virtual devices
-and a pod slice alike. Batches are split along `data`; the state is replicated.
+and the hosts of a pod slice alike. Batches are split along `data`: each process
+holds the rows of its own devices (`local_rows`). The state is replicated, but for
+the discriminator's dense head, which the devices along `model` share.
 The axes are `Auto`: the compiler places the collectives, which for a
 convolutional GAN step are gradient all-reduces and nothing else.
 """
 
+import itertools
 from typing import Any
 
 import jax
+from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from sisr_jax.errors import InputError
-from sisr_jax.types import Batch
 
 
-def make_mesh(num_devices: int | None = None) -> Mesh:
-    """A `(data, model)` mesh over the first `num_devices` devices (default all)."""
+def make_mesh(num_devices: int | None = None, *, model: int = 1) -> Mesh:
+    """A `(data, model)` mesh over the first devices.
+
+    Args:
+        num_devices: How many devices, of all processes; all if None.
+        model: Size of the axis `model`.
+
+    Raises:
+        InputError: If the devices do not divide by it.
+    """
     devices = jax.devices()[:num_devices]
+    if len(devices) % model:
+        raise InputError(
+            f"config.mesh.model = {model}: expected a divisor of the {len(devices)} "
+            "devices"
+        )
     return jax.make_mesh(
-        (len(devices), 1),
+        (len(devices) // model, model),
         ("data", "model"),
         axis_types=(AxisType.Auto, AxisType.Auto),
         devices=devices,
@@ -36,6 +52,11 @@ def batch_sharding(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec("data"))
 
 
+def model_sharding(mesh: Mesh) -> NamedSharding:
+    """The leading axis split along `model`."""
+    return NamedSharding(mesh, PartitionSpec("model"))
+
+
 def check_divisible(batch_size: int, mesh: Mesh, name: str) -> None:
     """Checks that a global batch can be split evenly.
 
@@ -47,23 +68,42 @@ def check_divisible(batch_size: int, mesh: Mesh, name: str) -> None:
     Raises:
         InputError: With the arithmetic.
     """
-    for count, what in (
-        (mesh.shape["data"], "devices"),
-        (jax.process_count(), "processes"),
-    ):
-        if batch_size % count:
-            raise InputError(
-                f"config.{name} = {batch_size}: must be a multiple of the {count} "
-                f"{what} it is split over ({batch_size} % {count} = "
-                f"{batch_size % count})"
-            )
+    count = mesh.shape["data"]
+    what = "devices" if mesh.shape["model"] == 1 else "groups of devices"
+    if batch_size % count:
+        raise InputError(
+            f"config.{name} = {batch_size}: must be a multiple of the {count} "
+            f"{what} it is split over ({batch_size} % {count} = "
+            f"{batch_size % count})"
+        )
 
 
-def to_devices(batch: Batch, mesh: Mesh) -> Batch:
-    """Puts this process's share of a batch on its devices as one global batch."""
+def local_rows(mesh: Mesh, batch_size: int) -> tuple[int, ...]:
+    """Rows of a global batch that the devices of this process hold, ascending.
+
+    Every row is held by some process, so that together they read each image once;
+    by several only where the axis `model` spans them.
+    """
+    held = batch_sharding(mesh).addressable_devices_indices_map((batch_size,))
+    parts = [range(batch_size)[index[0]] for index in held.values() if index]
+    return tuple(sorted(set(itertools.chain(*parts))))
+
+
+def to_devices(batch: Any, mesh: Mesh) -> Any:
+    """Puts this process's rows of a batch on its devices as one global batch.
+
+    Args:
+        batch: Arrays `[len(local_rows), ...]`, for instance a `Batch`.
+        mesh: Devices.
+    """
     sharding = batch_sharding(mesh)
+    return jax.tree.map(
+        lambda leaf: jax.make_array_from_process_local_data(sharding, leaf), batch
+    )
 
-    def put(leaf: Any) -> jax.Array:
-        return jax.make_array_from_process_local_data(sharding, leaf)
 
-    return Batch(*map(put, batch))
+def to_host(tree: Any) -> Any:
+    """Whole arrays on every process, as NumPy; all processes must call it alike."""
+    if jax.process_count() == 1:
+        return jax.device_get(tree)
+    return multihost_utils.process_allgather(tree, tiled=True)

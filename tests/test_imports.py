@@ -14,6 +14,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # A module imports only from floors below its own, or from its own room.
 FLOORS = {
     "errors": 0,
+    "supervise": 0,
     "config": 0.1,
     "storage": 0.1,
     "types": 0,
@@ -26,6 +27,8 @@ FLOORS = {
     "losses": 2,
     "metrics": 2,
     "parallel": 3,
+    "departure": 3,
+    "distributed": 3.1,
     "data": 3,
     "writers": 3,
     "progress": 3,

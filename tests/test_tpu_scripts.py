@@ -166,6 +166,7 @@ def test_every_host_gets_the_same_supervised_run_in_the_bucket():
         "sisr_jax.main",
         "--config=configs/ct_srgan.py",
         "--workdir=gs://my-bucket/ct/first",
+        "--coordinator=auto",
         "--config.data.path=gs://b/a b'c",
     ]
 

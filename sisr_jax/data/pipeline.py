@@ -6,7 +6,9 @@ ever stored.
 """
 
 import math
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import cast
 
 import grain
 import numpy as np
@@ -33,27 +35,24 @@ def training_batches(
     *,
     seed: int,
     start_step: int,
-    process_index: int = 0,
-    process_count: int = 1,
+    rows: Sequence[int] | None = None,
 ) -> Batches:
     """Endless shuffled batches, from any step on.
 
     Each epoch visits every image once in its own order; batches run across epoch
-    borders. Example `i` of global batch `t` has `index = t * batch_size + i`, which
-    also seeds its crop. Process `p` of `n` gets the examples with
-    `i % n == p`.
+    borders. Row `i` of global batch `t` has `index = t * batch_size + i`, which also
+    seeds its crop. Several processes read disjoint rows of the same global batches.
 
     Args:
         source: Images in physical units.
         config: The data section; `batch_size` is the global one.
         seed: Seed of the order and the crops, 0 to 2**32 - 1.
         start_step: First step to produce.
-        process_index: This process.
-        process_count: Number of processes; must divide the batch.
+        rows: Which rows of each global batch to read; all if None.
 
     Returns:
-        Iterator of `Batch` with `batch_size // process_count` examples. An unfit
-        image raises its InputError from `next`.
+        Iterator of `Batch` with these rows. An unfit image raises its InputError
+        from `next`.
 
     Raises:
         InputError: If the source is empty, or an argument is out of range.
@@ -62,24 +61,20 @@ def training_batches(
         raise InputError(f"seed = {seed}: expected 0 <= seed < 2**32")
     if start_step < 0:
         raise InputError(f"start_step = {start_step}: expected 0 or more")
-    local = _local_batch(
-        source,
-        config.batch_size,
-        "config.data.batch_size",
-        process_index,
-        process_count,
-    )
+    size = config.batch_size
+    rows = _checked_rows(source, size, "config.data.batch_size", rows)
 
-    def load(position: int, index: int) -> Batch:
-        image = _load(source, config, index)
+    order = grain.MapDataset.range(len(source)).shuffle(seed=seed).repeat()
+
+    def load(position: int) -> Batch:
+        image = _load(source, config, cast(int, order[position]))
         if config.fit == "crop":
             rng = np.random.default_rng([seed, int(Stream.CROP), position])
             image = random_crop(image, config.shape, rng=rng)
         return _example(image, position, real=True)
 
-    order = grain.MapDataset.range(len(source)).shuffle(seed=seed).repeat()
-    examples = order.map_with_index(load)[process_index::process_count]
-    batches = examples.batch(local, drop_remainder=True)
+    steps = grain.MapDataset.range(len(order) // size)
+    batches = steps.map(lambda step: _stack(load, step * size, rows))
     return Batches(batches[start_step:], num_threads=config.num_threads)
 
 
@@ -88,8 +83,7 @@ def evaluation_batches(
     config: Data,
     *,
     batch_size: int,
-    process_index: int = 0,
-    process_count: int = 1,
+    rows: Sequence[int] | None = None,
 ) -> Batches:
     """Every image once, in order, in batches of one size.
 
@@ -101,18 +95,16 @@ def evaluation_batches(
         source: Images in physical units.
         config: The data section; its `batch_size` is not used.
         batch_size: Global batch.
-        process_index: This process; it gets examples `process_index`,
-            `process_index + process_count`, ... of each batch.
-        process_count: Number of processes; must divide the batch.
+        rows: Which rows of each global batch to read; all if None.
 
     Returns:
-        Iterator of `Batch` with `batch_size // process_count` examples. An unfit
-        image raises its InputError from `next`.
+        Iterator of `Batch` with these rows. An unfit image raises its InputError
+        from `next`.
 
     Raises:
         InputError: If the source is empty, or an argument is out of range.
     """
-    local = _local_batch(source, batch_size, "batch_size", process_index, process_count)
+    rows = _checked_rows(source, batch_size, "batch_size", rows)
 
     def load(index: int) -> Batch:
         if index >= len(source):
@@ -120,21 +112,25 @@ def evaluation_batches(
         image = _load(source, config, index)
         return _example(central_crop(image, config.shape), index, real=True)
 
-    num_batches = -(-len(source) // batch_size)
-    positions = grain.MapDataset.range(num_batches * batch_size)
-    examples = positions[process_index::process_count].map(load)
-    return Batches(examples.batch(local), num_threads=config.num_threads)
+    steps = grain.MapDataset.range(-(-len(source) // batch_size))
+    batches = steps.map(lambda step: _stack(load, step * batch_size, rows))
+    return Batches(batches, num_threads=config.num_threads)
 
 
-def check_images(source: Source, config: Data) -> None:
+def check_images(
+    source: Source, config: Data, *, process_index: int = 0, process_count: int = 1
+) -> None:
     """Decodes the images that the cache can hold, and refuses unfit ones.
 
     Nothing is done twice, as training then reads them from the cache. What is
-    beyond it is checked when it is first read.
+    beyond it is checked when it is first read. Several processes share the work.
 
     Args:
         source: Images in physical units.
         config: The data section.
+        process_index: This process; it decodes images `process_index`,
+            `process_index + process_count`, ...
+        process_count: Number of processes.
 
     Raises:
         InputError: The first unfit image by name, and what is wrong with it.
@@ -142,27 +138,31 @@ def check_images(source: Source, config: Data) -> None:
     count = min(len(source), CACHE_BYTES // (4 * math.prod(config.shape)))
     pool = ThreadPoolExecutor(config.num_threads)
     try:
-        for _ in pool.map(lambda index: _load(source, config, index), range(count)):
+        mine = range(process_index, count, process_count)
+        for _ in pool.map(lambda index: _load(source, config, index), mine):
             pass
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _local_batch(
-    source: Source, batch_size: int, key: str, process_index: int, process_count: int
-) -> int:
+def _checked_rows(
+    source: Source, batch_size: int, key: str, rows: Sequence[int] | None
+) -> Sequence[int]:
     if len(source) == 0:
         raise InputError("the source has no images")
-    if not 0 <= process_index < process_count:
-        raise InputError(
-            f"process_index = {process_index}: expected 0 <= index < {process_count}"
-        )
-    if batch_size < 1 or batch_size % process_count:
-        raise InputError(
-            f"{key} = {batch_size}: expected a positive multiple of the "
-            f"{process_count} processes"
-        )
-    return batch_size // process_count
+    if batch_size < 1:
+        raise InputError(f"{key} = {batch_size}: expected 1 or more")
+    if rows is None:
+        return range(batch_size)
+    if not rows or min(rows) < 0 or max(rows) >= batch_size:
+        raise InputError(f"rows = {rows}: expected rows of {key} = {batch_size}")
+    return rows
+
+
+def _stack(load: Callable[[int], Batch], first: int, rows: Sequence[int]) -> Batch:
+    """Some rows of the global batch that begins at example `first`."""
+    examples = [load(first + row) for row in rows]
+    return Batch(*map(np.stack, zip(*examples, strict=True)))
 
 
 def _load(source: Source, config: Data, index: int) -> np.ndarray:

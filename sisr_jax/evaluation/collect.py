@@ -1,9 +1,9 @@
 """Runs a compiled estimate over a split and keeps its numbers by method and image."""
 
+import itertools
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 from jax.sharding import Mesh
 
@@ -15,7 +15,7 @@ from sisr_jax.evaluation.patients import patient_numbers
 from sisr_jax.evaluation.protocol import Protocol
 from sisr_jax.evaluation.regions import Regions, regions_of
 from sisr_jax.evaluation.table import Score
-from sisr_jax.parallel import batch_sharding, to_devices
+from sisr_jax.parallel import local_rows, to_devices, to_host
 from sisr_jax.types import Batch
 
 
@@ -41,7 +41,7 @@ def collect(
     protocol: Protocol,
     num_examples: int,
 ) -> Evaluation:
-    """Scores every image of a split.
+    """Scores every image of a split; every process gets the scores of all.
 
     Args:
         estimate: A batch and its regions on the devices to images by name, and to
@@ -61,22 +61,32 @@ def collect(
     # Evenly spread: neighbours in a split are slices of one patient.
     examples = {i * len(source) // num_examples for i in range(num_examples)}
     batch_size = config.evaluation.batch_size
-    with evaluation_batches(source, config.data, batch_size=batch_size) as batches:
-        for batch in batches:
-            where = jax.device_put(regions(batch), batch_sharding(mesh))
-            found = estimate(to_devices(batch, mesh), where)
-            images, values = jax.device_get(found)
-            valid = np.flatnonzero(batch.mask)
-            for method, numbers in values.items():
+    rows = local_rows(mesh, batch_size)
+    with evaluation_batches(
+        source, config.data, batch_size=batch_size, rows=rows
+    ) as batches:
+        for first, batch in zip(itertools.count(0, batch_size), batches, strict=False):
+            images, values = estimate(
+                to_devices(batch, mesh), to_devices(regions(batch), mesh)
+            )
+            indices = range(first, min(first + batch_size, len(source)))
+            for method, numbers in to_host(values).items():
                 scores[method].extend(
                     _score_of(
-                        method, int(row), batch, numbers, source, patients, protocol
+                        method,
+                        index,
+                        index - first,
+                        numbers,
+                        source,
+                        patients,
+                        protocol,
                     )
-                    for row in valid
+                    for index in indices
                 )
-            wanted = [row for row in valid if int(batch.index[row]) in examples]
-            for name, image in images.items():
-                kept.setdefault(name, []).append(image[wanted])
+            wanted = [index - first for index in indices if index in examples]
+            if wanted:
+                for name, image in to_host(images).items():
+                    kept.setdefault(name, []).append(image[wanted])
     return Evaluation(
         [score for each in scores.values() for score in each],
         {name: np.concatenate(images) for name, images in kept.items()},
@@ -85,14 +95,13 @@ def collect(
 
 def _score_of(
     method: str,
+    index: int,
     row: int,
-    batch: Batch,
     numbers: Mapping[str, np.ndarray],
     source: Source,
     patients: list[str],
     protocol: Protocol,
 ) -> Score:
-    index = int(batch.index[row])
     values = {name: float(numbers[name][row]) for name in ORDER if name in numbers}
     return Score(
         method=method,

@@ -4,6 +4,7 @@ import jax
 import numpy as np
 from etils import epath
 
+from sisr_jax import distributed
 from sisr_jax.config import Config
 from sisr_jax.data.sources import open_source
 from sisr_jax.evaluation.baselines import PRIMARY_BASELINE
@@ -19,17 +20,17 @@ from sisr_jax.evaluation.scoring import (
     score_split,
 )
 from sisr_jax.evaluation.table import summarise, write_csv, write_rows
-from sisr_jax.parallel import make_mesh, replicated
+from sisr_jax.parallel import make_mesh
 from sisr_jax.storage.files import names_in, write_whole
 from sisr_jax.train import phases
 from sisr_jax.train.checkpoint import CheckpointError, CheckpointReader
 from sisr_jax.train.state import TrainState
-from sisr_jax.train.task import abstract_state, build_task
+from sisr_jax.train.task import abstract_state, build_task, state_sharding
 
 SRRESNET, SRGAN = "SRResNet", "SRGAN"
 
 
-def report(config: Config, workdir: epath.Path) -> str:
+def report(config: Config, workdir: epath.Path) -> str | None:
     """Evaluates the newest checkpoint of a working folder on the test split.
 
     Beside the baselines stand the generator as trained on pixels alone
@@ -41,13 +42,14 @@ def report(config: Config, workdir: epath.Path) -> str:
         workdir: Its working folder; files go to `evaluation/step_N/`.
 
     Returns:
-        The text to print: protocol, table and paths.
+        The text to print: protocol, table and paths; None on all processes of a run
+        but the first, which alone writes the files.
 
     Raises:
         CheckpointError: If there is no checkpoint.
     """
-    mesh, task = make_mesh(), build_task(config)
-    target = abstract_state(task, replicated(mesh))
+    mesh, task = make_mesh(model=config.mesh.model), build_task(config)
+    target = abstract_state(task, state_sharding(task, mesh))
     step, generators = _generators(config, workdir, target)
     evaluation = score_split(
         task,
@@ -57,6 +59,18 @@ def report(config: Config, workdir: epath.Path) -> str:
         key=jax.random.key(config.seed),
         num_examples=config.evaluation.num_figure,
     )
+    return distributed.first_alone(
+        lambda: _write(config, workdir, step, list(generators), evaluation)
+    )
+
+
+def _write(
+    config: Config,
+    workdir: epath.Path,
+    step: int,
+    methods: list[str],
+    evaluation: Evaluation,
+) -> str:
     folder = workdir / "evaluation" / f"step_{step}"
     baseline = PRIMARY_BASELINE[config.degradation.kind]
     rows = summarise(evaluation.scores, reference=baseline)
@@ -67,7 +81,7 @@ def report(config: Config, workdir: epath.Path) -> str:
         folder / "table.md",
         f"{protocol}\n\n{format_markdown(rows)}\n{format_details(rows)}",
     )
-    _draw(config, evaluation, list(generators), folder / "figure.png")
+    _draw(config, evaluation, methods, folder / "figure.png")
     return "\n".join(
         [
             "",

@@ -25,7 +25,7 @@ from sisr_jax.evaluation.setup import Scores, build_setup, finish, protocol_conf
 from sisr_jax.metrics import psnr, ssim
 from sisr_jax.parallel import batch_sharding, replicated
 from sisr_jax.train.state import TrainState
-from sisr_jax.train.task import Task, compiled, super_resolve
+from sisr_jax.train.task import Task, compiled, state_sharding, super_resolve
 from sisr_jax.types import Batch, Image, Key
 
 DEGRADED, HR = "Degraded", "HR"
@@ -131,13 +131,12 @@ def compile_validation(task: Task, mesh: Mesh) -> ValidationStep:
             psnr=psnr(sr, pair.hr), ssim=ssim(sr, pair.hr), mask=batch.mask
         )
 
-    whole = replicated(mesh)
     return compiled(
         task,
         validate,
         mesh,
-        in_shardings=(whole, batch_sharding(mesh)),
-        out_shardings=whole,
+        in_shardings=(state_sharding(task, mesh), batch_sharding(mesh)),
+        out_shardings=replicated(mesh),
     )
 
 
@@ -157,9 +156,13 @@ def compile_samples(task: Task, mesh: Mesh) -> Callable[..., dict[str, jax.Array
             "hr": pair.hr,
         }
 
-    whole, split = replicated(mesh), batch_sharding(mesh)
+    split = batch_sharding(mesh)
     return compiled(
-        task, samples, mesh, in_shardings=(whole, split), out_shardings=split
+        task,
+        samples,
+        mesh,
+        in_shardings=(state_sharding(task, mesh), split),
+        out_shardings=split,
     )
 
 

@@ -9,6 +9,9 @@ from jax.typing import DTypeLike
 
 from sisr_jax.models.blocks import Conv, Norm, normalise
 
+# Where the weights of the first dense layer of the head are in `params`.
+HEAD_WEIGHTS = ("Dense_0", "kernel")
+
 _SLOPE = 0.2
 
 

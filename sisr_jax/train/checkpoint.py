@@ -15,6 +15,7 @@ A storage that fails damages nothing: it ends the run with `StorageError`.
 """
 
 import contextlib
+import functools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -23,6 +24,7 @@ from absl import logging
 from etils import epath
 from orbax.checkpoint import checkpoint_managers
 
+from sisr_jax import departure, distributed
 from sisr_jax.errors import InputError, StorageError
 from sisr_jax.storage.failures import failure, is_storage_failure, reporting
 from sisr_jax.storage.files import absolute, is_remote, move_folder, names_in
@@ -100,25 +102,31 @@ class CheckpointReader:
             CheckpointError: If there are checkpoints and none can be read.
         """
         for step in reversed(self.steps()):
-            try:
-                return self.restore(step, target)
-            # Orbax reports damage by many exception types, from OSError to the
-            # errors of its storage library.
-            except Exception as error:
-                if _is_outage(error):
-                    raise failure(
-                        f"{self._folder / str(step)}: reading", error
-                    ) from error
-                logging.warning(
-                    "checkpoint %s cannot be read (%s); trying the one before",
-                    self._folder / str(step),
-                    (str(error) or type(error).__name__).splitlines()[0],
-                )
+            state = self._try(step, target)
+            if distributed.all_agree(state is not None):
+                return state
         if self.steps():
             raise CheckpointError(
                 f"{self._folder}: none of the checkpoints {self.steps()} can be read"
             )
         return None
+
+    def _try(self, step: int, target: TrainState) -> TrainState | None:
+        try:
+            return self.restore(step, target)
+        # Orbax reports damage by many exception types, from OSError to the
+        # errors of its storage library.
+        except Exception as error:
+            if departure.is_loss(error):
+                raise
+            if _is_outage(error):
+                raise failure(f"{self._folder / str(step)}: reading", error) from error
+            logging.warning(
+                "checkpoint %s cannot be read (%s); trying the one before",
+                self._folder / str(step),
+                (str(error) or type(error).__name__).splitlines()[0],
+            )
+            return None
 
     def close(self) -> None:
         """Completes the save under way and releases the folder.
@@ -165,6 +173,8 @@ class Checkpointer(CheckpointReader):
     def save(self, state: TrainState, *, validation_psnr: float | None) -> None:
         """Starts saving; returns once the arrays may be donated again.
 
+        A step that has a checkpoint is not saved again.
+
         Args:
             state: State to save under its own step.
             validation_psnr: Mean PSNR in dB at this step, if it was measured.
@@ -176,6 +186,8 @@ class Checkpointer(CheckpointReader):
         items = {
             name: ocp.args.StandardSave(item) for name, item in _split(state).items()
         }
+        if int(state.step) in self.steps():
+            return
         metrics = None if validation_psnr is None else {_METRIC: validation_psnr}
         with _reporting_saves(self._folder):
             self._manager.save(
@@ -201,14 +213,14 @@ class Checkpointer(CheckpointReader):
         if state is not None:
             for step in self.steps():
                 if step > int(state.step):
-                    self._set_aside(step)
+                    distributed.first_alone(functools.partial(self._set_aside, step))
+            self._manager.reload()
         return state
 
     def _set_aside(self, step: int) -> None:
         damaged = self._folder.parent / "damaged_checkpoints"
         target = damaged / f"{step}-{len(names_in(damaged))}"
         move_folder(self._folder / str(step), target)
-        self._manager.reload()
 
 
 def has_checkpoints(workdir: epath.Path) -> bool:
@@ -283,6 +295,8 @@ def _reporting_saves(folder: epath.Path) -> Iterator[None]:
     except StorageError:
         raise
     except Exception as error:
+        if departure.is_loss(error):
+            raise
         raise failure(f"{folder}: saving", error) from error
 
 

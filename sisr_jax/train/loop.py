@@ -1,26 +1,30 @@
 """The training loop.
 
 Order of an iteration, not to be changed: phase, evaluate if due, checkpoint if
-due, next batch, step, deferred metric write. Metrics of a step are fetched when
-the next ones arrive, so logging does not block the step just dispatched; they
-are on disk before a checkpoint of the same step is.
+due, save and leave if preempted, next batch, step, deferred metric write. Metrics
+of a step are fetched when the next ones arrive, so logging does not block the step
+just dispatched; they are on disk before a checkpoint of the same step is.
+
+Every process of a run goes through the same iterations with its own rows of the same
+batches; process 0 writes.
 """
 
 import contextlib
+import io
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import jax
 from absl import logging
 from clu import parameter_overview
 from etils import epath
 
-from sisr_jax import writers
+from sisr_jax import departure, distributed, supervise, writers
 from sisr_jax.data.pipeline import Batches, evaluation_batches, training_batches
 from sisr_jax.data.sources import spread
 from sisr_jax.evaluation.protocol import protocol_of
 from sisr_jax.evaluation.scoring import compile_samples, compile_validation
-from sisr_jax.parallel import to_devices
+from sisr_jax.parallel import local_rows, to_devices, to_host
 from sisr_jax.progress import Progress
 from sisr_jax.storage.files import write_whole
 from sisr_jax.storage.spool import Spool
@@ -41,30 +45,38 @@ def train(run: Run) -> TrainState:
 
     Returns:
         The final state; its checkpoint is complete.
+
+    Raises:
+        Preempted: After SIGTERM to any process, once the state is saved.
     """
     config, checkpointer = run.config, open_checkpoints(run)
     state, is_resumed = first_state(run, checkpointer)
     start = int(state.step)
-    _describe_parameters(run.workdir, state)
-    writer = _open_writers(run.workdir, start)
+    supervise.note_progress(start)
+    is_first = distributed.is_first()
+    if is_first:
+        _describe_parameters(run.workdir, state)
+    writer = _open_writers(run.workdir, start) if is_first else writers.MultiWriter([])
     batches = training_batches(
         run.training,
         config.data,
         seed=config.seed,
         start_step=start,
-        process_index=jax.process_index(),
-        process_count=jax.process_count(),
+        rows=local_rows(run.mesh, config.data.batch_size),
     )
     total = phases.total_steps(config.phases)
+    stream = None if is_first else io.StringIO()  # not a terminal, so nothing is shown
     with (
         contextlib.closing(writer),
         contextlib.closing(checkpointer),
+        departure.ending_with_the_others(),
         jax.set_mesh(run.mesh),
         batches,
-        Progress(total=total, start=start) as progress,
+        Progress(total=total, start=start, stream=stream) as progress,
+        departure.Preemption() as preemption,
     ):
         session = _Session(run, checkpointer, writer, progress, state)
-        return session.run(state, batches, is_resumed=is_resumed)
+        return session.run(state, batches, preemption, is_resumed=is_resumed)
 
 
 class _Session:
@@ -90,7 +102,12 @@ class _Session:
         self._protocol = protocol_of(run.config).id
 
     def run(
-        self, state: TrainState, batches: Iterator[Batch], *, is_resumed: bool
+        self,
+        state: TrainState,
+        batches: Iterator[Batch],
+        preemption: departure.Preemption,
+        *,
+        is_resumed: bool,
     ) -> TrainState:
         """Trains from the step of `state` to the last one."""
         config = self._run.config
@@ -101,6 +118,8 @@ class _Session:
                 self._evaluate_and_save(state, step)
             if step == total:
                 break
+            if preemption.reached(step):
+                self._save_and_leave(state, step)
             phase = phases.phase_at(config.phases, step)
             state, metrics = self._update(state, next(batches), phase.name)
             if step + 1 == phase.stop or _is_due(step + 1, config.log.every_steps):
@@ -139,6 +158,14 @@ class _Session:
         if evaluates or saves:
             self._scalars.restart_clock(step)
 
+    def _save_and_leave(self, state: TrainState, step: int) -> NoReturn:
+        self._scalars.flush()
+        self._watch.check_before_save(state)
+        self._writer.flush()
+        self._checkpointer.save(state, validation_psnr=None)
+        self._checkpointer.wait()
+        raise departure.Preempted(f"preempted at step {step}: saved")
+
     def _evaluate(self, state: TrainState, step: int) -> float:
         total = None
         with _validation_batches(self._run) as batches:
@@ -158,7 +185,7 @@ class _Session:
     def _write_samples(self, state: TrainState, step: int) -> None:
         with _validation_batches(self._run) as batches:
             batch = next(batches)
-        images = jax.device_get(self._samples(state, to_devices(batch, self._run.mesh)))
+        images = to_host(self._samples(state, to_devices(batch, self._run.mesh)))
         self._writer.write_images(
             step, {f"sample/{name}": image[0] for name, image in images.items()}
         )
@@ -169,10 +196,12 @@ def _is_due(step: int, every_steps: int) -> bool:
 
 
 def _validation_batches(run: Run) -> Batches:
+    batch_size = run.config.evaluation.batch_size
     return evaluation_batches(
         spread(run.validation, run.config.evaluation.num_validation),
         run.config.data,
-        batch_size=run.config.evaluation.batch_size,
+        batch_size=batch_size,
+        rows=local_rows(run.mesh, batch_size),
     )
 
 

@@ -8,6 +8,7 @@ from absl import logging
 from etils import epath
 from jax.sharding import Mesh
 
+from sisr_jax import distributed
 from sisr_jax.config import Config, ConfigError
 from sisr_jax.data.pipeline import check_images
 from sisr_jax.data.sources import Source, open_source
@@ -18,7 +19,13 @@ from sisr_jax.train import workdir as workdirs
 from sisr_jax.train.checkpoint import Checkpointer, has_checkpoints
 from sisr_jax.train.pretrained import load_weights
 from sisr_jax.train.state import TrainState
-from sisr_jax.train.task import Task, abstract_state, build_task, fresh_state
+from sisr_jax.train.task import (
+    Task,
+    abstract_state,
+    build_task,
+    fresh_state,
+    state_sharding,
+)
 
 _NETWORKS = ("generator", "discriminator")
 
@@ -49,6 +56,8 @@ class Run(NamedTuple):
 def prepare(config: Config, workdir: epath.Path) -> Run:
     """Checks all that can be wrong with a run before it costs anything.
 
+    Every process of the run must call it; what is wrong on one is raised on all.
+
     Args:
         config: Configuration.
         workdir: Working folder; claimed for this configuration.
@@ -57,9 +66,19 @@ def prepare(config: Config, workdir: epath.Path) -> Run:
         ValueError: One line that names the key or file, its value and what was
             expected.
     """
+    distributed.check_same("configuration", repr((config, str(workdir))))
+    mesh, task, training, validation = distributed.together(lambda: _checked(config))
+    distributed.first_alone(lambda: workdirs.claim(workdir, config))
+    weights = distributed.together(
+        lambda: {} if has_checkpoints(workdir) else _pretrained(task, mesh)
+    )
+    return Run(config, workdir, mesh, task, training, validation, weights)
+
+
+def _checked(config: Config) -> tuple[Mesh, Task, Source, Source]:
     if phases.total_steps(config.phases) == 0:
         raise ConfigError("config.phases: expected at least one step in some phase")
-    mesh = make_mesh()
+    mesh = make_mesh(model=config.mesh.model)
     check_divisible(config.data.batch_size, mesh, "data.batch_size")
     check_divisible(config.evaluation.batch_size, mesh, "evaluation.batch_size")
     training, validation, test = (
@@ -68,11 +87,15 @@ def prepare(config: Config, workdir: epath.Path) -> Run:
     )
     if config.data.path:  # procedural images are fit by construction
         for source in (training, validation, test):
-            check_images(source, config.data)
+            check_images(
+                source,
+                config.data,
+                process_index=jax.process_index(),
+                process_count=jax.process_count(),
+            )
     task = build_task(config)
-    workdirs.claim(workdir, config)
-    weights = {} if has_checkpoints(workdir) else _pretrained(task, mesh)
-    return Run(config, workdir, mesh, task, training, validation, weights)
+    state_sharding(task, mesh)  # raises if the weights cannot be split
+    return mesh, task, training, validation
 
 
 def open_checkpoints(run: Run) -> Checkpointer:
@@ -90,20 +113,26 @@ def first_state(run: Run, checkpointer: Checkpointer) -> tuple[TrainState, bool]
     Returns:
         The state, and whether it was restored.
     """
-    whole = replicated(run.mesh)
-    restored = checkpointer.restore_newest(abstract_state(run.task, whole))
+    sharding = state_sharding(run.task, run.mesh)
+    restored = checkpointer.restore_newest(abstract_state(run.task, sharding))
     if restored is not None:
         logging.info("resuming at step %d", int(restored.step))
         return restored, True
-    state = fresh_state(run.task, whole)
+    state = fresh_state(run.task, sharding)
     for name, weights in run.weights.items():
-        network = getattr(state, name).replace(**jax.device_put(weights, whole))
+        network = getattr(state, name)
+        places = {part: _places(getattr(network, part)) for part in weights}
+        network = network.replace(**jax.device_put(weights, places))
         state = state.replace(**{name: network})
     if "generator" in run.weights:
         # A copy: donated arguments must not share a buffer.
         average = jax.tree.map(jnp.copy, state.generator.params)
         state = state.replace(generator_ema=average)
     return state, False
+
+
+def _places(tree: Any) -> Any:
+    return jax.tree.map(lambda leaf: leaf.sharding, tree)
 
 
 def _pretrained(task: Task, mesh: Mesh) -> dict[str, Any]:

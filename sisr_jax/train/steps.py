@@ -32,7 +32,7 @@ from sisr_jax.train.optimizers import Optimizer, update_count
 from sisr_jax.train.phases import PhaseName
 from sisr_jax.train.safety import Metrics, is_saturated, skip_unless_finite
 from sisr_jax.train.state import NetworkState, TrainState
-from sisr_jax.train.task import Task, compiled
+from sisr_jax.train.task import Task, compiled, state_sharding
 from sisr_jax.types import Batch, Image, Pair
 
 Step = Callable[[TrainState, Batch], tuple[TrainState, Metrics]]
@@ -125,13 +125,13 @@ STEPS = {
 
 def compile_step(task: Task, name: PhaseName, mesh: Mesh) -> Step:
     """The jitted step of one phase: batch split along `data`, state donated."""
-    whole = replicated(mesh)
+    state = state_sharding(task, mesh)
     return compiled(
         task,
         STEPS[name],
         mesh,
-        in_shardings=(whole, batch_sharding(mesh)),
-        out_shardings=(whole, whole),
+        in_shardings=(state, batch_sharding(mesh)),
+        out_shardings=(state, replicated(mesh)),
         donate=(0,),
     )
 

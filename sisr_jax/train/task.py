@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.sharding import Mesh
+from jax.sharding import Mesh, Sharding
 
 from sisr_jax.config import Config
 from sisr_jax.degradation import (
@@ -17,8 +17,10 @@ from sisr_jax.degradation import (
     evaluation_pairs,
     training_pairs,
 )
+from sisr_jax.errors import InputError
 from sisr_jax.models import build_discriminator, build_generator
-from sisr_jax.parallel import replicated
+from sisr_jax.models.discriminator import HEAD_WEIGHTS
+from sisr_jax.parallel import model_sharding, replicated
 from sisr_jax.random import Stream, stream
 from sisr_jax.train import phases
 from sisr_jax.train.optimizers import Optimizer, build_optimizer
@@ -131,10 +133,52 @@ def fresh_state(task: Task, sharding: Any) -> TrainState:
 
 
 def abstract_state(task: Task, sharding: Any) -> TrainState:
-    """Shapes and dtypes of the state, on a sharding, without allocating it."""
+    """Shapes and dtypes of the state, without allocating it.
+
+    Args:
+        task: The run's task.
+        sharding: One for all leaves, or a tree of them; see `state_sharding`.
+    """
+    state = jax.eval_shape(lambda: create_state(task))
+    if isinstance(sharding, Sharding):
+        sharding = jax.tree.map(lambda _: sharding, state)
     return jax.tree.map(
-        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
-        jax.eval_shape(lambda: create_state(task)),
+        lambda leaf, where: jax.ShapeDtypeStruct(
+            leaf.shape, leaf.dtype, sharding=where
+        ),
+        state,
+        sharding,
+    )
+
+
+def state_sharding(task: Task, mesh: Mesh) -> Any:
+    """Where the state lies: whole on every device, but for a dense head.
+
+    Its weights, and what the optimiser keeps for each of them, are split by input
+    feature along the axis `model`, if that has more than one device.
+
+    Returns:
+        One sharding for all leaves, or a tree of them.
+
+    Raises:
+        InputError: If the weights cannot be split evenly.
+    """
+    whole, count = replicated(mesh), mesh.shape["model"]
+    if count == 1:
+        return whole
+
+    def place(path: tuple[Any, ...], leaf: Any) -> Sharding:
+        if tuple(getattr(key, "key", None) for key in path[-2:]) != HEAD_WEIGHTS:
+            return whole
+        if leaf.shape[0] % count:
+            raise InputError(
+                f"config.mesh.model = {count}: expected a divisor of the "
+                f"{leaf.shape[0]} inputs of the discriminator's dense head"
+            )
+        return model_sharding(mesh)
+
+    return jax.tree_util.tree_map_with_path(
+        place, jax.eval_shape(lambda: create_state(task))
     )
 
 

@@ -28,6 +28,7 @@ _FREE = (
     "config.checkpoint.",
     "config.data.num_threads",
     "config.safety.",
+    "config.mesh.",
     "config.evaluation.equalise_figure",
 )
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")

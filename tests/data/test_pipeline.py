@@ -40,10 +40,10 @@ def who(batch):
     return [int(image.min() * 1000 + 0.5) // 10 for image in batch.hr]
 
 
-def take(count, source=None, config=CONFIG, seed=5, start_step=0, **processes):
+def take(count, source=None, config=CONFIG, seed=5, start_step=0, rows=None):
     source = source or Numbered(7)
     with training_batches(
-        source, config, seed=seed, start_step=start_step, **processes
+        source, config, seed=seed, start_step=start_step, rows=rows
     ) as batches:
         return list(itertools.islice(batches, count))
 
@@ -88,16 +88,14 @@ def test_resume_by_slicing_is_bit_identical(start, num_threads):
 
 
 @pytest.mark.parametrize("start", [0, 3])
-def test_two_processes_deal_out_the_same_global_batches(start):
+@pytest.mark.parametrize("shares", [[(0, 1), (2, 3)], [(0, 2), (3,), (1,)]])
+def test_processes_read_the_same_global_batches(start, shares):
     whole = take(5, start_step=start)
-    parts = [
-        take(5, start_step=start, process_index=p, process_count=2) for p in range(2)
-    ]
-    for batch, even, odd in zip(whole, *parts, strict=True):
-        for field, e, o in zip(batch, even, odd, strict=True):
-            assert len(e) == len(o) == 2
-            np.testing.assert_array_equal(field[0::2], e)
-            np.testing.assert_array_equal(field[1::2], o)
+    for rows in shares:
+        part = take(5, start_step=start, rows=rows)
+        assert_same(
+            [tuple(field[list(rows)] for field in batch) for batch in whole], part
+        )
 
 
 def test_crops_differ_between_epochs_and_depend_on_the_seed():
@@ -138,21 +136,26 @@ def test_evaluation_on_two_processes():
     parts = [
         list(
             evaluation_batches(
-                source, CONFIG, batch_size=4, process_index=p, process_count=2
+                source, CONFIG, batch_size=4, rows=range(2 * p, 2 * p + 2)
             )
         )
         for p in range(2)
     ]
     assert [len(part) for part in parts] == [2, 2]
     for p, part in enumerate(parts):
-        assert_same([tuple(field[p::2] for field in batch) for batch in whole], part)
+        rows = slice(2 * p, 2 * p + 2)
+        assert_same([tuple(field[rows] for field in batch) for batch in whole], part)
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"process_count": 3}, "batch_size = 4: expected a positive multiple of the 3"),
-        ({"process_index": 2, "process_count": 2}, "process_index = 2"),
+        (
+            {"rows": (2, 4)},
+            r"rows = \(2, 4\): expected rows of config\.data\.batch_size",
+        ),
+        ({"rows": ()}, r"rows = \(\)"),
+        ({"rows": (-1,)}, r"rows = \(-1,\)"),
         ({"seed": -1}, "seed = -1"),
         ({"start_step": -1}, "start_step = -1"),
         ({"source": Numbered(0)}, "the source has no images"),

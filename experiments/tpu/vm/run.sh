@@ -15,7 +15,8 @@ read_flags 'name zone project bucket run config' '' 'dry-run' "$@"
 
 train=(
   .venv/bin/python -m sisr_jax.supervise -- .venv/bin/python -m sisr_jax.main
-  "--config=${flag[config]}" "--workdir=gs://${flag[bucket]}/${flag[run]}" "${rest[@]}"
+  "--config=${flag[config]}" "--workdir=gs://${flag[bucket]}/${flag[run]}"
+  --coordinator=auto "${rest[@]}"
 )
 # shellcheck disable=SC2016  # expanded there, not here
 on_hosts 'cd sisr_jax; if [ -f run.pid ] && kill -0 "$(cat run.pid)" 2>/dev/null; '\

@@ -1,0 +1,116 @@
+"""Leaving a run early: asked to (SIGTERM), or because another process is lost.
+
+Both end with the exit code that asks for the same command again (`EX_TEMPFAIL` of
+sysexits.h); `sisr_jax.supervise` gives it.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from types import FrameType, TracebackType
+from typing import Any, NoReturn, Self
+
+import jax
+from jax.experimental import multihost_utils
+
+RESTART_EXIT_CODE = 75
+
+# What collectives and barriers say of a process that is gone, and how the runtime
+# begins its errors then (those of storage libraries begin alike, of other types).
+_LOSSES = ("Gloo", "coordination service", "CoordinationService", "Barrier timed out")
+_STATUSES = ("UNAVAILABLE", "DEADLINE_EXCEEDED", "ABORTED", "CANCELLED")
+
+
+class Preempted(Exception):  # noqa: N818 - no error, all is saved
+    """The run was asked to leave and has saved its state."""
+
+
+class Preemption:
+    """Notices SIGTERM while it is entered, on any process of the run.
+
+    A single process listens itself; of several, the coordinator tells all of them
+    the step at which to leave.
+    """
+
+    def __init__(self) -> None:
+        self._asked = threading.Event()
+        self._before: Any = None
+
+    def __enter__(self) -> Self:
+        if jax.process_count() == 1 and _is_main_thread():
+            self._before = signal.signal(signal.SIGTERM, self._note)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGTERM, self._before)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self._asked.set()
+
+    def reached(self, step: int) -> bool:
+        """Whether to save and leave at this step; asked at every step, by all."""
+        if jax.process_count() == 1:
+            return self._asked.is_set()
+        return multihost_utils.reached_preemption_sync_point(step)
+
+
+def is_loss(error: BaseException) -> bool:
+    """Whether an error says that another process of the run is gone."""
+    if not jax.distributed.is_initialized():
+        return False
+    line = str(error)
+    if any(sign in line for sign in _LOSSES):
+        return True
+    return isinstance(error, jax.errors.JaxRuntimeError) and line.startswith(_STATUSES)
+
+
+@contextlib.contextmanager
+def ending_with_the_others() -> Iterator[None]:
+    """Ends this process at once when another one is lost.
+
+    Cleaning up would wait for the process that is gone.
+    """
+    try:
+        yield
+    except Exception as error:
+        if is_loss(error):
+            line = " ".join(str(error).split())
+            leave_for_restart(f"another process of the run is lost: {line[:300]}")
+        raise
+
+
+def leave_if_others_wait() -> None:
+    """Ends one of several processes at once, with the traceback of its error."""
+    if jax.distributed.is_initialized():
+        traceback.print_exc()
+        leave(1)
+
+
+def leave(exit_code: int) -> NoReturn:
+    """Ends the process with an exit code; one of several does not wait for the rest."""
+    if not jax.distributed.is_initialized():
+        sys.exit(exit_code)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(exit_code)
+
+
+def leave_for_restart(line: str) -> NoReturn:
+    """Ends the process at once, with a line, asking for the same command again."""
+    print(f"sisr_jax: {line}", file=sys.stderr, flush=True)
+    sys.stdout.flush()
+    os._exit(RESTART_EXIT_CODE)
+
+
+def _is_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
