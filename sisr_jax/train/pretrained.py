@@ -3,6 +3,7 @@
 from typing import Any
 
 import jax
+import numpy as np
 import orbax.checkpoint as ocp
 from etils import epath
 
@@ -20,7 +21,7 @@ def load_weights(workdir: epath.Path, name: str, target: NetworkState) -> Any:
         target: The network here, abstract or concrete.
 
     Returns:
-        A mapping with `params` and `batch_stats`.
+        A mapping with `params` and `batch_stats`, as NumPy arrays.
 
     Raises:
         CheckpointError: If there is no checkpoint, or if the architectures
@@ -38,7 +39,7 @@ def load_weights(workdir: epath.Path, name: str, target: NetworkState) -> Any:
         reader.close()
     if not steps:
         raise CheckpointError(f"{source}: it has no complete checkpoint yet")
-    item = ocp.StandardCheckpointer().restore(folder / str(steps[-1]) / name)
+    item = _read(folder / str(steps[-1]) / name)
     found = {
         "params": item["ema"] if name == "generator" else item["params"],
         "batch_stats": item.get("batch_stats") or {},
@@ -46,6 +47,16 @@ def load_weights(workdir: epath.Path, name: str, target: NetworkState) -> Any:
     wanted = {"params": target.params, "batch_stats": target.batch_stats}
     _check_same_architecture(found, wanted, source)
     return found
+
+
+def _read(folder: epath.Path) -> Any:
+    """Reads one item as NumPy arrays; JAX arrays would need the devices of then."""
+    handler = ocp.PyTreeCheckpointHandler()
+    as_numpy = jax.tree.map(
+        lambda _: ocp.RestoreArgs(restore_type=np.ndarray),
+        handler.metadata(folder).tree,
+    )
+    return handler.restore(folder, args=ocp.args.PyTreeRestore(restore_args=as_numpy))
 
 
 def _check_same_architecture(found: Any, wanted: Any, source: str) -> None:

@@ -8,6 +8,7 @@ from jax.sharding import PartitionSpec
 
 from sisr_jax.errors import InputError
 from sisr_jax.parallel import make_mesh, replicated, to_devices
+from sisr_jax.train.pretrained import load_weights
 from sisr_jax.train.run import first_state, open_checkpoints, prepare
 from sisr_jax.train.steps import compile_step
 from sisr_jax.train.task import abstract_state, build_task, fresh_state, state_sharding
@@ -78,6 +79,15 @@ def test_checkpoint_moves_to_other_meshes(config, tmp_path):
         assert dict(head.sharding.mesh.shape) == dict(_mesh(name).shape)
         for (path, a), (_, b) in zip(_numbers(state), _numbers(restored), strict=True):
             assert np.array_equal(a, b), path
+    # Of another run's weights, which may come from devices that are not here.
+    weights = load_weights(workdir, "discriminator", state.discriminator)
+    for a, b in zip(
+        jax.tree.leaves(weights["params"]),
+        jax.tree.leaves(state.discriminator.params),
+        strict=True,
+    ):
+        assert isinstance(a, np.ndarray)
+        assert np.array_equal(a, b)
 
 
 @pytest.mark.slow
