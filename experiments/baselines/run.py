@@ -5,21 +5,18 @@
 FOLDER holds `ct/`, `us/` (PNG) and `manifest.csv` (columns file, split,
 patient_id). Prints the tables and writes `per_image.csv`, `table.csv`, `table.md`
 and three figures beside this file. What is slow on CT, the original's protocol and
-total variation, gets every fourth slice of the test split; the rest gets all. The
-weight of total variation comes from `--tune`, which tries some on two slices of the
-train split and writes nothing. Numbers found in `per_image.csv` are not measured
-again, so that a run that was stopped goes on; `--fresh` measures everything.
+total variation, gets every fourth slice of the test split; the rest gets all. Numbers
+found in `per_image.csv` are not measured again, so that a run that was stopped goes on;
+`--fresh` measures everything.
 """
 
 import argparse
-import dataclasses
 import pathlib
 from collections.abc import Sequence
 
-from configs import ct_srresnet, us_srresnet
-from sisr_jax.config import Config, parse
-from sisr_jax.data.sources import Source, Subset, open_source, spread
-from sisr_jax.data.splits import Split
+from experiments.baselines.cases import config_of, measure, split_of
+from sisr_jax.config import Config
+from sisr_jax.data.sources import Source, Subset
 from sisr_jax.evaluation.acquisition import acquisition
 from sisr_jax.evaluation.baselines import (
     PRIMARY_BASELINE,
@@ -32,11 +29,10 @@ from sisr_jax.evaluation.layout import (
     format_details,
     format_markdown,
     format_side_by_side,
-    format_table,
 )
 from sisr_jax.evaluation.measures import ORDER
 from sisr_jax.evaluation.protocol import Protocol, protocol_of
-from sisr_jax.evaluation.scoring import HR, Evaluation, score_protocol
+from sisr_jax.evaluation.scoring import HR, Evaluation
 from sisr_jax.evaluation.table import (
     Row,
     Score,
@@ -46,15 +42,14 @@ from sisr_jax.evaluation.table import (
     write_rows,
 )
 from sisr_jax.evaluation.total_variation import Settings
-from sisr_jax.parallel import make_mesh
 
 HERE = pathlib.Path(__file__).parent
 FACTORS = {"us": (16, 4), "ct": (16, 8, 4)}
-CONFIGS = {"ct": ct_srresnet, "us": us_srresnet}
-# The weight of `--tune` at x16.
-TV = Settings(weight=1e-4, num_iterations=60, num_inner=10)
-TUNED = (3e-5, 1e-4, 3e-4, 1e-3)
-NUM_EXAMPLES = 4
+# The best of `tuning.csv` for each factor, see tune.py.
+TV = {
+    factor: Settings(weight=weight, num_iterations=180, num_inner=10)
+    for factor, weight in ((16, 1e-4), (8, 1e-5), (4, 3e-6))
+}
 # Grey levels of the figures: CT from -500 to 500 HU.
 PRIMARY = {
     "ct": PRIMARY_BASELINE["sparse_view_ct"],
@@ -73,19 +68,15 @@ def main() -> None:
     parser.add_argument("--output", type=pathlib.Path, default=HERE)
     parser.add_argument("--ct-every", type=int, default=4)
     parser.add_argument("--fresh", action="store_true")
-    parser.add_argument("--tune", action="store_true")
     arguments = parser.parse_args()
     data = arguments.data.resolve()
-    if arguments.tune:
-        _tune(_config(data, "ct", 16))
-        return
     arguments.output.mkdir(parents=True, exist_ok=True)
     report = Report(arguments.output, fresh=arguments.fresh)
     cases = [(modality, x) for modality, each in FACTORS.items() for x in each]
     for modality, factor in cases:
-        _whole_split(report, _config(data, modality, factor))
+        _whole_split(report, config_of(data, modality, factor))
     for modality, factor in cases:
-        config = _config(data, modality, factor)
+        config = config_of(data, modality, factor)
         every = arguments.ct_every if modality == "ct" else 1
         _side_by_side(report, config, every)
         if modality == "ct":
@@ -159,22 +150,8 @@ def _read(path: pathlib.Path) -> list[Score]:
     ]
 
 
-def _config(data: pathlib.Path, modality: str, factor: int) -> Config:
-    values = CONFIGS[modality].get_config()
-    values.data.source = "folder"
-    values.data.path = str(data / modality)
-    values.data.splits_csv = str(data / "manifest.csv")
-    values.degradation.factor = factor
-    values.evaluation.batch_size = 8
-    return parse(values.to_dict())
-
-
-def _split(config: Config, split: Split) -> Source:
-    return open_source(config.data, split, seed=config.seed)
-
-
 def _whole_split(report: Report, config: Config) -> None:
-    protocol, source = protocol_of(config), _split(config, "test")
+    protocol, source = protocol_of(config), split_of(config, "test")
     scores = _score(report, config, protocol, source)
     title = f"{protocol.modality} x{protocol.factor}, all {len(source)} images"
     report.add(title, protocol, scores)
@@ -192,25 +169,17 @@ def _side_by_side(report: Report, config: Config, every: int) -> None:
 
 
 def _thinned(config: Config, every: int) -> Source:
-    test = _split(config, "test")
+    test = split_of(config, "test")
     return Subset(test, range(0, len(test), every))
 
 
 def _iterate(report: Report, config: Config, every: int) -> None:
     source, protocol = _thinned(config, every), protocol_of(config)
-    scores = _score(report, config, protocol, source, with_total_variation(TV))
+    scores = _score(
+        report, config, protocol, source, with_total_variation(TV[protocol.factor])
+    )
     title = f"ct x{protocol.factor}, {len(source)} images, with total variation"
     report.add(title, protocol, scores)
-
-
-def _tune(config: Config) -> None:
-    source = spread(_split(config, "train"), 2)
-    values = dataclasses.replace(config.evaluation, batch_size=len(source))
-    config = dataclasses.replace(config, evaluation=values)
-    for weight in TUNED:
-        methods = with_total_variation(TV._replace(weight=weight))
-        scores = _measure(config, protocol_of(config), source, methods).scores
-        print(format_table(summarise(scores[-len(source) :])), flush=True)
 
 
 def _score(
@@ -223,25 +192,12 @@ def _score(
     """Scores of the report, measured unless they are there, and the figure of x16."""
     names = list(methods(acquisition(config, protocol)))
     if len(report.scores(protocol, source, names)) < len(names) * len(source):
-        evaluation = _measure(config, protocol, source, methods)
+        evaluation = measure(config, protocol, source, methods)
         report.keep(evaluation.scores)
         if protocol.factor == 16 and protocol.family == "physical":
             tv = "_tv" * (methods is not methods_of)
             report.draw(f"figure_{protocol.modality}_x16{tv}", protocol, evaluation)
     return report.scores(protocol, source, names)
-
-
-def _measure(
-    config: Config, protocol: Protocol, source: Source, methods: Methods
-) -> Evaluation:
-    return score_protocol(
-        config,
-        protocol,
-        source,
-        make_mesh(),
-        methods=methods,
-        num_examples=min(NUM_EXAMPLES, len(source)),
-    )
 
 
 if __name__ == "__main__":
