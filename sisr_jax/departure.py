@@ -15,9 +15,15 @@ from types import FrameType, TracebackType
 from typing import Any, NoReturn, Self
 
 import jax
+from etils import epath
 from jax.experimental import multihost_utils
 
+from sisr_jax.errors import InputError
+
 RESTART_EXIT_CODE = 75
+BAD_INPUT_EXIT_CODE = 2
+
+_FAILURE_FILE = "failure.txt"
 
 # What collectives and barriers say of a process that is gone, and how the runtime
 # begins its errors then (those of storage libraries begin alike, of other types).
@@ -87,6 +93,36 @@ def ending_with_the_others() -> Iterator[None]:
             line = " ".join(str(error).split())
             leave_for_restart(f"another process of the run is lost: {line[:300]}")
         raise
+
+
+@contextlib.contextmanager
+def telling_the_others(workdir: epath.Path) -> Iterator[None]:
+    """Ends every process with the line of an InputError that one of them found.
+
+    In the middle of a run the others are waiting for the next step of this process.
+    It leaves the line in the working folder, and they find it there when it is gone.
+
+    Args:
+        workdir: Working folder of the run, which all of them see.
+    """
+    path = workdir / _FAILURE_FILE
+    try:
+        yield
+    except InputError as error:
+        if jax.distributed.is_initialized():
+            with contextlib.suppress(OSError):  # the line matters more
+                path.write_text(str(error))
+        raise
+    except Exception as error:
+        if is_loss(error) and path.exists():
+            print(f"sisr_jax: error: {path.read_text()}", file=sys.stderr)
+            leave(BAD_INPUT_EXIT_CODE)
+        raise
+
+
+def forget_failures(workdir: epath.Path) -> None:
+    """Removes what `telling_the_others` left of an earlier run."""
+    (workdir / _FAILURE_FILE).unlink(missing_ok=True)
 
 
 def leave_if_others_wait() -> None:

@@ -61,7 +61,6 @@ _PROCESS_ID = flags.DEFINE_integer(
 _HEARTBEAT_SECONDS = flags.DEFINE_integer(
     "heartbeat_seconds", 100, "A process that is silent for so long is lost."
 )
-_BAD_INPUT_EXIT_CODE = 2
 _DIVERGED_EXIT_CODE = 1
 _STORAGE_EXIT_CODE = 74  # EX_IOERR of sysexits.h
 
@@ -85,7 +84,7 @@ def main(argv: Sequence[str]) -> None:
         with departure.ending_with_the_others():
             _run()
     except InputError as error:
-        _leave(f"error: {error}", _BAD_INPUT_EXIT_CODE)
+        _leave(f"error: {error}", departure.BAD_INPUT_EXIT_CODE)
     except FloatingPointError as error:
         _leave(f"error: {error}", _DIVERGED_EXIT_CODE)
     except StorageError as error:
@@ -121,7 +120,10 @@ def parse_flags(argv: list[str]) -> list[str]:
         # A file that could not be loaded is reported when it is first used.
         getattr(_CONFIG.value, "to_dict", None)
     except (AttributeError, KeyError, TypeError, ValueError, OSError) as error:
-        _leave(f"error: --config: {' '.join(str(error).split())}", _BAD_INPUT_EXIT_CODE)
+        _leave(
+            f"error: --config: {' '.join(str(error).split())}",
+            departure.BAD_INPUT_EXIT_CODE,
+        )
     return rest
 
 

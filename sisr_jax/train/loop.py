@@ -70,6 +70,7 @@ def train(run: Run) -> TrainState:
         contextlib.closing(writer),
         contextlib.closing(checkpointer),
         departure.ending_with_the_others(),
+        departure.telling_the_others(run.workdir),
         jax.set_mesh(run.mesh),
         batches,
         Progress(total=total, start=start, stream=stream) as progress,

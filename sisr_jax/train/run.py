@@ -8,7 +8,7 @@ from absl import logging
 from etils import epath
 from jax.sharding import Mesh
 
-from sisr_jax import distributed
+from sisr_jax import departure, distributed
 from sisr_jax.config import Config, ConfigError
 from sisr_jax.data.pipeline import check_images
 from sisr_jax.data.sources import Source, open_source
@@ -68,11 +68,16 @@ def prepare(config: Config, workdir: epath.Path) -> Run:
     """
     distributed.check_same("configuration", repr((config, str(workdir))))
     mesh, task, training, validation = distributed.together(lambda: _checked(config))
-    distributed.first_alone(lambda: workdirs.claim(workdir, config))
+    distributed.first_alone(lambda: _claim(workdir, config))
     weights = distributed.together(
         lambda: {} if has_checkpoints(workdir) else _pretrained(task, mesh)
     )
     return Run(config, workdir, mesh, task, training, validation, weights)
+
+
+def _claim(workdir: epath.Path, config: Config) -> None:
+    workdirs.claim(workdir, config)
+    departure.forget_failures(workdir)
 
 
 def _checked(config: Config) -> tuple[Mesh, Task, Source, Source]:
