@@ -143,9 +143,14 @@ def leave(exit_code: int) -> NoReturn:
 
 def leave_for_restart(line: str) -> NoReturn:
     """Ends the process at once, with a line, asking for the same command again."""
+    leave_at_once(line, RESTART_EXIT_CODE)
+
+
+def leave_at_once(line: str, exit_code: int) -> NoReturn:
+    """Ends the process with a line, whatever its threads still wait for."""
     print(f"sisr_jax: {line}", file=sys.stderr, flush=True)
     sys.stdout.flush()
-    os._exit(RESTART_EXIT_CODE)
+    os._exit(exit_code)
 
 
 def _is_main_thread() -> bool:

@@ -88,7 +88,8 @@ def main(argv: Sequence[str]) -> None:
     except FloatingPointError as error:
         _leave(f"error: {error}", _DIVERGED_EXIT_CODE)
     except StorageError as error:
-        _leave(f"error: {error}", _STORAGE_EXIT_CODE)
+        # At once: threads of the storage libraries may still be trying.
+        departure.leave_at_once(f"error: {error}", _STORAGE_EXIT_CODE)
     except departure.Preempted as message:
         _leave(message, departure.RESTART_EXIT_CODE)
     except Exception:

@@ -67,37 +67,51 @@ class JsonLinesWriter(MetricWriter):
 class TensorBoardWriter(MetricWriter):
     """Writes TensorBoard event files, without TensorFlow.
 
+    At once, not in a thread as `tensorboardX.SummaryWriter` does: what `flush` returns
+    from is in the file, and a full disk is an error here and not a thread that died.
+
     Args:
-        directory: Folder of the event files.
+        directory: Local folder of the event files; it exists.
         purge_step: First step that is written again by a resumed run (the
             restored one + 1): TensorBoard hides older records from there on.
     """
 
     def __init__(self, directory: epath.PathLike, purge_step: int) -> None:
-        from tensorboardX import SummaryWriter
+        from tensorboardX.event_file_writer import EventsWriter
+        from tensorboardX.proto import event_pb2
 
+        self._protocol: Any = event_pb2  # its classes are made when it is imported
         # A run resumed within a second would else overwrite its first file.
-        options = {"purge_step": purge_step, "filename_suffix": f".{purge_step:09d}"}
-        self._writer = SummaryWriter(str(directory), **options)
+        self._file = EventsWriter(f"{directory}/events", f".{purge_step:09d}")
+        start = {"status": self._protocol.SessionLog.START}
+        self._write(step=purge_step, session_log=start)
 
     def write_scalars(self, step: int, scalars: Mapping[str, float]) -> None:
         """Adds a point to the curve of each name."""
+        from tensorboardX import summary
+
         for name, value in scalars.items():
-            self._writer.add_scalar(name, float(value), step)
+            self._write(step=step, summary=summary.scalar(name, float(value)))
 
     def write_images(self, step: int, images: Mapping[str, np.ndarray]) -> None:
         """Adds images; values outside [0, 1] are clipped."""
+        from tensorboardX import summary
+
         for name, image in images.items():
             levels = np.rint(255 * np.clip(image, 0, 1)).astype(np.uint8)
-            self._writer.add_image(name, levels, step, dataformats="HWC")
+            picture = summary.image(name, levels, dataformats="HWC")
+            self._write(step=step, summary=picture)
 
     def flush(self) -> None:
-        """Flushes the event file."""
-        self._writer.flush()
+        """Hands the events to the operating system."""
+        self._file.flush()
 
     def close(self) -> None:
         """Closes the event file."""
-        self._writer.close()
+        self._file.close()
+
+    def _write(self, **content: Any) -> None:
+        self._file.write_event(self._protocol.Event(wall_time=time.time(), **content))
 
 
 class MultiWriter(MetricWriter):

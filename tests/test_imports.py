@@ -39,6 +39,7 @@ FLOORS = {
     "train.task": 4.2,
     "train.safety": 4.25,
     "train.steps": 4.3,
+    "train.outages": 4.35,
     "train.checkpoint": 4.4,
     "train.pretrained": 4.45,
     "train.run": 4.5,

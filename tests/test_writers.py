@@ -143,6 +143,16 @@ def test_tensorboard_reads_scalars_and_images_back(tmp_path):
     assert np.asarray(image).tolist() == [[0, 128], [255, 255], [0, 64]]
 
 
+def test_flushed_events_are_in_the_file(tmp_path):
+    writer = writers.TensorBoardWriter(tmp_path, purge_step=1)
+    for step in range(1, 51):
+        writer.write_scalars(step, {"loss/generator": step})
+    writer.flush()
+    points = read_events(tmp_path).Scalars("loss/generator")
+    assert [point.step for point in points] == list(range(1, 51))
+    writer.close()
+
+
 def test_tensorboard_forgets_what_a_resumed_run_writes_again(tmp_path):
     killed = writers.TensorBoardWriter(tmp_path, purge_step=1)
     for step in range(1, 6):

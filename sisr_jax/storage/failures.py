@@ -13,6 +13,7 @@ from sisr_jax.errors import InputError, StorageError
 _LIBRARIES = ("gcsfs", "aiohttp", "requests", "google", "fsspec")
 _BAD_REQUEST, _FORBIDDEN = "Bad Request:", "Forbidden:"  # how gcsfs begins them
 _PERMANENT_ERRNOS = (errno.EROFS, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG)
+_LONGEST = 240
 _REASONS = {
     401: "no valid credentials",
     403: "permission denied",
@@ -85,7 +86,11 @@ def _describe(error: BaseException) -> str:
     if isinstance(error, FileNotFoundError):
         return _REASONS[404]
     known = _REASONS.get(getattr(error, "code", 0))
-    text = " ".join(str(error).split())[:200] or type(error).__name__
+    # TensorStore ends with the lines of its source, which help nobody here.
+    text = " ".join(str(error).split("[source locations=")[0].split())
+    if len(text) > _LONGEST:  # it says where at the beginning and why at the end
+        text = f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 2 :]}"
+    text = text or type(error).__name__
     return f"{known} ({text})" if known else text
 
 

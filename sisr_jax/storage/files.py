@@ -31,7 +31,10 @@ def write_whole(path: epath.Path, content: bytes | str) -> None:
     data = content.encode() if isinstance(content, str) else content
     with reporting(f"{path}: writing"):
         if is_remote(path):
-            path.write_bytes(data)
+            import fsspec  # comes with gcsfs, which a disk does not need
+
+            # One request that may be repeated, where an opened file makes several.
+            fsspec.filesystem("gcs").pipe_file(str(path), data)
             return
         temporary = path.with_name(f".{path.name}.tmp")
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,13 +2,16 @@
 
 The settings of the client libraries of Google Cloud Storage are decided here, and
 only here. Arrays go through TensorStore, everything else through gcsfs: both retry
-what may pass (429, 5xx, connections that break), gcsfs six times within about half
-a minute. A server that keeps a connection and sends nothing is given up on as well.
+what may pass (429, 5xx, connections that break or fall silent). gcsfs is given two
+minutes (`patience`), TensorStore what `train.checkpoint` gives a save.
 """
 
 import importlib.util
+import logging
 import os
+import time
 
+from absl import logging as absl_logging
 from etils import epath
 
 from sisr_jax.errors import InputError
@@ -18,6 +21,7 @@ from sisr_jax.storage.files import is_remote
 _EMULATOR = "STORAGE_EMULATOR_HOST"
 _CONNECT_SECONDS = 10
 _SILENCE_SECONDS = 30
+_OUTAGE_SECONDS = 60
 
 
 def open_folder(location: str, name: str) -> epath.Path:
@@ -87,6 +91,7 @@ def _configure_clients() -> None:
     import aiohttp
     import fsspec.config
 
+    _log_outages_once()
     fsspec.config.conf["gcs"] = {
         # Without it a connection that falls silent is waited for for ever.
         "requests_timeout": aiohttp.ClientTimeout(
@@ -95,3 +100,35 @@ def _configure_clients() -> None:
         # Other processes write to the same folders.
         "use_listings_cache": False,
     }
+    from sisr_jax.storage import patience  # needs gcsfs, and reads the above
+
+    patience.register()
+
+
+class _LogOutagesOnce(logging.Filter):
+    """Makes one warning of the retries of an outage; gcsfs keeps them to itself.
+
+    What gcsfs gives up on is raised, so its own lines and tracebacks are dropped.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last = float("-inf")
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        now = time.monotonic()
+        if "retrying after exception" in record.getMessage():
+            if now - self._last > _OUTAGE_SECONDS:
+                reason = record.getMessage().split("exception: ", 1)[-1]
+                absl_logging.warning("storage: trying again: %s", reason[:200])
+            self._last = now
+        return False
+
+
+def _log_outages_once() -> None:
+    logger = logging.getLogger("gcsfs")
+    if not any(isinstance(known, _LogOutagesOnce) for known in logger.filters):
+        logger.setLevel(logging.DEBUG)
+        logger.addFilter(_LogOutagesOnce())
+        # Its search for credentials has no say in that.
+        logging.getLogger("gcsfs.credentials").setLevel(logging.WARNING)

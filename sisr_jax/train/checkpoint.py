@@ -14,9 +14,8 @@ read back is moved to `damaged_checkpoints/` with one, and the previous one is u
 A storage that fails damages nothing: it ends the run with `StorageError`.
 """
 
-import contextlib
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import orbax.checkpoint as ocp
@@ -25,23 +24,20 @@ from etils import epath
 from orbax.checkpoint import checkpoint_managers
 
 from sisr_jax import departure, distributed
-from sisr_jax.errors import InputError, StorageError
-from sisr_jax.storage.failures import failure, is_storage_failure, reporting
+from sisr_jax.errors import InputError
+from sisr_jax.storage.failures import failure, reporting
 from sisr_jax.storage.files import absolute, is_remote, move_folder, names_in
+from sisr_jax.train.outages import (
+    is_news,
+    is_outage,
+    reporting_saves,
+    within_bounds,
+)
 from sisr_jax.train.state import NetworkState, TrainState
 
 FOLDER = "checkpoints"
 _TEMPORARY = ".orbax-checkpoint-tmp"
 _MARK = "commit_success.txt"
-# How TensorStore begins the errors of a server that is away or refuses.
-_OUTAGES = (
-    "UNAVAILABLE",
-    "DEADLINE_EXCEEDED",
-    "ABORTED",
-    "RESOURCE_EXHAUSTED",
-    "PERMISSION_DENIED",
-    "UNAUTHENTICATED",
-)
 _METRIC = "psnr"
 
 
@@ -66,8 +62,10 @@ class CheckpointReader:
             logging.set_verbosity(verbosity)
 
     def _open(self, workdir: epath.Path, options: ocp.CheckpointManagerOptions) -> None:
+        logging.get_absl_logger().addFilter(is_news)
         # Orbax insists on absolute paths.
         self._folder = absolute(workdir) / FOLDER
+        self._has_failed = False
         with reporting(f"{self._folder}: opening"):
             self._manager = ocp.CheckpointManager(self._folder, options=options)
 
@@ -119,7 +117,7 @@ class CheckpointReader:
         except Exception as error:
             if departure.is_loss(error):
                 raise
-            if _is_outage(error):
+            if is_outage(error, self._folder):
                 raise failure(f"{self._folder / str(step)}: reading", error) from error
             logging.warning(
                 "checkpoint %s cannot be read (%s); trying the one before",
@@ -134,8 +132,10 @@ class CheckpointReader:
         Raises:
             StorageError: If it cannot be completed.
         """
-        with _reporting_saves(self._folder):
-            self._manager.close()
+        if self._has_failed:  # it would wait for the same once more
+            return
+        with reporting_saves(self._folder):
+            within_bounds(self._manager.close)
 
 
 class Checkpointer(CheckpointReader):
@@ -186,10 +186,11 @@ class Checkpointer(CheckpointReader):
         items = {
             name: ocp.args.StandardSave(item) for name, item in _split(state).items()
         }
+        self.wait()
         if int(state.step) in self.steps():
             return
         metrics = None if validation_psnr is None else {_METRIC: validation_psnr}
-        with _reporting_saves(self._folder):
+        with reporting_saves(self._folder):
             self._manager.save(
                 int(state.step), args=ocp.args.Composite(**items), metrics=metrics
             )
@@ -200,8 +201,10 @@ class Checkpointer(CheckpointReader):
         Raises:
             StorageError: If it cannot be completed.
         """
-        with _reporting_saves(self._folder):
-            self._manager.wait_until_finished()
+        self._has_failed = True
+        with reporting_saves(self._folder):
+            within_bounds(self._manager.wait_until_finished)
+        self._has_failed = False
 
     def restore_newest(self, target: TrainState) -> TrainState | None:
         """As the reader's; unreadable newer checkpoints are moved out of the way.
@@ -285,23 +288,3 @@ def _is_complete(path: epath.Path) -> bool:
     if is_remote(path):
         return (path / _MARK).exists()
     return _TEMPORARY not in path.name
-
-
-@contextlib.contextmanager
-def _reporting_saves(folder: epath.Path) -> Iterator[None]:
-    """Saves fail by many exception types, those of the storage library included."""
-    try:
-        yield
-    except StorageError:
-        raise
-    except Exception as error:
-        if departure.is_loss(error):
-            raise
-        raise failure(f"{folder}: saving", error) from error
-
-
-def _is_outage(error: Exception) -> bool:
-    """Whether a checkpoint may be sound and its storage not, so it must be kept."""
-    statuses = [str(error).lstrip().startswith(status) for status in _OUTAGES]
-    missing = isinstance(error, FileNotFoundError)
-    return any(statuses) or (is_storage_failure(error) and not missing)

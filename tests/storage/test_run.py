@@ -37,7 +37,11 @@ FILES = {
 @pytest.fixture(scope="module")
 def environment(gcs_environment, tmp_path_factory):
     cache = tmp_path_factory.mktemp("cache")
-    return gcs_environment | {"JAX_COMPILATION_CACHE_DIR": str(cache)}
+    return gcs_environment | {
+        "JAX_COMPILATION_CACHE_DIR": str(cache),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "XLA_FLAGS": "--xla_backend_optimization_level=0",
+    }
 
 
 def _start(environment, workdir, *arguments):
