@@ -1,0 +1,156 @@
+"""Trains on a disk that fills up or is taken away; it must end to the bit.
+
+    python -m experiments.reliability.disk --csv disk.csv
+
+Each kind of fault hits one training on a small disk of memory, which only this
+command and its children see (`unshare`, `setpriv`, `prlimit` and `mount` of
+util-linux). A training that stops must say why in one line, with the exit code of its
+kind; then the disk is well again and the same command runs again. Losses are leaves of
+the final state, records and scores that differ from those of a training that nobody
+disturbed; exit code 1 if there are any. Linux only.
+"""
+
+import argparse
+import csv
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+from experiments.reliability.comparison import differences
+
+ROOT = pathlib.Path(__file__).parents[2]
+FIELDS = ("kind", "exit_code", "newest", "ended", "seconds", "losses")
+KINDS = ("full", "file too large", "permission lost", "read-only")
+MODULE = "experiments.reliability.disk"
+INPUT_EXIT_CODE, STORAGE_EXIT_CODE = 2, 74
+LONGEST_RUN_SECONDS = 1200
+# A run leaves 4.6 MB, 0.8 MB a checkpoint; its largest file of arrays is over 0.1 MB.
+SMALL, LARGE, LARGEST_FILE = "2500k", "64m", 60_000
+
+
+def main():
+    flags = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    flags.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
+    flags.add_argument("--csv", type=pathlib.Path, help="where to write the table")
+    flags.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
+    options = flags.parse_args()
+    if not options.inside:
+        # Mounts in there are seen by nobody else and end with it.
+        inside = [sys.executable, "-m", MODULE, *sys.argv[1:], "--inside"]
+        sys.exit(subprocess.run(["unshare", "-rm", *inside]).returncode)
+    os.environ.setdefault("JAX_PLATFORMS", "cpu")
+    with tempfile.TemporaryDirectory() as folder:
+        rows = experiment(pathlib.Path(folder), options)
+    if options.csv:
+        with options.csv.open("w", newline="") as file:
+            writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+    losses = sum(row["losses"] for row in rows)
+    print(f"{len(rows)} faults, {losses} losses")
+    sys.exit(bool(losses))
+
+
+def experiment(folder, options):
+    straight = folder / "straight"
+    _expect(_finish(_start(straight, folder / "cache")), 0)
+    rows = []
+    for number, kind in enumerate(options.kinds):
+        began = time.monotonic()
+        disk = folder / f"disk{number}"
+        disk.mkdir()
+        workdir = disk / "run"
+        row = {"kind": kind} | disturb(kind, disk, workdir, folder / "cache")
+        _expect(_finish(_start(workdir, folder / "cache")), 0)
+        lost = differences(straight, workdir)
+        print(*lost, sep="\n", end="\n" if lost else "")
+        seconds = round(time.monotonic() - began)
+        rows.append(row | {"seconds": seconds, "losses": len(lost)})
+        print(*(f"{k} {v}" for k, v in rows[-1].items()), sep=", ", flush=True)
+        _run("umount", disk)
+    return rows
+
+
+def disturb(kind, disk, workdir, cache):
+    """One training that a fault ends; the disk is well again afterwards."""
+    size = SMALL if kind == "full" else LARGE
+    options = f"size={size},ro" if kind == "read-only" else f"size={size}"
+    _run("mount", "-t", "tmpfs", "-o", options, "tmpfs", disk)
+    process = _start(workdir, cache, small_files=kind == "file too large")
+    if kind == "permission lost":
+        _wait_for_checkpoint(workdir, process)
+        for path in (workdir, workdir / "checkpoints"):
+            path.chmod(0o555)
+    found = _finish(process)
+    expected = INPUT_EXIT_CODE if kind == "read-only" else STORAGE_EXIT_CODE
+    reason = _expect(found, expected)
+    if kind == "permission lost":
+        for path in (workdir, workdir / "checkpoints"):
+            path.chmod(0o755)
+    _run("mount", "-o", f"remount,rw,size={LARGE}", disk)
+    return {
+        "exit_code": found.returncode,
+        "newest": max(_complete_steps(workdir), default="none"),
+        "ended": reason,
+    }
+
+
+def _start(workdir, cache, *, small_files=False):
+    environment = os.environ | {
+        "JAX_COMPILATION_CACHE_DIR": str(cache),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "XLA_FLAGS": "--xla_backend_optimization_level=0",
+    }
+    limits = ["prlimit", f"--fsize={LARGEST_FILE}"] if small_files else []
+    return subprocess.Popen(
+        [
+            *limits,
+            # Without capabilities, permissions bind the superuser too.
+            *("setpriv", "--inh-caps=-all", "--bounding-set=-all"),
+            *(sys.executable, "-m", "sisr_jax.main", "--workdir", str(workdir)),
+            "--config=configs/ct_srgan.py:quicktest",
+        ],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _finish(process):
+    output, errors = process.communicate(timeout=LONGEST_RUN_SECONDS)
+    return subprocess.CompletedProcess([], process.returncode, output, errors)
+
+
+def _expect(found, exit_code):
+    """The one line that a training says when it stops; none for exit code 0."""
+    lines = [line for line in found.stderr.splitlines() if "error: " in line]
+    unclear = "Traceback" in found.stderr or len(lines) != bool(exit_code)
+    if found.returncode != exit_code or unclear:
+        raise SystemExit(f"exit code {found.returncode}\n{found.stderr}")
+    return "".join(lines)
+
+
+def _wait_for_checkpoint(workdir, process):
+    while 3 not in _complete_steps(workdir):
+        if process.poll() is not None:
+            raise SystemExit(f"it ended too early\n{process.communicate()[1]}")
+        time.sleep(0.005)
+
+
+def _complete_steps(workdir):
+    folder = workdir / "checkpoints"
+    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    return [int(name) for name in names if name.isdigit()]
+
+
+def _run(*command):
+    subprocess.run(command, check=True)
+
+
+if __name__ == "__main__":
+    main()

