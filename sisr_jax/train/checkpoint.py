@@ -1,4 +1,4 @@
-"""Checkpoints: the only module that knows Orbax.
+"""Checkpoints: with `pretrained`, the only module that knows Orbax.
 
 One checkpoint holds three items, so that another run can take one network
 without knowing anything about the rest:
