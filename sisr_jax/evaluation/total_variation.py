@@ -23,8 +23,10 @@ from sisr_jax.types import Sinogram, SquarePlane
 
 _POWER_ITERATIONS = 8
 
-_Outer = tuple[Array, Array, Array, Array]  # image, ahead, dual, momentum
-_Inner = tuple[Array, Array, Array]  # dual, ahead, momentum
+# Two planes: stacked in one array they would be copied at every step.
+_Field = tuple[Array, Array]  # along the rows, along the columns
+_Outer = tuple[Array, Array, _Field, Array]  # image, ahead, dual, momentum
+_Inner = tuple[_Field, _Field, Array]  # dual, ahead, momentum
 
 
 class Settings(NamedTuple):
@@ -93,28 +95,34 @@ def total_variation(
             return new, ahead, dual, following
 
         first = jnp.clip(fbp(sinogram, beam, "hann", method), 0.0, 1.0)
-        dual = jnp.zeros((2, *first.shape), first.dtype)
-        state = first, first, dual, jnp.ones((), first.dtype)
+        zeros = jnp.zeros_like(first)
+        state = first, first, (zeros, zeros), jnp.ones((), first.dtype)
         return lax.fori_loop(0, settings.num_iterations, step, state)[0]
 
     return reconstruct
 
 
-def _denoise(image: Array, dual: Array, settings: Settings) -> tuple[Array, Array]:
+def _denoise(image: Array, dual: _Field, settings: Settings) -> tuple[Array, _Field]:
     """Proximal map of `weight * TV` over the box, and the dual that gives it."""
     weight = settings.weight
 
-    def primal(dual: Array) -> Array:
+    def primal(dual: _Field) -> Array:
         return jnp.clip(image + weight * _divergence(dual), 0.0, 1.0)
 
     def step(_: Array, state: _Inner) -> _Inner:
         dual, ahead, momentum = state
         # 8 bounds the squared norm of the gradient in two dimensions.
-        new = ahead + _gradient(primal(ahead)) / (8 * max(weight, 1e-12))
-        new /= jnp.maximum(1.0, jnp.sqrt(jnp.sum(jnp.square(new), axis=0)))
+        rate = 1 / (8 * max(weight, 1e-12))
+        down, right = (
+            old + rate * slope
+            for old, slope in zip(ahead, _gradient(primal(ahead)), strict=True)
+        )
+        shrink = lax.rsqrt(jnp.maximum(1.0, down**2 + right**2))
+        new = down * shrink, right * shrink
         following = _next_momentum(momentum)
-        ahead = new + (momentum - 1) / following * (new - dual)
-        return new, ahead, following
+        further = (momentum - 1) / following
+        down, right = (n + further * (n - d) for n, d in zip(new, dual, strict=True))
+        return new, (down, right), following
 
     state = dual, dual, jnp.ones((), image.dtype)
     dual = lax.fori_loop(0, settings.num_inner, step, state)[0]
@@ -125,20 +133,22 @@ def _next_momentum(momentum: Array) -> Array:
     return (1 + jnp.sqrt(1 + 4 * momentum**2)) / 2
 
 
-def _gradient(image: Array) -> Array:
-    """Forward differences along rows and columns, `[2, ...]`; 0 at the far edges."""
-    down = jnp.diff(image, axis=-2, append=image[..., -1:, :])
-    right = jnp.diff(image, axis=-1, append=image[..., :, -1:])
-    return jnp.stack([down, right])
+def _gradient(image: Array) -> _Field:
+    """Forward differences along rows and columns; 0 at the far edges."""
+    down = jnp.diff(image, axis=-2)
+    right = jnp.diff(image, axis=-1)
+    return _pad(down, -2, 0, 1), _pad(right, -1, 0, 1)
 
 
-def _divergence(field: Array) -> Array:
-    """Minus the transpose of `_gradient`."""
-    down, right = field[0, ..., :-1, :], field[1, ..., :, :-1]
-    lead = [(0, 0)] * (field.ndim - 3)
-    return (
-        jnp.pad(down, [*lead, (0, 1), (0, 0)])
-        - jnp.pad(down, [*lead, (1, 0), (0, 0)])
-        + jnp.pad(right, [*lead, (0, 0), (0, 1)])
-        - jnp.pad(right, [*lead, (0, 0), (1, 0)])
-    )
+def _divergence(field: _Field) -> Array:
+    """Minus the transpose of `_gradient`, of fields that are 0 at the far edges."""
+    down, right = field
+    above = _pad(down[..., :-1, :], -2, 1, 0)
+    before = _pad(right[..., :, :-1], -1, 1, 0)
+    return down - above + right - before
+
+
+def _pad(plane: Array, axis: int, before: int, after: int) -> Array:
+    widths = [(0, 0)] * plane.ndim
+    widths[axis] = (before, after)
+    return jnp.pad(plane, widths)
