@@ -94,7 +94,7 @@ def disturb(kind, disk, workdir, cache):
     return {
         "exit_code": found.returncode,
         "newest": max(_complete_steps(workdir), default="none"),
-        "ended": reason,
+        "ended": reason.replace(str(workdir), "DIR"),
     }
 
 

@@ -92,7 +92,7 @@ def disturb(bucket, run, fault):
     report = bucket.report()
     bucket.choose({"kind": "none"})
     if found.returncode:
-        runs, ended = 2, _reason(found)
+        runs, ended = 2, bucket.anonymous(_reason(found), run)
         found = bucket.train(run)
     if found.returncode:
         raise SystemExit(found.stderr)
@@ -155,6 +155,11 @@ class Bucket:
             text=True,
             timeout=LONGEST_RUN_SECONDS,
         )
+
+    def anonymous(self, line, run):
+        """The line without what differs from one machine to the next."""
+        line = line.replace(f"gs://bucket/{run}", "DIR")
+        return line.replace(self._faulty, "SERVER")
 
     def copy(self, run):
         """A local copy of a working folder."""
