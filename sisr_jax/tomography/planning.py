@@ -16,10 +16,7 @@ import numpy as np
 from jaxtyping import Float
 
 from sisr_jax.tomography.geometry import ParallelBeam
-
-# Slopes closer than this are one: at the rim of a 2048 x 2048 image the rays differ
-# by 1e-7 pixel.
-_SAME_SLOPE = 1e-10
+from sisr_jax.tomography.slots import Slopes, layout
 
 # Fields that are part of the structure of a pytree, not of its leaves.
 _STATIC = {"static": True}
@@ -30,21 +27,23 @@ _STATIC = {"static": True}
 class Waves:
     """Cosines and sines that turn the pixels of a line into its spectrum.
 
-    Even and odd offsets apart, for the first quarter of the frequencies only:
-    the rest of the spectrum are sums and differences of the two. Arrays, or their
-    shardings or shapes, hence `Any`.
+    Once with even and odd offsets apart, for the first quarter of the frequencies only
+    (the rest of the spectrum are sums and differences of the two), and once whole:
+    `spectra` says why. Arrays, or their shardings or shapes, hence `Any`.
 
     Attributes:
         cos_even: `[quarter + 1, even offsets]`.
         cos_odd: `[quarter + 1, odd offsets]`.
         sin_even: `[quarter + 1, even offsets]`.
         sin_odd: `[quarter + 1, odd offsets]`.
+        whole: Both at every frequency and offset, `[2, frequencies, half]`.
     """
 
     cos_even: Any
     cos_odd: Any
     sin_even: Any
     sin_odd: Any
+    whole: Any
 
 
 @jax.tree_util.register_dataclass
@@ -150,78 +149,6 @@ def plan_sharding(
     )
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Slopes:
-    """Views of one group before their matrices are made.
-
-    Attributes:
-        along_rows: See `ViewGroup`.
-        mirrored: See `ViewGroup`.
-        slope: Pixels that a ray moves along the line from one line to the next.
-        scale: Distance of rays, in detectors, that are one pixel apart along the
-            line; positive.
-    """
-
-    along_rows: tuple[bool, ...]
-    mirrored: bool
-    slope: Float[np.ndarray, " slopes"]
-    scale: Float[np.ndarray, " slopes"]
-
-    @property
-    def num_slots(self) -> int:
-        """Number of views that the group computes."""
-        return len(self.along_rows) * (1 + self.mirrored) * len(self.slope)
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Layout:
-    """Which group computes which view.
-
-    The views of all groups in a row are the slots: for each group, sign of the
-    slope and direction of the lines, the slopes.
-
-    Attributes:
-        groups: The groups.
-        slot: Slot of each view of the beam; no two share one.
-        sign: -1.0 for views that see the line from its end, else 1.0.
-    """
-
-    groups: tuple[Slopes, ...]
-    slot: np.ndarray
-    sign: Float[np.ndarray, " angles"]
-
-
-@functools.lru_cache(maxsize=64)
-def layout(beam: ParallelBeam) -> Layout:
-    """Sorts the views of a beam into groups.
-
-    Rays within 45 degrees of the vertical cross every row once and are sheared
-    along the rows, the others along the columns.
-    """
-    cos, sin = np.cos(beam.angles), np.sin(beam.angles)
-    by_row = np.abs(cos) >= np.abs(sin) - _SAME_SLOPE
-    scale = np.where(by_row, cos, -sin)
-    slope = np.where(by_row, -sin, cos) / scale
-    magnitude, member = np.unique(
-        np.round(np.abs(slope) / _SAME_SLOPE), return_inverse=True
-    )
-    positive = slope >= 0
-    use = (2 * (1 - positive) + (1 - by_row)) * len(magnitude) + member
-    if 2 * len(magnitude) < beam.num_angles and len(np.unique(use)) == len(use):
-        # Four views a slope, as in a full turn of equispaced ones.
-        steep = magnitude * _SAME_SLOPE
-        scales = 1 / np.hypot(1, steep)
-        groups = (Slopes((True, False), True, steep, scales),)
-        return Layout(groups, use, np.sign(scale))
-    groups, slot = [], np.empty(beam.num_angles, int)
-    for rows in (True, False):
-        (views,) = np.nonzero(by_row == rows)
-        slot[views] = sum(group.num_slots for group in groups) + np.arange(len(views))
-        if len(views):
-            groups.append(Slopes((rows,), False, slope[views], np.abs(scale[views])))
-    return Layout(tuple(groups), slot, np.sign(scale))
-
-
 def quarter_of(size: int) -> int:
     """Number of frequencies in half the band of the pixels.
 
@@ -252,18 +179,14 @@ def num_beyond(size: int) -> int:
 
 
 def _waves(size: int, dtype: jax.typing.DTypeLike) -> Waves:
-    quarter = quarter_of(size)
     offset = np.arange(size // 2 + 1)
-    phase = np.pi / (2 * quarter) * np.outer(np.arange(quarter + 1), offset)
+    phase = np.outer(frequencies(size), offset)
     # Small enough to stay in single precision when the large matrices do not.
     dtype = jnp.promote_types(dtype, jnp.float32)
-    return Waves(
-        *(
-            jnp.asarray(wave(phase[:, parity::2]), dtype)
-            for wave in (np.cos, np.sin)
-            for parity in (0, 1)
-        )
-    )
+    cos, sin = jnp.asarray(np.cos(phase), dtype), jnp.asarray(np.sin(phase), dtype)
+    stop = quarter_of(size) + 1
+    tables = (wave[:stop, parity::2] for wave in (cos, sin) for parity in (0, 1))
+    return Waves(*tables, whole=jnp.stack([cos, sin]))
 
 
 def _view_group(

@@ -1,0 +1,162 @@
+"""From the lines of an image to the spectra of their sheared sums, and back.
+
+`linogram` derives the two steps: a series along every line, and for every frequency a
+product over the lines. What processors want of the first differs, so there are two
+orders of work with the same result. An ordinary processor is short of
+multiplications: the series are split into even and odd offsets, which share
+what is symmetric about a quarter of the frequencies. A TPU has multiplications to
+spare and pays for every rearrangement: one product with the whole table.
+"""
+
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float
+
+from sisr_jax.tomography.parity import pad
+from sisr_jax.tomography.planning import Waves
+
+
+def sheared_sums(
+    cosine: Float[Array, "planes half half"],
+    sine: Float[Array, "planes half half"],
+    waves: Waves,
+    shear: Float[Array, "frequencies half slopes"],
+    along_rows: bool,
+) -> Float[Array, "frequencies 2 planes slopes"]:
+    """Cosine and sine series along the lines, sheared and summed over them.
+
+    Planes keep an axis of their own here, so that they can be sharded.
+
+    Args:
+        cosine: Part of the image that is even along the lines.
+        sine: Part that is odd along the lines.
+        waves: Tables of the series.
+        shear: Cosines, for parts that are even across the lines, or sines.
+        along_rows: Whether lines are the rows of the image, else its columns.
+    """
+    layout = "pln" if along_rows else "pnl"
+
+    def by_quarters(
+        cosine: Array, sine: Array, waves: Waves, shear: Array
+    ) -> Float[Array, "frequencies 2 planes slopes"]:
+        series = [
+            _series(cosine, waves.cos_even, waves.cos_odd, 1, len(shear), layout),
+            _series(sine, waves.sin_even, waves.sin_odd, -1, len(shear), layout),
+        ]
+        return contract("kwpl,klt->kwpt", jnp.stack(series, axis=1), shear)
+
+    def at_once(
+        cosine: Array, sine: Array, waves: Waves, shear: Array
+    ) -> Float[Array, "frequencies 2 planes slopes"]:
+        # A sum over 257 lines is laid out anew in memory, one over 256 is not.
+        rim = shear.shape[1] - 1
+        lines = jnp.stack([cosine, sine])
+        line = layout.index("l") + 1
+        inner = lax.slice_in_dim(lines, 0, rim, axis=line)
+        outer = lax.index_in_dim(lines, rim, line, keepdims=False)
+        inner = contract(f"wkn,w{layout}->wkpl", waves.whole, inner)
+        outer = contract("wkn,wpn->kwp", waves.whole, outer)
+        sums = contract("wkpl,klt->kwpt", inner, shear[:, :rim])
+        return sums + outer[..., None] * shear[:, None, None, rim]
+
+    return lax.platform_dependent(
+        cosine, sine, waves, shear, cpu=by_quarters, default=at_once
+    )
+
+
+def unsheared_parts(
+    sums: Float[Array, "frequencies 2 planes slopes"],
+    waves: Waves,
+    spread: Float[Array, "frequencies slopes half"],
+    along_rows: bool,
+) -> tuple[Float[Array, "planes half half"], Float[Array, "planes half half"]]:
+    """Transpose of `sheared_sums`, with the matrix transposed beforehand.
+
+    Returns:
+        The parts that are even and odd along the lines.
+    """
+
+    def by_quarters(sums: Array, waves: Waves, spread: Array) -> tuple[Array, Array]:
+        lines = contract("kwpt,ktl->kwpl", sums, spread)
+        order = (1, 2, 0) if along_rows else (1, 0, 2)
+        cosine = _unseries(lines[:, 0], waves.cos_even, waves.cos_odd, 1)
+        sine = _unseries(lines[:, 1], waves.sin_even, waves.sin_odd, -1)
+        return cosine.transpose(order), sine.transpose(order)
+
+    def at_once(sums: Array, waves: Waves, spread: Array) -> tuple[Array, Array]:
+        lines = contract("kwpt,ktl->kwpl", sums, spread)
+        layout = "pln" if along_rows else "pnl"
+        parts = contract(f"wkn,kwpl->w{layout}", waves.whole, lines)
+        return parts[0], parts[1]
+
+    return lax.platform_dependent(sums, waves, spread, cpu=by_quarters, default=at_once)
+
+
+def contract(subscripts: str, first: Array, second: Array) -> Array:
+    """Product in the precision of the coarser factor, summed in single or better."""
+    dtype = min(first.dtype, second.dtype, key=lambda dtype: dtype.itemsize)
+    return jnp.einsum(
+        subscripts,
+        first.astype(dtype),
+        second.astype(dtype),
+        # A TPU would round float32 factors to 8 bits otherwise. This keeps 16 (three
+        # products of bfloat16 halves), far more than the model is worth, in half
+        # the time of all 24; other processors compute in float32.
+        precision=lax.Precision.HIGH,
+        preferred_element_type=jnp.promote_types(dtype, jnp.float32),
+    )
+
+
+def _series(
+    part: Float[Array, "planes half half"],
+    even_wave: Float[Array, "quarter_and_1 even_offsets"],
+    odd_wave: Float[Array, "quarter_and_1 odd_offsets"],
+    sign: int,
+    num_frequencies: int,
+    layout: str,
+) -> Float[Array, "frequencies planes lines"]:
+    """Cosine or sine series of even and odd offsets, put together.
+
+    Half a turn past a quarter of the frequencies, `cos(pi n - a) = (-1)^n cos a` and
+    `sin(pi n - a) = -(-1)^n sin a`; beyond it, the same with `+ a` and no minus.
+    """
+    quarter, axis = len(even_wave) - 1, layout.index("n")
+    even, odd = (
+        contract(f"kn,{layout}->kpl", wave, offsets)
+        for wave, offsets in zip(
+            (even_wave, odd_wave), _by_turns(part, axis), strict=True
+        )
+    )
+    upper = even - odd
+    beyond = upper[1 : num_frequencies - 2 * quarter]
+    return jnp.concatenate([even + odd, sign * upper[:-1], beyond])
+
+
+def _by_turns(part: Float[Array, "planes half half"], axis: int) -> tuple[Array, Array]:
+    """What lies at even and at odd offsets along an axis."""
+    size = part.shape[axis]
+    even, odd = (
+        lax.slice_in_dim(part, parity, size, stride=2, axis=axis) for parity in (0, 1)
+    )
+    return even, odd
+
+
+def _unseries(
+    spectrum: Float[Array, "frequencies planes lines"],
+    even_wave: Float[Array, "quarter_and_1 even_offsets"],
+    odd_wave: Float[Array, "quarter_and_1 odd_offsets"],
+    sign: int,
+) -> Float[Array, "half planes lines"]:
+    """Transpose of `_series`, with the positions first."""
+    quarter = len(even_wave) - 1
+    lower, middle, upper = jnp.split(spectrum, [quarter + 1, 2 * quarter + 1])
+    middle, stop = sign * middle, 1 + len(upper)
+    mirrored = jnp.concatenate(
+        [middle[:1], middle[1:stop] + upper, pad(middle[stop:], (0, 1), 0)]
+    )
+    even = contract("kn,kpl->npl", even_wave, lower + mirrored)
+    odd = contract("kn,kpl->npl", odd_wave, lower - mirrored)
+    # Even and odd offsets by turns; there may be one even offset more.
+    pairs = jnp.stack([even, pad(odd, (0, len(even) - len(odd)), 0)], axis=1)
+    lines = pairs.reshape(2 * len(even), *even.shape[1:])
+    return lines[: len(even) + len(odd)]
