@@ -8,7 +8,7 @@ MATRIX := .matrix
 # What must hold on every supported stack: imports, the library, a whole run.
 QUICK_TESTS := tests/test_imports.py tests/test_main.py
 
-.PHONY: help demo demo-ultrasound test check lint types test-slow test-matrix lock clean
+.PHONY: help demo demo-ultrasound test check lint types test-slow test-matrix check-tpu lock clean
 .PRECIOUS: $(MATRIX)/%/.installed
 
 help:
@@ -17,6 +17,7 @@ help:
 	@echo "test             the tests"
 	@echo "check            lint, types, slow tests"
 	@echo "test-matrix      quick tests on the oldest and newest supported stacks"
+	@echo "check-tpu        compile for TPUs that are not there, against the budgets"
 	@echo "lock             resolve the lock files anew (needs uv)"
 
 # install(folder, python, lock file)
@@ -66,11 +67,20 @@ $(MATRIX)/newest/.installed: requirements.lock pyproject.toml
 $(MATRIX)/colab/.installed: requirements-colab.lock pyproject.toml
 	$(call install,$(MATRIX)/colab,$(PYTHON_NEWEST),requirements-colab.lock)
 
+$(MATRIX)/aot/.installed: requirements-aot.lock pyproject.toml
+	$(call install,$(MATRIX)/aot,$(PYTHON),requirements-aot.lock)
+
+# Installs the TPU compiler, which is free of charge but not open source.
+check-tpu: $(MATRIX)/aot/.installed
+	$(MATRIX)/aot/bin/python -m pytest -q tests/test_aot.py tests/test_tpu_budgets.py
+	$(MATRIX)/aot/bin/python -m experiments.tpu.check
+
 LOCK := uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
 	--no-annotate --no-header --group test pyproject.toml
 
 lock:
 	$(LOCK) --group lint --python-version 3.11 --output-file requirements.lock
+	$(LOCK) --extra tpu --python-version 3.11 --output-file requirements-aot.lock
 	$(LOCK) --constraint colab-constraints.txt --python-version 3.13 \
 	  --output-file requirements-colab.lock
 

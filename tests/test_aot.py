@@ -11,7 +11,6 @@ import jax.numpy as jnp
 import pytest
 from jax.sharding import NamedSharding, PartitionSpec
 
-from experiments.tpu import check
 from sisr_jax.aot import compilation
 from sisr_jax.aot.chips import GIB, parse_topology
 from sisr_jax.aot.measurement import measure
@@ -314,46 +313,3 @@ def test_the_compiler_compiles_a_step_for_eight_chips(load_config):
     assert 0 < measured.peak_fraction < 1
     assert measured.collectives["all-reduce"].num_bytes > 0
     assert any(each.source.startswith("sisr_jax/") for each in measured.dearest)
-
-
-def test_budgets_allow_five_per_cent():
-    allowed = {
-        "cycles_per_image": 1000,
-        "hbm_bytes": 100,
-        "collective_bytes": {"all-reduce": 40},
-    }
-    within = {
-        "cycles_per_image": 1050,
-        "hbm_bytes": 105,
-        "collective_bytes": {"all-reduce": 42},
-    }
-    assert check.excesses("here", within, allowed) == []
-    for key, value in (("cycles_per_image", 1051), ("hbm_bytes", 106)):
-        (line,) = check.excesses("here", {**within, key: value}, allowed)
-        assert line.startswith(f"here: {key} {value:,} is over")
-    new_kind = {**within, "collective_bytes": {"all-gather": 1}}
-    (line,) = check.excesses("here", new_kind, allowed)
-    assert "all-gather" in line
-
-
-@pytest.mark.parametrize("room", ["ct", "us"])
-@pytest.mark.parametrize("network", ["srresnet", "discriminator"])
-def test_budgets_of_both_networks_stand_for_each(room, network):
-    both = check.load_config(f"{room}_srgan:demo")
-    alone = check.load_config(f"{room}_{network}:demo")
-    for section in ("data", "degradation", "generator", "discriminator", "optimizer"):
-        assert getattr(alone, section) == getattr(both, section)
-
-
-def test_the_check_covers_what_has_a_budget():
-    cases = check.cases_of(None, None, None)
-    shipped = {"ct_srgan:quicktest", "us_srgan:quicktest"}
-    assert {config for config, _, _ in cases} >= shipped
-    for config, topology, name in cases:
-        parse_topology(topology)
-        assert name in compilation.program_names(check.load_config(config))
-        assert check.read_budgets()[f"{config} {topology}"][name]["cycles_per_image"]
-    assert check.cases_of(["us_srresnet:quicktest"], ["v5e:1x1"], None) == [
-        ("us_srresnet:quicktest", "v5e:1x1", "generator"),
-        ("us_srresnet:quicktest", "v5e:1x1", "evaluation"),
-    ]

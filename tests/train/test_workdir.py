@@ -75,3 +75,18 @@ def test_unreadable_configuration(workdir, text, message):
         (workdir / "config.json").write_text(text)
     with pytest.raises(InputError, match=message):
         workdirs.read_config(workdir)
+
+
+def test_a_folder_of_another_version_is_told_with_the_file_and_the_key(
+    workdir, load_config
+):
+    """Its checkpoints lack what the key brought, so it must not come to reading."""
+    config = load_config("ct_srgan")
+    workdirs.claim(workdir, config)
+    path = workdir / "config.json"
+    values = json.loads(path.read_text())
+    del values["safety"]
+    path.write_text(json.dumps(values))
+    message = r"config\.json: not of this version: config\.safety: missing$"
+    with pytest.raises(InputError, match=message):
+        workdirs.claim(workdir, config)
