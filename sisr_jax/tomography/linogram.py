@@ -48,7 +48,7 @@ blur would be better) as at 63 (where more would); `experiments/ct_operators` ha
 figures.
 
 **Transposes** are the same products with the matrices transposed, in reverse order:
-exact, at the same cost.
+exact, at the same cost. Derivatives use them, see `adjoint`.
 """
 
 import functools
@@ -60,7 +60,7 @@ from jaxtyping import Array, Float
 
 from sisr_jax.tomography.adjoint import transposed_pair
 from sisr_jax.tomography.parity import Quarters, fold, fold_plane, unfold_plane
-from sisr_jax.tomography.planning import PlannedBeam, ViewGroup, Waves
+from sisr_jax.tomography.planning import PlannedBeam, ViewGroup
 from sisr_jax.tomography.slots import layout, pick, place
 from sisr_jax.tomography.spectra import contract, sheared_sums, unsheared_parts
 
@@ -145,7 +145,7 @@ def _shear_and_sum(
 
 def _views(
     quarters: Quarters,
-    waves: Waves,
+    waves: Float[Array, "2 quarter_and_1 half"],
     group: ViewGroup,
     gain: Float[Array, "frequencies slopes"],
 ) -> tuple[
@@ -185,7 +185,7 @@ def _views(
 def _quarters_of_views(
     even: Float[Array, "planes slots half_detectors"],
     odd: Float[Array, "planes slots half_detectors"],
-    waves: Waves,
+    waves: Float[Array, "2 quarter_and_1 half"],
     group: ViewGroup,
     gain: Float[Array, "frequencies slopes"],
 ) -> Quarters:

@@ -103,7 +103,7 @@ def pick(
 ) -> Float[Array, "planes angles detectors"]:
     """Puts the computed views into the order of the beam.
 
-    By slices and not by an index array, whose transpose would be a scatter.
+    By slices and not by an index array, which would be a gather.
     """
     step = np.diff(slot)
     # A run goes on as long as its steps are all +1 or all -1.

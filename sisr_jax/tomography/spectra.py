@@ -9,17 +9,17 @@ spare and pays for every rearrangement: one product with the whole table.
 """
 
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
 from sisr_jax.tomography.parity import pad
-from sisr_jax.tomography.planning import Waves
 
 
 def sheared_sums(
     cosine: Float[Array, "planes half half"],
     sine: Float[Array, "planes half half"],
-    waves: Waves,
+    waves: Float[Array, "2 quarter_and_1 half"],
     shear: Float[Array, "frequencies half slopes"],
     along_rows: bool,
 ) -> Float[Array, "frequencies 2 planes slopes"]:
@@ -30,32 +30,33 @@ def sheared_sums(
     Args:
         cosine: Part of the image that is even along the lines.
         sine: Part that is odd along the lines.
-        waves: Tables of the series.
+        waves: Cosines and sines of the series, up to a quarter of the frequencies.
         shear: Cosines, for parts that are even across the lines, or sines.
         along_rows: Whether lines are the rows of the image, else its columns.
     """
     layout = "pln" if along_rows else "pnl"
 
     def by_quarters(
-        cosine: Array, sine: Array, waves: Waves, shear: Array
+        cosine: Array, sine: Array, waves: Array, shear: Array
     ) -> Float[Array, "frequencies 2 planes slopes"]:
         series = [
-            _series(cosine, waves.cos_even, waves.cos_odd, 1, len(shear), layout),
-            _series(sine, waves.sin_even, waves.sin_odd, -1, len(shear), layout),
+            _series(cosine, waves[0], 1, len(shear), layout),
+            _series(sine, waves[1], -1, len(shear), layout),
         ]
         return contract("kwpl,klt->kwpt", jnp.stack(series, axis=1), shear)
 
     def at_once(
-        cosine: Array, sine: Array, waves: Waves, shear: Array
+        cosine: Array, sine: Array, waves: Array, shear: Array
     ) -> Float[Array, "frequencies 2 planes slopes"]:
+        table = _all_frequencies(waves, len(shear))
         # A sum over 257 lines is laid out anew in memory, one over 256 is not.
         rim = shear.shape[1] - 1
         lines = jnp.stack([cosine, sine])
         line = layout.index("l") + 1
         inner = lax.slice_in_dim(lines, 0, rim, axis=line)
         outer = lax.index_in_dim(lines, rim, line, keepdims=False)
-        inner = contract(f"wkn,w{layout}->wkpl", waves.whole, inner)
-        outer = contract("wkn,wpn->kwp", waves.whole, outer)
+        inner = contract(f"wkn,w{layout}->wkpl", table, inner)
+        outer = contract("wkn,wpn->kwp", table, outer)
         sums = contract("wkpl,klt->kwpt", inner, shear[:, :rim])
         return sums + outer[..., None] * shear[:, None, None, rim]
 
@@ -66,7 +67,7 @@ def sheared_sums(
 
 def unsheared_parts(
     sums: Float[Array, "frequencies 2 planes slopes"],
-    waves: Waves,
+    waves: Float[Array, "2 quarter_and_1 half"],
     spread: Float[Array, "frequencies slopes half"],
     along_rows: bool,
 ) -> tuple[Float[Array, "planes half half"], Float[Array, "planes half half"]]:
@@ -76,17 +77,18 @@ def unsheared_parts(
         The parts that are even and odd along the lines.
     """
 
-    def by_quarters(sums: Array, waves: Waves, spread: Array) -> tuple[Array, Array]:
+    def by_quarters(sums: Array, waves: Array, spread: Array) -> tuple[Array, Array]:
         lines = contract("kwpt,ktl->kwpl", sums, spread)
         order = (1, 2, 0) if along_rows else (1, 0, 2)
-        cosine = _unseries(lines[:, 0], waves.cos_even, waves.cos_odd, 1)
-        sine = _unseries(lines[:, 1], waves.sin_even, waves.sin_odd, -1)
+        cosine = _unseries(lines[:, 0], waves[0], 1)
+        sine = _unseries(lines[:, 1], waves[1], -1)
         return cosine.transpose(order), sine.transpose(order)
 
-    def at_once(sums: Array, waves: Waves, spread: Array) -> tuple[Array, Array]:
+    def at_once(sums: Array, waves: Array, spread: Array) -> tuple[Array, Array]:
         lines = contract("kwpt,ktl->kwpl", sums, spread)
         layout = "pln" if along_rows else "pnl"
-        parts = contract(f"wkn,kwpl->w{layout}", waves.whole, lines)
+        table = _all_frequencies(waves, len(spread))
+        parts = contract(f"wkn,kwpl->w{layout}", table, lines)
         return parts[0], parts[1]
 
     return lax.platform_dependent(sums, waves, spread, cpu=by_quarters, default=at_once)
@@ -107,10 +109,20 @@ def contract(subscripts: str, first: Array, second: Array) -> Array:
     )
 
 
+def _all_frequencies(
+    waves: Float[Array, "2 quarter_and_1 half"], num_frequencies: int
+) -> Float[Array, "2 frequencies half"]:
+    """The table continued past a quarter of the frequencies, see `_series`."""
+    quarter = waves.shape[1] - 1
+    upper = waves * jnp.array((-1) ** np.arange(waves.shape[2]), waves.dtype)
+    mirrored = upper[:, :-1] * jnp.array([1, -1], waves.dtype)[:, None, None]
+    beyond = upper[:, 1 : num_frequencies - 2 * quarter]
+    return jnp.concatenate([waves, mirrored, beyond], axis=1)
+
+
 def _series(
     part: Float[Array, "planes half half"],
-    even_wave: Float[Array, "quarter_and_1 even_offsets"],
-    odd_wave: Float[Array, "quarter_and_1 odd_offsets"],
+    wave: Float[Array, "quarter_and_1 half"],
     sign: int,
     num_frequencies: int,
     layout: str,
@@ -120,35 +132,33 @@ def _series(
     Half a turn past a quarter of the frequencies, `cos(pi n - a) = (-1)^n cos a` and
     `sin(pi n - a) = -(-1)^n sin a`; beyond it, the same with `+ a` and no minus.
     """
-    quarter, axis = len(even_wave) - 1, layout.index("n")
+    quarter, axis = len(wave) - 1, layout.index("n")
     even, odd = (
-        contract(f"kn,{layout}->kpl", wave, offsets)
-        for wave, offsets in zip(
-            (even_wave, odd_wave), _by_turns(part, axis), strict=True
-        )
+        contract(f"kn,{layout}->kpl", *factors)
+        for factors in zip(_by_turns(wave, 1), _by_turns(part, axis), strict=True)
     )
     upper = even - odd
     beyond = upper[1 : num_frequencies - 2 * quarter]
     return jnp.concatenate([even + odd, sign * upper[:-1], beyond])
 
 
-def _by_turns(part: Float[Array, "planes half half"], axis: int) -> tuple[Array, Array]:
+def _by_turns(values: Float[Array, "..."], axis: int) -> tuple[Array, Array]:
     """What lies at even and at odd offsets along an axis."""
-    size = part.shape[axis]
+    size = values.shape[axis]
     even, odd = (
-        lax.slice_in_dim(part, parity, size, stride=2, axis=axis) for parity in (0, 1)
+        lax.slice_in_dim(values, parity, size, stride=2, axis=axis) for parity in (0, 1)
     )
     return even, odd
 
 
 def _unseries(
     spectrum: Float[Array, "frequencies planes lines"],
-    even_wave: Float[Array, "quarter_and_1 even_offsets"],
-    odd_wave: Float[Array, "quarter_and_1 odd_offsets"],
+    wave: Float[Array, "quarter_and_1 half"],
     sign: int,
 ) -> Float[Array, "half planes lines"]:
     """Transpose of `_series`, with the positions first."""
-    quarter = len(even_wave) - 1
+    quarter = len(wave) - 1
+    even_wave, odd_wave = _by_turns(wave, 1)
     lower, middle, upper = jnp.split(spectrum, [quarter + 1, 2 * quarter + 1])
     middle, stop = sign * middle, 1 + len(upper)
     mirrored = jnp.concatenate(
