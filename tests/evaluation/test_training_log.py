@@ -31,7 +31,8 @@ def test_validation_is_logged_with_its_protocol(
     )
     monkeypatch.setattr(loop, "compile_samples", lambda task, mesh: None)
     writer = writers.JsonLinesWriter(tmp_path / "metrics.jsonl")
-    session = loop._Session(run, None, writer, None, start=0)
+    first = SimpleNamespace(step=0, skipped=0)
+    session = loop._Session(run, None, writer, None, first)
     monkeypatch.setattr(logging.getLogger("absl"), "propagate", True)
     with caplog.at_level(logging.INFO):
         assert session._evaluate(None, 7) == 31.5

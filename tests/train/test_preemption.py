@@ -29,6 +29,7 @@ def _terminate_at(monkeypatch, step):
     monkeypatch.setattr(loop, "to_devices", to_devices)
 
 
+@pytest.mark.slow
 def test_sigterm_saves_the_next_step_and_resumes(load_config, tmp_path, monkeypatch):
     config = load_config(
         "us_srresnet",

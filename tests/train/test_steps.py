@@ -162,7 +162,7 @@ def test_average_follows_the_weights_with_a_growing_decay(steps):
     ("name", "phase"),
     [
         ("ct_srgan", "generator"),
-        ("ct_srgan", "adversarial"),
+        pytest.param("ct_srgan", "adversarial", marks=pytest.mark.slow),
         pytest.param("us_srgan", "discriminator", marks=pytest.mark.slow),
         pytest.param("us_srgan", "adversarial", marks=pytest.mark.slow),
     ],
