@@ -142,6 +142,8 @@ class Bucket:
             "XLA_FLAGS": "--xla_backend_optimization_level=0",
             "NO_GCE_CHECK": "true",
             "STORAGE_EMULATOR_HOST": self._faulty,
+            # Both clients, even if the caller has used another server before.
+            "TENSORSTORE_GCS_HTTP_URL": self._faulty,
         }
         return subprocess.run(
             [
