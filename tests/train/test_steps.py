@@ -134,6 +134,7 @@ def test_generator_of_the_adversarial_step_meets_the_updated_discriminator(steps
     )
 
 
+@pytest.mark.slow
 def test_adversarial_weight_scales_its_gradient(steps):
     """Without it the generator follows pixels alone, with it it does not."""
     norms = {}
