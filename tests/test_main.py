@@ -14,6 +14,7 @@ import pydicom
 import pytest
 from etils import epath
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
+from trees import same
 
 from sisr_jax.errors import InputError
 from sisr_jax.evaluation.protocol import protocol_of
@@ -163,10 +164,10 @@ def test_pretrained_weights_each_alone_or_both(
     start, is_resumed = first_state(run, checkpointer)
     checkpointer.close()
     assert not is_resumed
-    took_generator = _equal(start.generator.params, state.generator_ema)
-    took_discriminator = _equal(start.discriminator.params, state.discriminator.params)
+    took_generator = same(start.generator.params, state.generator_ema)
+    took_discriminator = same(start.discriminator.params, state.discriminator.params)
     assert (took_generator, took_discriminator) == (generator, discriminator)
-    assert _equal(start.generator_ema, start.generator.params)
+    assert same(start.generator_ema, start.generator.params)
 
 
 def test_run_from_pretrained_weights_compares_with_them(
@@ -191,13 +192,6 @@ def _follow_up(load_config, config, **init):
         phases__discriminator=0,
         phases__adversarial=1,
         **init,
-    )
-
-
-def _equal(a, b):
-    return all(
-        np.array_equal(x, y)
-        for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
     )
 
 
@@ -291,7 +285,7 @@ def test_interrupted_and_damaged_checkpoints_are_passed_over(
     assert "an interrupted save, not used" in caplog.text
     assert "cannot be read" in caplog.text
     assert len(list((workdir / "damaged_checkpoints").iterdir())) == 1
-    assert _equal(state.generator, again.generator)
+    assert same(state.generator, again.generator)
 
 
 def _command(*arguments):

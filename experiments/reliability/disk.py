@@ -11,7 +11,6 @@ disturbed; exit code 1 if there are any. Linux only.
 """
 
 import argparse
-import csv
 import os
 import pathlib
 import subprocess
@@ -20,8 +19,9 @@ import tempfile
 import time
 
 from experiments.reliability.comparison import differences
+from experiments.reliability.processes import ROOT, environment
+from experiments.reliability.table import write_table
 
-ROOT = pathlib.Path(__file__).parents[2]
 FIELDS = ("kind", "exit_code", "newest", "ended", "seconds", "losses")
 KINDS = ("full", "file too large", "permission lost", "read-only")
 MODULE = "experiments.reliability.disk"
@@ -45,10 +45,7 @@ def main():
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         rows = experiment(pathlib.Path(folder), options)
     if options.csv:
-        with options.csv.open("w", newline="") as file:
-            writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
+        write_table(options.csv, FIELDS, rows)
     losses = sum(row["losses"] for row in rows)
     print(f"{len(rows)} faults, {losses} losses")
     sys.exit(bool(losses))
@@ -99,11 +96,6 @@ def disturb(kind, disk, workdir, cache):
 
 
 def _start(workdir, cache, *, small_files=False):
-    environment = os.environ | {
-        "JAX_COMPILATION_CACHE_DIR": str(cache),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-        "XLA_FLAGS": "--xla_backend_optimization_level=0",
-    }
     limits = ["prlimit", f"--fsize={LARGEST_FILE}"] if small_files else []
     return subprocess.Popen(
         [
@@ -114,7 +106,7 @@ def _start(workdir, cache, *, small_files=False):
             "--config=configs/ct_srgan.py:quicktest",
         ],
         cwd=ROOT,
-        env=environment,
+        env=environment(cache),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -11,7 +11,6 @@ Linux only; exit code 1 if anything was lost.
 
 import argparse
 import collections
-import csv
 import os
 import pathlib
 import random
@@ -21,6 +20,7 @@ import tempfile
 import time
 
 from experiments.reliability.comparison import differences
+from experiments.reliability.table import write_table
 from experiments.reliability.training import Training
 
 SIGNALS = ("SIGKILL", "SIGSTOP", "SIGTERM")
@@ -73,10 +73,7 @@ def experiment(options, folder):
         row["repeated"] = after - before
     losses = differences(straight.workdir, killed.workdir)
     if options.csv:
-        with options.csv.open("w", newline="") as file:
-            writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
+        write_table(options.csv, FIELDS, rows)
     count = collections.Counter(row["signal"] for row in rows)
     kinds = ", ".join(f"{each} {count[each]}" for each in SIGNALS)
     print(

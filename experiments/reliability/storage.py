@@ -11,7 +11,6 @@ that nobody disturbed; exit code 1 if there are any.
 """
 
 import argparse
-import csv
 import json
 import os
 import pathlib
@@ -23,8 +22,9 @@ import urllib.parse
 import urllib.request
 
 from experiments.reliability.comparison import differences
+from experiments.reliability.processes import ROOT, environment
+from experiments.reliability.table import write_table
 
-ROOT = pathlib.Path(__file__).parents[2]
 SERVERS = ROOT / "tests" / "storage"
 STORAGE_EXIT_CODE = 74
 FOREVER_SECONDS = 1e6
@@ -63,10 +63,7 @@ def main():
                 process.terminate()
                 process.wait()
     if options.csv:
-        with options.csv.open("w", newline="") as file:
-            writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
+        write_table(options.csv, FIELDS, rows)
     losses = sum(row["losses"] for row in rows)
     print(f"{sum(row['faults'] for row in rows)} faults, {losses} losses")
     sys.exit(bool(losses))
@@ -136,10 +133,7 @@ class Bucket:
             return json.load(found)
 
     def train(self, run):
-        environment = os.environ | {
-            "JAX_COMPILATION_CACHE_DIR": str(self._folder / "cache"),
-            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-            "XLA_FLAGS": "--xla_backend_optimization_level=0",
+        clients = {
             "NO_GCE_CHECK": "true",
             "STORAGE_EMULATOR_HOST": self._faulty,
             # Both clients, even if the caller has used another server before.
@@ -152,7 +146,7 @@ class Bucket:
                 f"gs://bucket/{run}",
             ],
             cwd=ROOT,
-            env=environment,
+            env=environment(self._folder / "cache") | clients,
             capture_output=True,
             text=True,
             timeout=LONGEST_RUN_SECONDS,

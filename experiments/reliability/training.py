@@ -1,14 +1,14 @@
 """Two supervised processes on this machine that train into one folder."""
 
 import json
-import os
 import pathlib
 import socket
 import subprocess
 import sys
 import time
 
-ROOT = pathlib.Path(__file__).parents[2]
+from experiments.reliability.processes import ROOT, environment
+
 HEARTBEAT_SECONDS = 10
 LONGEST_WAIT_SECONDS = 900
 
@@ -25,13 +25,6 @@ class Training:
         self.workdir, self.repeated = workdir, 0
         self._last, self._advanced = 0, 0
         self._logs = [workdir.with_name(f"{workdir.name}{i}.log") for i in range(2)]
-        environment = os.environ | {
-            "JAX_PLATFORMS": "cpu",
-            "JAX_NUM_CPU_DEVICES": "1",
-            "JAX_COMPILATION_CACHE_DIR": str(cache),
-            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-            "XLA_FLAGS": "--xla_backend_optimization_level=0",
-        }
         command = _command(workdir, quarter)
         self._supervisors = []
         for process, log in enumerate(self._logs):
@@ -39,7 +32,7 @@ class Training:
                 supervisor = subprocess.Popen(
                     [*command, f"--process_id={process}"],
                     cwd=ROOT,
-                    env=environment,
+                    env=environment(cache) | {"JAX_NUM_CPU_DEVICES": "1"},
                     stdout=file,
                     stderr=file,
                 )

@@ -42,7 +42,10 @@ def _parser() -> argparse.ArgumentParser:
         "--data_dir", type=Path, required=True, help="where prepared data goes"
     )
     ct = datasets.add_parser(
-        "deeplesion", parents=[common], help="NIH DeepLesion, CT slices with lesions"
+        "deeplesion",
+        parents=[common],
+        help="NIH DeepLesion, CT slices with lesions",
+        description="--manual_dir holds DL_info.csv and Images_png/ as published.",
     )
     ct.add_argument(
         "--config", choices=("abnormal", "normal", "volume"), default="abnormal"
@@ -65,7 +68,12 @@ def _parser() -> argparse.ArgumentParser:
         help="take annotations that are flagged as possibly noisy",
     )
     ultrasound = datasets.add_parser(
-        "duke_ultrasound", parents=[common], help="ultrasound in beam space"
+        "duke_ultrasound",
+        parents=[common],
+        help="ultrasound in beam space",
+        description="--manual_dir holds phantom_data.tar and mark_data.tar, unpacked "
+        "or not, and the CSVs of the splits. Of a folder that TFDS itself prepared, "
+        "config.data.target chooses the image instead.",
     )
     ultrasound.add_argument(
         "--target",

@@ -1,10 +1,11 @@
 """Runs some of whose batches are poisoned: they recover, or stop and resume."""
 
-import jax
 import numpy as np
 import pytest
 from absl import logging
 from etils import epath
+from states import counts, learned
+from trees import same
 
 from sisr_jax.train import loop
 from sisr_jax.train.checkpoint import CheckpointReader
@@ -13,21 +14,6 @@ from sisr_jax.train.run import prepare
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 LIMIT = 3
-
-
-def _learned(state):
-    return (state.generator, state.discriminator, state.generator_ema)
-
-
-def _same(a, b):
-    return all(
-        np.array_equal(x, y)
-        for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
-    )
-
-
-def _counts(state):
-    return int(state.step), int(state.skipped), int(state.skipped_in_a_row)
 
 
 class _Poisoned:
@@ -108,10 +94,10 @@ def test_run_stops_with_its_checkpoints_and_resumes_with_good_data(
     poison()
     state = loop.train(prepare(config, workdir))
     # Skipped steps that were saved stay skipped.
-    assert _counts(state) == (9, 2, 0)
+    assert counts(state) == (9, 2, 0)
     straight = epath.Path(tmp_path / "straight")
     poison(2, 3)
-    assert _same(_learned(loop.train(prepare(config, straight))), _learned(state))
+    assert same(learned(loop.train(prepare(config, straight))), learned(state))
 
 
 @pytest.mark.slow
@@ -130,7 +116,7 @@ def test_run_recovers_and_tells_of_saturation_once(
     poison(1, 3)
     logging.set_verbosity(logging.WARNING)
     state = loop.train(prepare(config, epath.Path(tmp_path)))
-    assert _counts(state) == (6, 2, 0)
+    assert counts(state) == (6, 2, 0)
     told = [message.split(":")[0] for message in caplog.messages if "skip" in message]
     assert told == ["step 2", "step 4"]
     (saturated,) = [m for m in caplog.messages if "saturated" in m]

@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from states import counts, learned
+from trees import same
 
 from sisr_jax.train.safety import Watch, is_saturated, skip_unless_finite
 from sisr_jax.train.state import NetworkState, TrainState
@@ -38,30 +40,15 @@ def _batch(value=None):
     return Batch(hr, np.ones(4, bool), np.arange(4, dtype=np.int32))
 
 
-def _learned(state):
-    return (state.generator, state.discriminator, state.generator_ema)
-
-
-def _same(a, b):
-    return all(
-        np.array_equal(x, y)
-        for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
-    )
-
-
-def _counts(state):
-    return int(state.step), int(state.skipped), int(state.skipped_in_a_row)
-
-
 @pytest.mark.parametrize("phase", STEPS)
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_a_poisoned_pixel_moves_nothing_but_the_step(step_of, start, phase, value):
     step = step_of(phase)
     before, _ = step(start, _batch())  # optimisers and statistics are not fresh
-    assert not _same(_learned(before), _learned(start))
+    assert not same(learned(before), learned(start))
     after, metrics = step(before, _batch(value))
-    assert _same(_learned(after), _learned(before))
-    assert _counts(after) == (2, 1, 1)
+    assert same(learned(after), learned(before))
+    assert counts(after) == (2, 1, 1)
     assert (int(metrics["skipped/total"]), int(metrics["skipped/in_a_row"])) == (1, 1)
     assert not all(
         np.isfinite(v) for k, v in metrics.items() if k.startswith("loss/")
@@ -76,11 +63,11 @@ def test_training_goes_on_as_if_a_skipped_step_had_only_cost_its_number(
     history = []
     for value in (None, np.nan, np.inf, None):
         state, _ = step(state, _batch(value))
-        history.append(_counts(state))
+        history.append(counts(state))
     assert history == [(1, 0, 0), (2, 1, 1), (3, 2, 2), (4, 2, 0)]
     first, _ = step(start, _batch())
     undisturbed, _ = step(first.replace(step=first.step + 2), _batch())
-    assert _same(_learned(state), _learned(undisturbed))
+    assert same(learned(state), learned(undisturbed))
 
 
 def test_nothing_moves_once_the_limit_is_reached(steps, step_of, start):
@@ -90,7 +77,7 @@ def test_nothing_moves_once_the_limit_is_reached(steps, step_of, start):
         state = start.replace(skipped_in_a_row=before)
         after, metrics = step_of("generator")(state, _batch())
         assert np.isfinite(metrics["loss/generator"])
-        assert _same(_learned(after), _learned(start)) != moves
+        assert same(learned(after), learned(start)) != moves
         assert int(after.skipped_in_a_row) == (0 if moves else limit + 1)
 
 
@@ -102,7 +89,7 @@ def test_an_adversarial_step_moves_both_networks_or_neither(steps, start):
     assert np.isfinite(metrics["loss/discriminator"])
     assert np.isfinite(metrics["grad_norm/discriminator"])
     assert not np.isfinite(metrics["loss/generator"])
-    assert _same(_learned(after), _learned(start))
+    assert same(learned(after), learned(start))
 
 
 def _small_state(value=0.0, statistic=0.0):
@@ -135,7 +122,7 @@ def test_what_must_be_finite(metrics, statistic, moves):
     task = types.SimpleNamespace(config=types.SimpleNamespace(safety=limits))
     after, _ = skip_unless_finite(step)(task, _small_state(), None)
     expected = _small_state(1.0, statistic) if moves else _small_state()
-    assert _same(_learned(after), _learned(expected))
+    assert same(learned(after), learned(expected))
     assert int(after.step) == 1
 
 

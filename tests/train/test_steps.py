@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from trees import same
 
 from sisr_jax.parallel import make_mesh, replicated, to_devices
 from sisr_jax.train.steps import STEPS, compile_step
@@ -48,13 +49,6 @@ def _one_step(steps, name, phase, changes):
     return state, *steps.step(name, phase, changes)(state, batch)
 
 
-def _same(a, b):
-    return all(
-        np.array_equal(x, y)
-        for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
-    )
-
-
 def _close(a, b, **tolerance):
     for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
         np.testing.assert_allclose(x, y, **tolerance)
@@ -74,9 +68,9 @@ def test_step_moves_what_it_must_and_nothing_else(steps, name, phase):
             getattr(before.discriminator, field),
             getattr(after.discriminator, field),
         )
-        assert _same(*generator) != moves_generator, field
-        assert _same(*discriminator) != moves_discriminator, field
-    assert _same(before.generator_ema, after.generator_ema) != moves_generator
+        assert same(*generator) != moves_generator, field
+        assert same(*discriminator) != moves_discriminator, field
+    assert same(before.generator_ema, after.generator_ema) != moves_generator
     assert jax.tree.structure(before) == jax.tree.structure(after)
     assert int(after.step) == 1
     assert jnp.array_equal(
