@@ -17,6 +17,9 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from sisr_jax.errors import InputError
 
+AXES = ("data", "model")
+AXIS_TYPES = (AxisType.Auto, AxisType.Auto)
+
 
 def make_mesh(num_devices: int | None = None, *, model: int = 1) -> Mesh:
     """A `(data, model)` mesh over the first devices.
@@ -29,17 +32,18 @@ def make_mesh(num_devices: int | None = None, *, model: int = 1) -> Mesh:
         InputError: If the devices do not divide by it.
     """
     devices = jax.devices()[:num_devices]
-    if len(devices) % model:
+    shape = mesh_shape(len(devices), model)
+    return jax.make_mesh(shape, AXES, axis_types=AXIS_TYPES, devices=devices)
+
+
+def mesh_shape(num_devices: int, model: int) -> tuple[int, int]:
+    """Sizes of the axes `data` and `model`; see `make_mesh`."""
+    if num_devices % model:
         raise InputError(
-            f"config.mesh.model = {model}: expected a divisor of the {len(devices)} "
+            f"config.mesh.model = {model}: expected a divisor of the {num_devices} "
             "devices"
         )
-    return jax.make_mesh(
-        (len(devices) // model, model),
-        ("data", "model"),
-        axis_types=(AxisType.Auto, AxisType.Auto),
-        devices=devices,
-    )
+    return num_devices // model, model
 
 
 def replicated(mesh: Mesh) -> NamedSharding:

@@ -17,7 +17,7 @@ from sisr_jax.aot.measurement import measure
 from sisr_jax.aot.program import Program, Traffic
 from sisr_jax.aot.report import as_text, as_values
 from sisr_jax.errors import InputError
-from sisr_jax.parallel import make_mesh
+from sisr_jax.parallel import make_mesh, replicated
 
 ROOT = pathlib.Path(__file__).parents[1]
 HAS_COMPILER = importlib.util.find_spec("libtpu") is not None
@@ -199,6 +199,11 @@ def test_other_errors_of_the_compiler_are_raised():
         measure("generator", broken, parse_topology("v5e:1x1"), 1)
 
 
+def _processors(count):
+    """Stand for the chips: all but the compiler's estimate is the same."""
+    return lambda topology, *, model: make_mesh(count, model=model)
+
+
 @pytest.mark.parametrize(
     ("config", "names"),
     [
@@ -216,8 +221,7 @@ def test_other_errors_of_the_compiler_are_raised():
 def test_every_program_of_a_run_is_measured(
     config, names, load_config, monkeypatch, quick_compilation
 ):
-    # Processors stand for the chips: all but the compiler's estimate is the same.
-    monkeypatch.setattr(compilation, "topology_mesh", lambda topology: make_mesh(4))
+    monkeypatch.setattr(compilation, "topology_mesh", _processors(4))
     topology = parse_topology("v5e:2x2")
     measured = compilation.measure_config(load_config(**config), topology)
     assert [each.name for each in measured] == names
@@ -237,12 +241,34 @@ def test_every_program_of_a_run_is_measured(
 
 
 def test_only_one_program_on_request(load_config, monkeypatch, quick_compilation):
-    monkeypatch.setattr(compilation, "topology_mesh", lambda topology: make_mesh(2))
+    monkeypatch.setattr(compilation, "topology_mesh", _processors(2))
     (measured,) = compilation.measure_config(
         load_config("us_srresnet"), parse_topology("v5e:2x2"), "evaluation"
     )
     assert measured.name == "evaluation"
     assert measured.images == 2
+
+
+@pytest.mark.slow
+def test_a_shared_head_is_compiled_as_shared(
+    load_config, monkeypatch, quick_compilation
+):
+    monkeypatch.setattr(compilation, "topology_mesh", _processors(4))
+    arguments = []
+    for model in (1, 2):
+        config = load_config("us_srgan", discriminator__head="dense", mesh__model=model)
+        (measured,) = compilation.measure_config(
+            config, parse_topology("v5e:2x2"), "generator"
+        )
+        assert measured.images == model  # of four, by the groups of devices
+        arguments.append(measured.memory.arguments)
+    whole, shared = arguments
+    everywhere = replicated(make_mesh(1))
+    state = compilation.abstract_state(compilation.build_task(config), everywhere)
+    head = state.discriminator.params["Dense_0"]["kernel"]
+    # Half of the weights and of both moments lie on the other device; there is one
+    # image more, with its index.
+    assert shared == whole - 3 * head.size * 4 // 2 + 32 * 32 * 4 + 4
 
 
 def test_a_phase_that_the_run_does_not_have(load_config):
@@ -253,7 +279,7 @@ def test_a_phase_that_the_run_does_not_have(load_config):
 
 
 def test_a_batch_that_cannot_be_split(load_config, monkeypatch):
-    monkeypatch.setattr(compilation, "topology_mesh", lambda topology: make_mesh(3))
+    monkeypatch.setattr(compilation, "topology_mesh", _processors(3))
     with pytest.raises(InputError, match=r"config\.data\.batch_size = 4"):
         compilation.measure_config(load_config("us_srgan"), parse_topology("v5e:2x2"))
 

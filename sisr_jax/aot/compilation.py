@@ -10,17 +10,24 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.experimental import topologies
-from jax.sharding import AxisType, Mesh
+from jax.sharding import Mesh
 
 from sisr_jax.aot.chips import Topology
 from sisr_jax.aot.measurement import Measured, measure
 from sisr_jax.config import Config
 from sisr_jax.errors import InputError
 from sisr_jax.evaluation.scoring import compile_validation
-from sisr_jax.parallel import batch_sharding, check_divisible, replicated
+from sisr_jax.parallel import (
+    AXES,
+    AXIS_TYPES,
+    batch_sharding,
+    check_divisible,
+    mesh_shape,
+    replicated,
+)
 from sisr_jax.train.phases import PhaseName, schedule
 from sisr_jax.train.steps import compile_step
-from sisr_jax.train.task import Task, abstract_state, build_task
+from sisr_jax.train.task import Task, abstract_state, build_task, state_sharding
 from sisr_jax.types import Batch
 
 EVALUATION = "evaluation"
@@ -63,15 +70,14 @@ def topology_devices(topology: Topology) -> list[Any]:
     return list(description.devices)
 
 
-def topology_mesh(topology: Topology) -> Mesh:
+def topology_mesh(topology: Topology, *, model: int = 1) -> Mesh:
     """All devices of a topology on the axes that `parallel.make_mesh` has."""
     devices = topology_devices(topology)
-    shape, axes = (len(devices), 1), ("data", "model")
-    types = (AxisType.Auto, AxisType.Auto)
+    shape = mesh_shape(len(devices), model)
     if topology.chip.num_devices > 1:
         # `jax.make_mesh` refuses to order the devices of such chips.
-        return Mesh(np.asarray(devices).reshape(shape), axes, axis_types=types)
-    return jax.make_mesh(shape, axes, axis_types=types, devices=devices)
+        return Mesh(np.asarray(devices).reshape(shape), AXES, axis_types=AXIS_TYPES)
+    return jax.make_mesh(shape, AXES, axis_types=AXIS_TYPES, devices=devices)
 
 
 def program_names(config: Config) -> list[str]:
@@ -90,16 +96,17 @@ def measure_config(
         only: Name of the one program wanted; default all.
 
     Raises:
-        InputError: If the run has no such program, a batch cannot be split over
-            the devices, or the compiler is missing.
+        InputError: If the run has no such program, a batch or the weights cannot be
+            split over the devices, or the compiler is missing.
     """
     names = program_names(config)
     if only is not None and only not in names:
         raise InputError(f"phase {only!r}: the run has {', '.join(names)}")
-    mesh = topology_mesh(topology)
+    mesh = topology_mesh(topology, model=config.mesh.model)
     check_divisible(config.data.batch_size, mesh, "data.batch_size")
     check_divisible(config.evaluation.batch_size, mesh, "evaluation.batch_size")
     task = build_task(config)
+    state_sharding(task, mesh)  # raises if the weights cannot be split
     return [
         _measure_step(task, name, mesh, topology)
         for name in names
@@ -109,29 +116,29 @@ def measure_config(
 
 def _measure_step(task: Task, name: str, mesh: Mesh, topology: Topology) -> Measured:
     whole, config = replicated(mesh), task.config
-    # Its arrays cannot be put on devices that are not there; only shapes are needed.
-    bare = dataclasses.replace(task, degrade=cast(Any, None))
-    if name == EVALUATION:
-        batch_size, step = config.evaluation.batch_size, compile_validation(bare, mesh)
-    else:
-        batch_size = config.data.batch_size
-        step = compile_step(bare, cast(PhaseName, name), mesh)
+    # Its arrays cannot be put on devices that are not there.
     matrices = jax.tree.map(
         lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=whole),
         task.degrade,
     )
+    task = dataclasses.replace(task, degrade=matrices)
+    if name == EVALUATION:
+        batch_size, step = config.evaluation.batch_size, compile_validation(task, mesh)
+    else:
+        batch_size = config.data.batch_size
+        step = compile_step(task, cast(PhaseName, name), mesh)
     # A step is a partial of the jitted function; see `train.task.compiled`.
     jitted = cast(functools.partial[Any], step).func
 
     def compile_program() -> jax.stages.Compiled:
-        state = abstract_state(task, whole)
+        state = abstract_state(task, state_sharding(task, mesh))
         with jax.set_mesh(mesh):
             lowered = cast(Any, jitted).lower(
                 matrices, state, _batch(config, batch_size, mesh)
             )
         return lowered.compile()
 
-    return measure(name, compile_program, topology, batch_size // mesh.devices.size)
+    return measure(name, compile_program, topology, batch_size // mesh.shape["data"])
 
 
 def _batch(config: Config, size: int, mesh: Mesh) -> Batch:

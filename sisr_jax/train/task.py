@@ -78,7 +78,8 @@ def compiled(
     Closed over, they would be copied into every program, hundreds of megabytes each.
 
     Args:
-        task: Bound to the first argument; its arrays are put on every device.
+        task: Bound to the first argument; its arrays are put on every device. Where it
+            has shapes in their place, the result can be lowered but not called.
         function: What to compile.
         mesh: Devices.
         in_shardings: Of the remaining arguments.
@@ -98,7 +99,15 @@ def compiled(
         out_shardings=out_shardings,
         donate_argnums=tuple(1 + index for index in donate),
     )
-    return functools.partial(jitted, jax.device_put(task.degrade, whole))
+    degrade = jax.tree.map(
+        lambda leaf: (
+            leaf
+            if isinstance(leaf, jax.ShapeDtypeStruct)
+            else jax.device_put(leaf, whole)
+        ),
+        task.degrade,
+    )
+    return functools.partial(jitted, degrade)
 
 
 def create_state(task: Task) -> TrainState:
