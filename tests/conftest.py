@@ -9,6 +9,7 @@ import importlib
 import os
 import pathlib
 import sys
+import tempfile
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
@@ -23,6 +24,17 @@ if str(ROOT) not in sys.path:
 jax.config.update("jax_num_cpu_devices", 4)
 if not flags.FLAGS.is_parsed():
     flags.FLAGS.mark_as_parsed()
+
+
+def pytest_configure(config):
+    """The processes of a session share what they compile, which dominates."""
+    if not hasattr(config, "workerinput"):
+        folder = tempfile.TemporaryDirectory(prefix="sisr_jax_tests_")
+        config.add_cleanup(folder.cleanup)
+        os.environ["JAX_COMPILATION_CACHE_DIR"] = folder.name
+    jax.config.update(
+        "jax_compilation_cache_dir", os.environ["JAX_COMPILATION_CACHE_DIR"]
+    )
 
 
 @pytest.fixture

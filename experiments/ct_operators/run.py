@@ -3,8 +3,8 @@
     python experiments/ct_operators/run.py [--data FOLDER] [--rounds 5]
 
 Every implementation is a process of its own, in an environment of its own that is
-made on the first run; the processes take turns, one call each, so that other load
-on the machine meets them alike. Only one computes at a time.
+made on the first run; the processes take turns, so that other load on the machine
+meets them alike. Only one computes at a time.
 """
 
 import argparse
@@ -122,10 +122,15 @@ def measure(
                 if answers and "seconds" not in answers[-1]:
                     continue
                 answer = worker.ask("time", operation)
-                if number or "seconds" not in answer:
+                if "seconds" not in answer:
                     answers.append(answer)
+                elif number:
+                    answers += [
+                        answer | {"seconds": each} for each in answer["seconds"]
+                    ]
                 what = "error" if "error" in answer else "-"
-                shown = f"{answer['seconds']:.3f}" if "seconds" in answer else what
+                found = "seconds" in answer
+                shown = f"{min(answer['seconds']):.3f}" if found else what
                 latest.append(f"{worker.name} {shown}")
             title = f"round {number}" if number else "warm-up"
             print(f"{title} {operation}: {'  '.join(latest)}", flush=True)
