@@ -96,15 +96,16 @@ class Report:
     def scores(
         self, protocol: Protocol, source: Source, methods: Sequence[str]
     ) -> list[Score]:
-        """What is known of some images by some methods."""
-        images = {source.name(i) for i in range(len(source))}
-        return [
+        """What is known of some images by some methods, in the order of the images."""
+        position = {source.name(i): i for i in range(len(source))}
+        known = [
             score
             for score in self._scores
             if score.protocol == protocol.id
-            and score.image in images
+            and score.image in position
             and score.method in methods
         ]
+        return sorted(known, key=lambda score: position[score.image])
 
     def keep(self, scores: Sequence[Score]) -> None:
         """Keeps scores that are not known yet; a patient has one number in a file."""
@@ -115,6 +116,7 @@ class Report:
             for score in scores
             if (*score[:2], score.protocol) not in known
         ]
+        write_csv(self._folder / "per_image.csv", self._scores)
 
     def add(self, title: str, protocol: Protocol, scores: Sequence[Score]) -> list[Row]:
         """A table by one protocol."""
@@ -127,7 +129,6 @@ class Report:
     def say(self, text: str) -> None:
         self._text.append(text)
         print(text, flush=True)
-        write_csv(self._folder / "per_image.csv", self._scores)
         write_rows(self._folder / "table.csv", self._rows)
         (self._folder / "table.md").write_text("\n\n".join(self._text) + "\n")
 
