@@ -151,20 +151,21 @@ class SpooledWriter(MetricWriter):
 
     def __init__(self, writer: MetricWriter, spools: Sequence[Spool]) -> None:
         self._writer, self._spools = writer, tuple(spools)
+        self._place = " and ".join(str(spool.folder) for spool in self._spools)
 
     def write_scalars(self, step: int, scalars: Mapping[str, float]) -> None:
         """Passes them on; in a bucket they are seen after the next `flush`."""
-        with reporting(f"records of step {step}: writing"):
+        with reporting(f"records of step {step} in {self._place}: writing"):
             self._writer.write_scalars(step, scalars)
 
     def write_images(self, step: int, images: Mapping[str, np.ndarray]) -> None:
         """Passes them on; in a bucket they are seen after the next `flush`."""
-        with reporting(f"images of step {step}: writing"):
+        with reporting(f"images of step {step} in {self._place}: writing"):
             self._writer.write_images(step, images)
 
     def flush(self) -> None:
         """Returns once the storage holds everything written."""
-        with reporting("records: writing"):
+        with reporting(f"records in {self._place}: writing"):
             self._writer.flush()
         for spool in self._spools:
             spool.publish()
@@ -174,7 +175,7 @@ class SpooledWriter(MetricWriter):
         with contextlib.ExitStack() as stack:
             for spool in self._spools:
                 stack.callback(spool.close)
-            with reporting("records: writing"):
+            with reporting(f"records in {self._place}: writing"):
                 self._writer.close()
 
 

@@ -1,3 +1,4 @@
+import errno
 import io
 import json
 import warnings
@@ -6,9 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from absl import logging
+from etils import epath
 
 from sisr_jax import writers
+from sisr_jax.errors import StorageError
 from sisr_jax.progress import Progress
+from sisr_jax.storage.spool import Spool
 
 
 class Recorder(writers.MetricWriter):
@@ -277,3 +281,17 @@ def test_log_stream_is_given_back_after_an_error():
     with pytest.raises(KeyError), Progress(3, 0, stream=Terminal()):
         raise KeyError
     assert handler.stream is before
+
+
+def test_a_full_disk_names_the_folders(tmp_path):
+    class Full(writers.MetricWriter):
+        def write_scalars(self, step, scalars):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        write_images = flush = close = write_scalars
+
+    spools = [Spool(epath.Path(tmp_path / name)) for name in ("run", "events")]
+    writer = writers.SpooledWriter(Full(), spools)
+    where = f"in {tmp_path / 'run'} and {tmp_path / 'events'}: writing failed: No space"
+    with pytest.raises(StorageError, match=f"^records of step 3 {where}"):
+        writer.write_scalars(3, {})
