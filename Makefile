@@ -69,11 +69,10 @@ $(MATRIX)/colab/.installed: requirements-colab.lock pyproject.toml
 $(MATRIX)/aot/.installed: requirements-aot.lock pyproject.toml
 	$(call install,$(MATRIX)/aot,$(PYTHON),requirements-aot.lock)
 
-# Installs the TPU compiler, which is free of charge but not open source. The adversarial
-# step is all of the others in one; without --phase every program with a small budget.
+# Installs the TPU compiler, which is free of charge but not open source.
 check-tpu: $(MATRIX)/aot/.installed
 	$(MATRIX)/aot/bin/python -m pytest -q tests/test_aot.py tests/test_tpu_budgets.py
-	$(MATRIX)/aot/bin/python -m experiments.tpu.check --phase adversarial
+	$(MATRIX)/aot/bin/python -m experiments.tpu.check
 
 LOCK := uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
 	--no-annotate --no-header --group test pyproject.toml
