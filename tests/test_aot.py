@@ -5,6 +5,9 @@ import json
 import pathlib
 import subprocess
 import sys
+import time
+import types
+from concurrent.futures import ThreadPoolExecutor
 
 import jax
 import jax.numpy as jnp
@@ -325,6 +328,23 @@ def test_bad_input_on_the_command_line_is_one_line(flags, message):
 def test_meshes_of_all_chips(name, num_devices):
     mesh = compilation.topology_mesh(parse_topology(name))
     assert dict(mesh.shape) == {"data": num_devices, "model": 1}
+
+
+def test_only_one_thread_at_a_time_loads_the_compiler(monkeypatch):
+    inside, most = [], []
+
+    def describe(*names, **options):
+        inside.append(names)
+        most.append(len(inside))
+        time.sleep(0.02)
+        inside.pop()
+        return types.SimpleNamespace(devices=[])
+
+    monkeypatch.setattr(compilation, "check_compiler", lambda: None)
+    monkeypatch.setattr(compilation.topologies, "get_topology_desc", describe)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(compilation.topology_devices, [parse_topology("v5e:1x1")] * 8))
+    assert most == [1] * 8
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import importlib.util
 import os
+import threading
 from typing import Any, cast
 
 import jax
@@ -43,6 +44,11 @@ _COMPILER_ENVIRONMENT = {
 }
 
 
+# The first description of a topology loads the compiler, which two threads must not
+# do at once.
+_LOADING = threading.Lock()
+
+
 def check_compiler() -> None:
     """Raises InputError, with the remedy, where the TPU compiler is missing."""
     if importlib.util.find_spec("libtpu") is None:
@@ -59,11 +65,12 @@ def topology_devices(topology: Topology) -> list[Any]:
     for name, value in _COMPILER_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     try:
-        description = topologies.get_topology_desc(
-            str(topology),
-            platform="tpu",
-            chips_per_host_bounds=topology.host_bounds,
-        )
+        with _LOADING:
+            description = topologies.get_topology_desc(
+                str(topology),
+                platform="tpu",
+                chips_per_host_bounds=topology.host_bounds,
+            )
     except jax.errors.JaxRuntimeError as error:
         line = str(error).splitlines()[0]
         raise InputError(f"topology {str(topology)!r}: {line}") from error
