@@ -22,7 +22,7 @@ class PlannedBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         Raises:
             InputError: If the originals are missing or unusable.
         """
-        raise NotImplementedError
+        raise NotImplementedError  # every data set has its own
 
     def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
         plan = self.plan(Path(dl_manager.manual_dir))
