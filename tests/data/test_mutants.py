@@ -48,6 +48,7 @@ def test_mutants_are_the_same_in_every_run():
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
 def test_many_mutants_in_bounded_time_and_memory(tmp_path):
     (tmp_path / "empty").mkdir()
     finished = subprocess.run(
