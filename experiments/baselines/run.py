@@ -77,10 +77,13 @@ def main() -> None:
         _whole_split(report, config_of(data, modality, factor))
     for modality, factor in cases:
         config = config_of(data, modality, factor)
-        every = arguments.ct_every if modality == "ct" else 1
-        _side_by_side(report, config, every)
         if modality == "ct":
-            _iterate(report, config, every)
+            iterative = with_total_variation(TV[factor])
+            source = _thinned(config, arguments.ct_every)
+            _iterate(report, config, source, iterative)
+            _side_by_side(report, config, source, iterative)
+        else:
+            _side_by_side(report, config, split_of(config, "test"), methods_of)
 
 
 class Report:
@@ -158,10 +161,11 @@ def _whole_split(report: Report, config: Config) -> None:
     report.add(title, protocol, scores)
 
 
-def _side_by_side(report: Report, config: Config, every: int) -> None:
+def _side_by_side(
+    report: Report, config: Config, source: Source, methods: Methods
+) -> None:
     physical, seed = protocol_of(config), protocol_of(config, "seed")
-    source = _thinned(config, every)
-    scores = _score(report, config, seed, source)
+    scores = _score(report, config, seed, source, methods)
     title = f"{seed.modality} x{seed.factor}, {len(source)} images"
     rows = report.add(f"{title}, the original's protocol", seed, scores)
     others = report.scores(physical, source, [row.method for row in rows])
@@ -174,11 +178,9 @@ def _thinned(config: Config, every: int) -> Source:
     return Subset(test, range(0, len(test), every))
 
 
-def _iterate(report: Report, config: Config, every: int) -> None:
-    source, protocol = _thinned(config, every), protocol_of(config)
-    scores = _score(
-        report, config, protocol, source, with_total_variation(TV[protocol.factor])
-    )
+def _iterate(report: Report, config: Config, source: Source, methods: Methods) -> None:
+    protocol = protocol_of(config)
+    scores = _score(report, config, protocol, source, methods)
     title = f"ct x{protocol.factor}, {len(source)} images, with total variation"
     report.add(title, protocol, scores)
 

@@ -7,6 +7,7 @@ every row of a table starts from the same acquisition, that of the degraded imag
 from collections.abc import Callable
 
 from jax import Array
+from jax.tree_util import Partial
 
 from sisr_jax.config import LateralDecimation, SparseViewCT
 from sisr_jax.evaluation.acquisition import Acquisition
@@ -14,10 +15,12 @@ from sisr_jax.evaluation.sinogram_interpolation import Method as Filling
 from sisr_jax.evaluation.sinogram_interpolation import fill_views
 from sisr_jax.evaluation.total_variation import Settings, total_variation
 from sisr_jax.image.resize import aligned_columns, half_pixel_columns
+from sisr_jax.tomography import PlannedBeam, plan
 from sisr_jax.tomography.radon import without_plan
 from sisr_jax.types import Image
 
-# CT: views `[batch, angles, detectors]`; ultrasound: kept columns, an image.
+# CT: views `[batch, angles, detectors]`; ultrasound: kept columns, an image. A method
+# is a pytree (`Partial`) of the matrices that it takes, so it can be a `jit` argument.
 Method = Callable[[Array], Image]
 Methods = Callable[[Acquisition], dict[str, Method]]
 
@@ -54,12 +57,17 @@ def ct_methods(acquire: Acquisition) -> dict[str, Method]:
     kept, full = without_plan(acquire.kept), without_plan(acquire.full)
 
     def direct(filter_name: str) -> Method:
-        return lambda views: acquire.reconstruct(views, acquire.kept, filter_name)
+        def reconstruct(acquire: Acquisition, views: Array) -> Image:
+            return acquire.reconstruct(views, acquire.kept, filter_name)
+
+        return Partial(reconstruct, acquire)
 
     def interpolated(method: Filling) -> Method:
-        return lambda views: acquire.reconstruct(
-            fill_views(views, kept, full, method), acquire.full, "ramp"
-        )
+        def reconstruct(acquire: Acquisition, views: Array) -> Image:
+            filled = fill_views(views, kept, full, method)
+            return acquire.reconstruct(filled, acquire.full, "ramp")
+
+        return Partial(reconstruct, acquire)
 
     return {
         "Sparse FBP": direct("ramp"),
@@ -70,12 +78,20 @@ def ct_methods(acquire: Acquisition) -> dict[str, Method]:
 
 
 def with_total_variation(settings: Settings) -> Methods:
-    """The quick CT methods and the iterative one, named with its settings."""
+    """The quick CT methods and the iterative one, named with its settings.
+
+    It projects hundreds of times, hence by `matmul` whatever the projector of the
+    acquisition. Build it outside `jit`, which would copy the matrices into the program.
+    """
     name = f"TV ({settings.num_iterations} iterations, weight {settings.weight:g})"
 
+    def reconstruct(beam: PlannedBeam, views: Array) -> Image:
+        return total_variation(beam, settings)(views)[..., None]
+
     def methods(acquire: Acquisition) -> dict[str, Method]:
-        reconstruct = total_variation(acquire.kept, settings, acquire.projector)
-        return ct_methods(acquire) | {name: lambda v: reconstruct(v)[..., None]}
+        kept = acquire.kept
+        beam = kept if isinstance(kept, PlannedBeam) else plan(kept)
+        return ct_methods(acquire) | {name: Partial(reconstruct, beam)}
 
     return methods
 
@@ -89,11 +105,13 @@ def ultrasound_methods(degradation: LateralDecimation) -> dict[str, Method]:
     """
     factor, offset = degradation.factor, degradation.offset
     return {
-        "Bicubic (half-pixel)": lambda image: half_pixel_columns(image, factor),
-        "Linear (aligned)": lambda image: aligned_columns(
-            image, factor, offset, "linear"
+        "Bicubic (half-pixel)": Partial(
+            lambda image: half_pixel_columns(image, factor)
         ),
-        "Bicubic (aligned)": lambda image: aligned_columns(
-            image, factor, offset, "cubic"
+        "Linear (aligned)": Partial(
+            lambda image: aligned_columns(image, factor, offset, "linear")
+        ),
+        "Bicubic (aligned)": Partial(
+            lambda image: aligned_columns(image, factor, offset, "cubic")
         ),
     }

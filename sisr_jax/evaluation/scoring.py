@@ -17,7 +17,7 @@ from jax.sharding import Mesh
 from sisr_jax.config import Config
 from sisr_jax.data.sources import Mirrored, Source
 from sisr_jax.evaluation.acquisition import Acquisition, acquisition, with_full_plan
-from sisr_jax.evaluation.baselines import LIGHT_BASELINE, Methods, methods_of
+from sisr_jax.evaluation.baselines import LIGHT_BASELINE, Method, Methods, methods_of
 from sisr_jax.evaluation.collect import Evaluation, collect
 from sisr_jax.evaluation.protocol import Protocol, protocol_of
 from sisr_jax.evaluation.regions import Regions
@@ -105,20 +105,23 @@ def score_protocol(
         source = Mirrored(source, protocol.shape)
     acquire = with_full_plan(acquisition(config, protocol))
 
+    made = methods(acquire)
+
     def estimates(
-        acquire: Acquisition, batch: Batch, regions: Regions
+        acquire: Acquisition, made: dict[str, Method], batch: Batch, regions: Regions
     ) -> tuple[dict[str, Image], Scores]:
         setup = build_setup(protocol, acquire)
         seen = setup.observe(batch.hr, regions)
-        raw = {name: make(seen.measured) for name, make in methods(acquire).items()}
+        raw = {name: make(seen.measured) for name, make in made.items()}
         images = {name: finish(protocol, image) for name, image in raw.items()}
         return {**images, HR: seen.target}, setup.score(raw, seen)
 
     whole, split = replicated(mesh), batch_sharding(mesh)
-    jitted = jax.jit(estimates, in_shardings=(whole, split, split), out_shardings=split)
-    estimate = functools.partial(jitted, jax.device_put(acquire, whole))
-    names = list(methods(acquire))
-    return collect(estimate, names, source, config, mesh, protocol, num_examples)
+    jitted = jax.jit(
+        estimates, in_shardings=(whole, whole, split, split), out_shardings=split
+    )
+    estimate = functools.partial(jitted, *jax.device_put((acquire, made), whole))
+    return collect(estimate, list(made), source, config, mesh, protocol, num_examples)
 
 
 def compile_validation(task: Task, mesh: Mesh) -> ValidationStep:

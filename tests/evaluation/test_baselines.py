@@ -134,17 +134,29 @@ def test_filling_views_in_removes_streaks():
     assert scores["Cubic views + FBP"] > scores["Hann FBP"] + 1.0
 
 
-def test_total_variation_says_its_settings_and_beats_the_quick_ones():
+@pytest.mark.parametrize("family", ["physical", "seed"])
+def test_total_variation_says_its_settings_and_beats_the_quick_ones(family):
     hr = disc()
     settings = Settings(weight=1e-3, num_iterations=60, num_inner=5)
-    acquire = acquire_of(ct_config())
+    acquire = acquire_of(ct_config(), family)
     methods = with_total_variation(settings)(acquire)
     assert list(methods)[:-1] == list(methods_of(acquire))
     name, method = list(methods.items())[-1]
     assert name == "TV (60 iterations, weight 0.001)"
     estimate = method(acquire(hr))
-    quick = baselines(ct_config())["Cubic views + FBP"](hr)
+    quick = baselines(ct_config(), family)["Cubic views + FBP"](hr)
     assert psnr(estimate, hr).min() > psnr(quick, hr).max() + 3.0
+
+
+@pytest.mark.parametrize("family", ["physical", "seed"])
+def test_matrices_of_total_variation_are_inputs_of_a_program(family):
+    acquire = acquire_of(ct_config(), family)
+    method = list(with_total_variation(Settings())(acquire).values())[-1]
+    views = acquire(disc())
+    argument = jax.jit(lambda method, views: method(views)).lower(method, views)
+    constant = jax.jit(lambda views: method(views)).lower(views)
+    size = sum(leaf.nbytes for leaf in jax.tree.leaves(method))
+    assert 0 < size < len(constant.as_text()) - len(argument.as_text())
 
 
 def test_ultrasound_has_no_projection_geometry():

@@ -4,6 +4,7 @@ import csv
 import jax
 import numpy as np
 import pytest
+from jax.tree_util import Partial
 
 from sisr_jax.data.sources import CachedSource, open_source
 from sisr_jax.evaluation.baselines import methods_of
@@ -21,7 +22,7 @@ def source_of(config):
 
 
 def with_zeros(acquire):
-    zeros = {"Zeros": lambda columns: columns.repeat(4, axis=2) * 0.0}
+    zeros = {"Zeros": Partial(lambda columns: columns.repeat(4, axis=2) * 0.0)}
     return methods_of(acquire) | zeros
 
 
