@@ -33,6 +33,7 @@ FLOORS = {
     "writers": 3,
     "progress": 3,
     "train.state": 4.0,
+    "train.items": 4.1,
     "train.optimizers": 4.1,
     "train.phases": 4.1,
     "train.workdir": 4.1,

@@ -1,11 +1,6 @@
 """Checkpoints: with `pretrained`, the only module that knows Orbax.
 
-One checkpoint holds three items, so that another run can take one network
-without knowing anything about the rest:
-
-* `generator`: params, batch_stats, ema
-* `discriminator`: params, batch_stats
-* `training`: step, key, both optimiser states, counts of skipped steps
+One checkpoint holds the items of `train.items`.
 
 Saves are asynchronous and atomic: on a disk, written under a temporary name, then
 renamed; in a bucket, written in place and marked by a file in the end. What is left
@@ -15,8 +10,6 @@ A storage that fails damages nothing: it ends the run with `StorageError`.
 """
 
 import functools
-from collections.abc import Mapping
-from typing import Any
 
 import orbax.checkpoint as ocp
 from absl import logging
@@ -27,13 +20,14 @@ from sisr_jax import departure, distributed
 from sisr_jax.errors import InputError
 from sisr_jax.storage.failures import failure, reporting
 from sisr_jax.storage.files import absolute, is_remote, move_folder, names_in
+from sisr_jax.train.items import join, split
 from sisr_jax.train.outages import (
     is_news,
     is_outage,
     reporting_saves,
     within_bounds,
 )
-from sisr_jax.train.state import NetworkState, TrainState
+from sisr_jax.train.state import TrainState
 
 FOLDER = "checkpoints"
 _TEMPORARY = ".orbax-checkpoint-tmp"
@@ -81,11 +75,10 @@ class CheckpointReader:
             target: Abstract state with shapes, dtypes and shardings.
         """
         items = {
-            name: ocp.args.StandardRestore(item)
-            for name, item in _split(target).items()
+            name: ocp.args.StandardRestore(item) for name, item in split(target).items()
         }
         restored = self._manager.restore(step, args=ocp.args.Composite(**items))
-        return _join({name: restored[name] for name in items})
+        return join({name: restored[name] for name in items})
 
     def restore_newest(self, target: TrainState) -> TrainState | None:
         """Restores the newest checkpoint that can be read.
@@ -184,7 +177,7 @@ class Checkpointer(CheckpointReader):
                 background, cannot be completed.
         """
         items = {
-            name: ocp.args.StandardSave(item) for name, item in _split(state).items()
+            name: ocp.args.StandardSave(item) for name, item in split(state).items()
         }
         self.wait()
         if int(state.step) in self.steps():
@@ -231,47 +224,6 @@ def has_checkpoints(workdir: epath.Path) -> bool:
     folder = workdir / FOLDER
     return any(
         name.isdigit() and _is_complete(folder / name) for name in names_in(folder)
-    )
-
-
-def _split(state: TrainState) -> dict[str, Any]:
-    return {
-        "generator": {
-            "params": state.generator.params,
-            "batch_stats": state.generator.batch_stats,
-            "ema": state.generator_ema,
-        },
-        "discriminator": {
-            "params": state.discriminator.params,
-            "batch_stats": state.discriminator.batch_stats,
-        },
-        "training": {
-            "step": state.step,
-            "key": state.key,
-            "skipped": state.skipped,
-            "skipped_in_a_row": state.skipped_in_a_row,
-            "generator_opt_state": state.generator.opt_state,
-            "discriminator_opt_state": state.discriminator.opt_state,
-        },
-    }
-
-
-def _join(items: Mapping[str, Any]) -> TrainState:
-    networks = {
-        name: NetworkState(
-            params=items[name]["params"],
-            batch_stats=items[name]["batch_stats"],
-            opt_state=items["training"][f"{name}_opt_state"],
-        )
-        for name in ("generator", "discriminator")
-    }
-    return TrainState(
-        step=items["training"]["step"],
-        key=items["training"]["key"],
-        skipped=items["training"]["skipped"],
-        skipped_in_a_row=items["training"]["skipped_in_a_row"],
-        generator_ema=items["generator"]["ema"],
-        **networks,
     )
 
 

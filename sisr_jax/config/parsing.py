@@ -1,0 +1,86 @@
+"""From nested plain values to a checked `Config`."""
+
+import dataclasses
+import typing
+from collections.abc import Mapping
+from typing import Any, Literal, get_args, get_origin
+
+from sisr_jax.config.rules import ConfigError, check_rules
+from sisr_jax.config.sections import Config
+
+
+def parse(values: Mapping[str, Any]) -> Config:
+    """Turns nested plain values into a validated `Config`.
+
+    Args:
+        values: Nested mapping, for instance `ConfigDict.to_dict()`.
+
+    Returns:
+        The configuration, with every cross-field rule checked.
+
+    Raises:
+        ConfigError: Naming the key, its value and what was expected.
+    """
+    config = _parse_section(Config, values, "config")
+    check_rules(config)
+    return config
+
+
+def _parse_section(section: Any, values: Any, path: str) -> Any:
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{path} = {values!r}: expected a section, not a value")
+    hints = typing.get_type_hints(section)
+    names = [field.name for field in dataclasses.fields(section)]
+    for key in values:
+        if key not in names:
+            raise ConfigError(f"{path}.{key}: unknown key; known: {', '.join(names)}")
+    for key in names:
+        if key not in values:
+            raise ConfigError(f"{path}.{key}: missing")
+    return section(
+        **{key: _parse_value(hints[key], values[key], f"{path}.{key}") for key in names}
+    )
+
+
+def _parse_value(hint: Any, value: Any, path: str) -> Any:
+    if dataclasses.is_dataclass(hint):
+        return _parse_section(hint, value, path)
+    if get_origin(hint) is Literal:
+        if value not in get_args(hint):
+            options = ", ".join(repr(option) for option in get_args(hint))
+            raise ConfigError(f"{path} = {value!r}: expected one of {options}")
+        return value
+    if get_origin(hint) is tuple:
+        if not isinstance(value, tuple | list) or len(value) != len(get_args(hint)):
+            raise ConfigError(
+                f"{path} = {value!r}: expected {len(get_args(hint))} values"
+            )
+        return tuple(
+            _parse_value(item_hint, item, f"{path}[{i}]")
+            for i, (item_hint, item) in enumerate(
+                zip(get_args(hint), value, strict=True)
+            )
+        )
+    if hint in (bool, int, float, str):
+        return _parse_scalar(hint, value, path)
+    return _parse_union(get_args(hint), value, path)
+
+
+def _parse_scalar(hint: type, value: Any, path: str) -> Any:
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if type(value) is not hint or value != value:
+        raise ConfigError(f"{path} = {value!r}: expected {hint.__name__}")
+    return value
+
+
+def _parse_union(sections: tuple[Any, ...], value: Any, path: str) -> Any:
+    kind = value.get("kind") if isinstance(value, Mapping) else value
+    by_kind = {
+        get_args(typing.get_type_hints(section)["kind"])[0]: section
+        for section in sections
+    }
+    if kind not in by_kind:
+        options = ", ".join(repr(option) for option in by_kind)
+        raise ConfigError(f"{path}.kind = {kind!r}: expected one of {options}")
+    return _parse_section(by_kind[kind], value, path)
