@@ -25,6 +25,7 @@ from tensorflow_datasets.core.splits import SplitDict
 from tqdm import tqdm
 
 from sisr_jax.errors import InputError
+from sisr_jax.storage.files import sync, sync_tree
 
 _PLAN = "plan.sha256"
 SKIPPED = "skipped.csv"
@@ -121,6 +122,9 @@ def write_dataset(builder: Any, plan: Plan, *, shard_size: int) -> Prepared:
         builder.info.write_to_directory(work)
         for part in [*work.glob("*.part"), *work.glob("*.done.json")]:
             part.unlink()
+        sync_tree(
+            work
+        )  # or a power failure could leave a dataset that only looks whole
         work.rename(target)
     counts = {info.name: info.num_examples for info in infos}
     return Prepared(target, counts, skips, new)
@@ -231,6 +235,8 @@ def _write_shard(
     # The account first: a shard under its final name always has one.
     account = {"records": records, "bytes": size, "skips": skips}
     _account_of(path).write_text(json.dumps(account))
+    for written in (_account_of(path), part):
+        sync(written)
     part.rename(path)
 
 

@@ -1,6 +1,7 @@
 """Files that are written whole or not at all, folders that are moved."""
 
 import contextlib
+import os
 
 from etils import epath
 
@@ -22,8 +23,8 @@ def write_whole(path: epath.Path, content: bytes | str) -> None:
 
     An object of a bucket appears when its upload is complete, so it is written
     directly: renaming one is a copy and a removal, which a kill can cut in half. A
-    local file is written under another name first. A kill leaves the old file, or
-    none if there was none.
+    local file is written under another name first. A kill, or a power failure, leaves
+    the old file, or none if there was none.
 
     Raises:
         StorageError: Naming the file, if the storage fails.
@@ -40,11 +41,31 @@ def write_whole(path: epath.Path, content: bytes | str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             temporary.write_bytes(data)
+            # Renamed before its content is on the disk, it could come back empty.
+            sync(temporary)
             temporary.replace(path)
+            sync(path.parent)
         except OSError:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
             raise
+
+
+def sync(path: epath.PathLike) -> None:
+    """Returns once the disk holds a local file, or the names in a local folder."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_tree(folder: epath.PathLike) -> None:
+    """Returns once the disk holds a local folder with everything in it."""
+    for place, _, names in os.walk(folder):
+        for name in names:
+            sync(os.path.join(place, name))
+        sync(place)
 
 
 def move_folder(source: epath.Path, target: epath.Path) -> None:

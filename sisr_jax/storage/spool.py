@@ -11,7 +11,7 @@ import tempfile
 from etils import epath
 
 from sisr_jax.storage.failures import reporting
-from sisr_jax.storage.files import is_remote, write_whole
+from sisr_jax.storage.files import is_remote, sync, write_whole
 
 
 class Spool:
@@ -51,18 +51,23 @@ class Spool:
         return path
 
     def publish(self) -> None:
-        """Makes the storage hold what was written; nothing to do if it is local.
+        """Makes the storage hold what was written.
 
         Raises:
             StorageError: Naming the file, if the storage fails.
         """
-        if not self._temporary:
-            return
         for path in sorted(self.folder.iterdir()):
             length = path.stat().length
-            if self._published.get(path.name) != length:
-                write_whole(self._target / path.name, path.read_bytes())
-                self._published[path.name] = length
+            if path.is_dir() or self._published.get(path.name) == length:
+                continue
+            target = self._target / path.name
+            if self._temporary:
+                write_whole(target, path.read_bytes())
+            else:
+                with reporting(f"{target}: writing"):
+                    sync(path)
+                    sync(self.folder)
+            self._published[path.name] = length
 
     def close(self) -> None:
         """Publishes, and removes the temporary folder."""

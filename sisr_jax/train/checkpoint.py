@@ -19,7 +19,14 @@ from orbax.checkpoint import checkpoint_managers
 from sisr_jax import departure, distributed
 from sisr_jax.errors import InputError
 from sisr_jax.storage.failures import failure, reporting
-from sisr_jax.storage.files import absolute, is_remote, move_folder, names_in
+from sisr_jax.storage.files import (
+    absolute,
+    is_remote,
+    move_folder,
+    names_in,
+    sync,
+    sync_tree,
+)
 from sisr_jax.train.items import join, split
 from sisr_jax.train.outages import (
     is_news,
@@ -162,6 +169,7 @@ class Checkpointer(CheckpointReader):
             preservation_policy=policy, cleanup_tmp_directories=True
         )
         self._open(workdir, options)
+        self._saved: int | None = None
 
     def save(self, state: TrainState, *, validation_psnr: float | None) -> None:
         """Starts saving; returns once the arrays may be donated again.
@@ -187,9 +195,10 @@ class Checkpointer(CheckpointReader):
             self._manager.save(
                 int(state.step), args=ocp.args.Composite(**items), metrics=metrics
             )
+        self._saved = int(state.step)
 
     def wait(self) -> None:
-        """Blocks until the save under way is complete.
+        """Blocks until the save under way is complete, and safe from a power failure.
 
         Raises:
             StorageError: If it cannot be completed.
@@ -197,7 +206,11 @@ class Checkpointer(CheckpointReader):
         self._has_failed = True
         with reporting_saves(self._folder):
             within_bounds(self._manager.wait_until_finished)
-        self._has_failed = False
+            if self._saved is not None and not is_remote(self._folder):
+                # Orbax leaves its small files to the operating system.
+                sync_tree(self._folder / str(self._saved))
+                sync(self._folder)
+        self._saved, self._has_failed = None, False
 
     def restore_newest(self, target: TrainState) -> TrainState | None:
         """As the reader's; unreadable newer checkpoints are moved out of the way.

@@ -2,12 +2,13 @@
 
 import errno
 import os
+import stat
 
 import pytest
 from etils import epath
 
 from sisr_jax.errors import InputError, StorageError
-from sisr_jax.storage import failures
+from sisr_jax.storage import failures, spool
 from sisr_jax.storage.files import absolute, move_folder, names_in, write_whole
 from sisr_jax.storage.folder import check_writable, open_folder
 from sisr_jax.storage.spool import Spool
@@ -36,6 +37,19 @@ def test_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
         write_whole(path, "new and longer")
     assert path.read_text() == "old"
     assert names_in(path.parent) == ["table.csv"]
+
+
+def test_content_is_on_the_disk_before_it_has_the_name(tmp_path, monkeypatch):
+    path, synced = epath.Path(tmp_path / "table.csv"), []
+    write_whole(path, "old")
+
+    def fsync(descriptor):
+        is_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+        synced.append((is_folder, path.read_text()))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_whole(path, "new")
+    assert synced == [(False, "old"), (True, "new")]
 
 
 def test_moved_folder_is_whole_and_gone_from_its_place(folder):
@@ -75,6 +89,17 @@ def test_growing_file_is_published_and_goes_on(folder):
     path.write_text("1\n9\n")  # cut off and written again, to the same length
     again.close()
     assert (folder / "metrics.jsonl").read_text() == "1\n9\n"
+
+
+def test_what_is_published_on_a_disk_is_on_it(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(spool, "sync", lambda path: synced.append(str(path)))
+    (tmp_path / "metrics.jsonl").write_text("1\n")
+    (tmp_path / "checkpoints").mkdir()
+    records = Spool(epath.Path(tmp_path))
+    records.publish()
+    records.publish()
+    assert synced == [str(tmp_path / "metrics.jsonl"), str(tmp_path)]
 
 
 def test_spool_leaves_no_temporary_folder(folder):
