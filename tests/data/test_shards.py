@@ -77,6 +77,18 @@ def stop_at(number, calls):
     return make
 
 
+def test_everything_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    synced = set()
+
+    def fsync(descriptor):
+        assert not list(tmp_path.glob("numbers/1.0.0"))
+        synced.add(os.fstat(descriptor).st_ino)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    folder = write(tmp_path, make_plan()).folder
+    assert {path.stat().st_ino for path in folder.rglob("*")} <= synced
+
+
 def test_everything_in_order(tmp_path):
     done = write(tmp_path, make_plan(skips=[Skip("a,b", "why", "x")]))
     assert done.records == COUNTS
