@@ -122,9 +122,8 @@ def write_dataset(builder: Any, plan: Plan, *, shard_size: int) -> Prepared:
         builder.info.write_to_directory(work)
         for part in [*work.glob("*.part"), *work.glob("*.done.json")]:
             part.unlink()
-        sync_tree(
-            work
-        )  # or a power failure could leave a dataset that only looks whole
+        # Or a power failure could leave a dataset that only looks whole.
+        sync_tree(work)
         work.rename(target)
     counts = {info.name: info.num_examples for info in infos}
     return Prepared(target, counts, skips, new)
