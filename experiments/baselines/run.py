@@ -4,7 +4,7 @@
 
 FOLDER holds `ct/`, `us/` (PNG) and `manifest.csv` (columns file, split,
 patient_id). Prints the tables and writes `per_image.csv`, `table.csv`, `table.md`
-and three figures beside this file, in half an hour on two cores. `--ct-every 4` gives
+and three figures beside this file, in under an hour on two cores. `--ct-every 4` gives
 what is slow on CT, the original's protocol and total variation, every fourth slice of
 the test split only. Numbers found in `per_image.csv` are not measured again, so that a
 run that was stopped goes on; `--fresh` measures everything.
