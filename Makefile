@@ -51,14 +51,14 @@ types: $(VENV)/.installed
 	$(PY) -m pyright
 
 test-slow: $(VENV)/.installed
-	$(PY) -m pytest -m slow
+	$(PY) -m pytest -m slow -n 2 --dist worksteal
 
 test-matrix: $(VENV)/.installed
 	@if $(PYTHON_NEWEST) --version; then $(MAKE) matrix-newest matrix-colab; \
 	else echo "test-matrix: no $(PYTHON_NEWEST), so newest and colab were skipped"; fi
 
 matrix-%: $(MATRIX)/%/.installed
-	$(MATRIX)/$*/bin/python -m pytest -q $(QUICK_TESTS)
+	$(MATRIX)/$*/bin/python -m pytest -q -n 2 --dist worksteal $(QUICK_TESTS)
 
 $(MATRIX)/newest/.installed: requirements.lock pyproject.toml
 	$(call install,$(MATRIX)/newest,$(PYTHON_NEWEST),requirements.lock)
