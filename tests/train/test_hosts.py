@@ -133,7 +133,7 @@ def test_what_is_wrong_on_one_ends_all_with_its_line(tmp_path, flag, message):
 def test_a_run_moves_to_other_processes_and_devices(tmp_path, cache):
     """Preempted as 2 processes x 2 devices; any other shape goes on from there."""
     arguments = [
-        "--config.phases.generator=12",
+        "--config.phases.generator=24",
         "--config.phases.discriminator=0",
         "--config.phases.adversarial=0",
         "--config.data.batch_size=8",
@@ -145,14 +145,18 @@ def test_a_run_moves_to_other_processes_and_devices(tmp_path, cache):
     running = processes.start(commands, 2, cache)
     try:
         _wait_until(lambda: _last_step(first) >= 2, running)
+        # JAX looks once a second for the signal; meanwhile the other one holds all up.
+        running[0].send_signal(signal.SIGSTOP)
         running[1].send_signal(signal.SIGTERM)
+        time.sleep(2)
+        running[0].send_signal(signal.SIGCONT)
     finally:
         ended = processes.finish(running)
     lines = {errors.splitlines()[-1] for _, _, errors in ended}
     assert [code for code, _, _ in ended] == [75, 75], ended
     (line,) = lines
     step = int(re.fullmatch(r"sisr_jax: preempted at step (\d+): saved", line)[1])
-    assert 2 <= step < 12
+    assert 2 <= step < 24
     assert (first / "checkpoints" / str(step)).is_dir()
 
     states = []
@@ -163,7 +167,7 @@ def test_a_run_moves_to_other_processes_and_devices(tmp_path, cache):
         assert [code for code, _, _ in ended] == [0] * num_processes, ended
         states.append(jax.tree_util.tree_leaves_with_path(_newest_state(workdir)))
         records = _records(workdir)
-        assert [r["step"] for r in records if "loss/generator" in r] == [*range(1, 13)]
+        assert [r["step"] for r in records if "loss/generator" in r] == [*range(1, 25)]
     for other in states[1:]:
         for (path, a), (_, b) in zip(states[0], other, strict=True):
             name = jax.tree_util.keystr(path)
