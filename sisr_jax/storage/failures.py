@@ -2,6 +2,8 @@
 
 import contextlib
 import errno
+import os
+import re
 from collections.abc import Iterator
 
 from absl import logging
@@ -13,6 +15,8 @@ from sisr_jax.errors import InputError, StorageError
 _LIBRARIES = ("gcsfs", "aiohttp", "requests", "google", "fsspec")
 _BAD_REQUEST, _FORBIDDEN = "Bad Request:", "Forbidden:"  # how gcsfs begins them
 _PERMANENT_ERRNOS = (errno.EROFS, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG)
+# How TensorStore ends those of the operating system, after names of its own.
+_SYSTEM_ERROR = re.compile(r"\[os_error_code='(\d+)'")
 _LONGEST = 240
 _REASONS = {
     401: "no valid credentials",
@@ -86,6 +90,8 @@ def _describe(error: BaseException) -> str:
     if isinstance(error, FileNotFoundError):
         return _REASONS[404]
     known = _REASONS.get(getattr(error, "code", 0))
+    if system := _SYSTEM_ERROR.search(str(error)):
+        return os.strerror(int(system[1]))
     # TensorStore ends with the lines of its source, which help nobody here.
     text = " ".join(str(error).split("[source locations=")[0].split())
     if len(text) > _LONGEST:  # it says where at the beginning and why at the end

@@ -170,6 +170,16 @@ def test_what_passes_and_what_does_not(error, kind):
         raise error
 
 
+def test_the_reason_of_tensorstore_is_that_of_the_system():
+    error = ValueError(
+        'RESOURCE_EXHAUSTED: Error writing local file "run/checkpoints/4/x.__lock": '
+        "Failed to write 6965 bytes to file 6: No space left on device "
+        "[os_error_code='28'] [source locations='tensorstore/kvstore/file.cc:1']"
+    )
+    failed = failures.failure("run/checkpoints: saving", error)
+    assert str(failed) == "run/checkpoints: saving failed: No space left on device"
+
+
 def test_other_errors_are_not_hidden():
     with pytest.raises(KeyError), failures.reporting("workdir: writing"):
         raise KeyError("a mistake in the program")
