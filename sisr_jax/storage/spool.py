@@ -57,8 +57,10 @@ class Spool:
             StorageError: Naming the file, if the storage fails.
         """
         for path in sorted(self.folder.iterdir()):
+            if not path.is_file():
+                continue
             length = path.stat().length
-            if path.is_dir() or self._published.get(path.name) == length:
+            if self._published.get(path.name) == length:
                 continue
             target = self._target / path.name
             if self._temporary:

@@ -96,6 +96,8 @@ def test_what_is_published_on_a_disk_is_on_it(tmp_path, monkeypatch):
     monkeypatch.setattr(spool, "sync", lambda path: synced.append(str(path)))
     (tmp_path / "metrics.jsonl").write_text("1\n")
     (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "elsewhere").symlink_to("nowhere")
+    os.mkfifo(tmp_path / "pipe")  # to open it would wait for ever
     records = Spool(epath.Path(tmp_path))
     records.publish()
     records.publish()
