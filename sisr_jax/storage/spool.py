@@ -6,6 +6,7 @@ a run that publishes before each checkpoint resumes from one before that, and wr
 the same again.
 """
 
+import os
 import tempfile
 
 from etils import epath
@@ -57,7 +58,7 @@ class Spool:
             StorageError: Naming the file, if the storage fails.
         """
         for path in sorted(self.folder.iterdir()):
-            if not path.is_file():
+            if not os.path.isfile(path):  # for `epath`, a pipe is one, too
                 continue
             length = path.stat().length
             if self._published.get(path.name) == length:
