@@ -36,6 +36,7 @@ FLOORS = {
     "train.items": 4.1,
     "train.optimizers": 4.1,
     "train.phases": 4.1,
+    "train.unfinished": 4.1,
     "train.workdir": 4.1,
     "train.task": 4.2,
     "train.safety": 4.25,

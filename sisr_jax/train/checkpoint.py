@@ -2,10 +2,9 @@
 
 One checkpoint holds the items of `train.items`.
 
-Saves are asynchronous and atomic: on a disk, written under a temporary name, then
-renamed; in a bucket, written in place and marked by a file in the end. What is left
-of a save that was cut short is removed with a warning; a checkpoint that cannot be
-read back is moved to `damaged_checkpoints/` with one, and the previous one is used.
+Saves are asynchronous and atomic. What is left of a save that was cut short is
+removed with a warning; a checkpoint that cannot be read back is moved to
+`damaged_checkpoints/` with one, and the previous one is used.
 A storage that fails damages nothing: it ends the run with `StorageError`.
 """
 
@@ -35,10 +34,13 @@ from sisr_jax.train.outages import (
     within_bounds,
 )
 from sisr_jax.train.state import TrainState
+from sisr_jax.train.unfinished import (
+    is_complete,
+    sync_unfinished,
+    warn_of_interrupted_saves,
+)
 
 FOLDER = "checkpoints"
-_TEMPORARY = ".orbax-checkpoint-tmp"
-_MARK = "commit_success.txt"
 _METRIC = "psnr"
 
 
@@ -152,7 +154,7 @@ class Checkpointer(CheckpointReader):
             keep_steps: Steps whose checkpoints always stay; besides them and
                 the newest, the one with the best validation PSNR stays.
         """
-        _warn_of_interrupted_saves(workdir / FOLDER)
+        warn_of_interrupted_saves(workdir / FOLDER)
         best = checkpoint_managers.BestN(
             get_metric_fn=lambda metrics: metrics[_METRIC],
             n=1,
@@ -165,8 +167,11 @@ class Checkpointer(CheckpointReader):
                 checkpoint_managers.CustomSteps(list(keep_steps)),
             ]
         )
+        saved = functools.partial(sync_unfinished, absolute(workdir) / FOLDER)
         options = ocp.CheckpointManagerOptions(
-            preservation_policy=policy, cleanup_tmp_directories=True
+            preservation_policy=policy,
+            cleanup_tmp_directories=True,
+            async_options=ocp.AsyncOptions(post_finalization_callback=saved),
         )
         self._open(workdir, options)
         self._saved: int | None = None
@@ -207,7 +212,7 @@ class Checkpointer(CheckpointReader):
         with reporting_saves(self._folder):
             within_bounds(self._manager.wait_until_finished)
             if self._saved is not None and not is_remote(self._folder):
-                # Orbax leaves its small files to the operating system.
+                # Renamed, and once more written to, after `sync_unfinished`.
                 sync_tree(self._folder / str(self._saved))
                 sync(self._folder)
         self._saved, self._has_failed = None, False
@@ -236,20 +241,5 @@ def has_checkpoints(workdir: epath.Path) -> bool:
     """Whether a run in this folder would resume."""
     folder = workdir / FOLDER
     return any(
-        name.isdigit() and _is_complete(folder / name) for name in names_in(folder)
+        name.isdigit() and is_complete(folder / name) for name in names_in(folder)
     )
-
-
-def _warn_of_interrupted_saves(folder: epath.Path) -> None:
-    for name in names_in(folder):
-        if not _is_complete(folder / name):
-            logging.warning(
-                "%s: what is left of an interrupted save, not used", folder / name
-            )
-
-
-def _is_complete(path: epath.Path) -> bool:
-    """Whether a save reached its end: renamed, or in a bucket, marked by a file."""
-    if is_remote(path):
-        return (path / _MARK).exists()
-    return _TEMPORARY not in path.name
