@@ -1,4 +1,4 @@
-"""Two-dimensional convolution with a kernel gradient that is fast on CPU.
+"""Two-dimensional convolution, in the order of work that suits the platform.
 
 The gradient of a convolution by its kernel is itself a convolution, of the input
 with a window as large as the image. XLA:CPU runs that one far below the machine's
@@ -8,16 +8,18 @@ where an image has one channel. On CPU it is therefore computed as what it is,
     gradient[i, j, c, o] = sum over pixels p of input[p + (i, j), c] * cotangent[p, o],
 
 one matrix product over the pixels for each tap (i, j), by blocks of rows that stay
-in the cache. The forward convolution and the gradient by the input are XLA's own
-everywhere, and so is the kernel gradient on accelerators, whose compilers have an
-operation for it.
+in the cache. The rest is XLA's own, but for a TPU, where a result of one channel is
+computed in another way (`one_channel`).
 """
 
+from collections.abc import Callable
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 from jax import lax
+
+from sisr_jax.models import one_channel
 
 # Pixels a block: about 1 MB for 64 channels in float32. 2048 to 8192 are alike.
 _BLOCK_PIXELS = 4096
@@ -55,32 +57,58 @@ def _convolve(image: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
     )
 
 
-_convolve_trainable = jax.custom_vjp(_convolve, nondiff_argnums=(2,))
+@partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _convolve_trainable(image: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
+    plain = partial(_convolve, stride=stride)
+    if not _ends_in_one_channel(kernel, stride):
+        return plain(image, kernel)
+    return lax.platform_dependent(
+        image, kernel, tpu=one_channel.to_one_channel, default=plain
+    )
+
+
+def _ends_in_one_channel(kernel: jax.Array, stride: int) -> bool:
+    return kernel.shape[-1] == 1 and stride == 1
 
 
 def _forward(
     image: jax.Array, kernel: jax.Array, stride: int
 ) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-    return _convolve(image, kernel, stride), (image, kernel)
+    return _convolve_trainable(image, kernel, stride), (image, kernel)
 
 
 def _backward(
     stride: int, residuals: tuple[jax.Array, jax.Array], cotangent: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     image, kernel = residuals
-    (image_gradient,) = jax.linear_transpose(
-        lambda x: _convolve(x, kernel, stride), image
-    )(cotangent)
-    kernel_gradient = lax.platform_dependent(
+    plain = partial(_pull_back, gradient=_kernel_gradient, stride=stride)
+    by_blocks = partial(_pull_back, gradient=_kernel_gradient_by_blocks, stride=stride)
+    by_taps = one_channel.pull_back
+    return lax.platform_dependent(
         image,
+        kernel,
         cotangent,
-        cpu=partial(_kernel_gradient_by_blocks, size=len(kernel), stride=stride),
-        default=partial(_kernel_gradient, size=len(kernel), stride=stride),
+        cpu=by_blocks,
+        tpu=by_taps if _ends_in_one_channel(kernel, stride) else plain,
+        default=plain,
     )
-    return image_gradient, kernel_gradient
 
 
 _convolve_trainable.defvjp(_forward, _backward)
+
+
+def _pull_back(
+    image: jax.Array,
+    kernel: jax.Array,
+    cotangent: jax.Array,
+    *,
+    gradient: Callable[..., jax.Array],
+    stride: int,
+) -> tuple[jax.Array, jax.Array]:
+    """XLA's own gradient by the image, and a gradient by the kernel."""
+    transpose = jax.linear_transpose(lambda x: _convolve(x, kernel, stride), image)
+    by_kernel = gradient(image, cotangent, size=len(kernel), stride=stride)
+    return transpose(cotangent)[0], by_kernel
 
 
 def _kernel_gradient(
