@@ -174,6 +174,7 @@ def test_damaged_patient_element_is_not_shown(tmp_path, monkeypatch):
 
     def fail(self, tag):
         if tag == "PatientID":
+            # What pydicom raises for an element of an unknown kind.
             raise NotImplementedError("of what? P-SECRET")
         return get_item(self, tag)
 
