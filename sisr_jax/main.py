@@ -28,16 +28,16 @@ from absl import app, flags, logging
 from etils import epath
 from ml_collections import config_flags
 
-from sisr_jax import departure, distributed
 from sisr_jax.config import Config, ConfigError, parse
-from sisr_jax.data.dicom import keep_headers_private
+from sisr_jax.data.formats.dicom import keep_headers_private
 from sisr_jax.errors import InputError, StorageError
-from sisr_jax.evaluation.report import report
+from sisr_jax.hosts import agreement, leaving
+from sisr_jax.run import workdir as workdirs
+from sisr_jax.run.loop import train
+from sisr_jax.run.prepare import prepare
+from sisr_jax.run.report import report
 from sisr_jax.storage.failures import reporting
 from sisr_jax.storage.folder import open_folder
-from sisr_jax.train import workdir as workdirs
-from sisr_jax.train.loop import train
-from sisr_jax.train.run import prepare
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "Configuration file.")
 _WORKDIR = flags.DEFINE_string(
@@ -74,32 +74,32 @@ def main(argv: Sequence[str]) -> None:
     try:
         if len(argv) > 1:
             raise ConfigError(f"unexpected argument {argv[1]!r}: all are --flags")
-        distributed.join(
+        agreement.join(
             _COORDINATOR.value,
             num_processes=_NUM_PROCESSES.value,
             process_id=_PROCESS_ID.value,
             heartbeat_seconds=_HEARTBEAT_SECONDS.value,
             environment=os.environ,
         )
-        with departure.ending_with_the_others():
+        with leaving.ending_with_the_others():
             _run()
     except InputError as error:
-        _leave(f"error: {error}", departure.BAD_INPUT_EXIT_CODE)
+        _leave(f"error: {error}", leaving.BAD_INPUT_EXIT_CODE)
     except FloatingPointError as error:
         _leave(f"error: {error}", _DIVERGED_EXIT_CODE)
     except StorageError as error:
         # At once: threads of the storage libraries may still be trying.
-        departure.leave_at_once(f"error: {error}", _STORAGE_EXIT_CODE)
-    except departure.Preempted as message:
-        _leave(message, departure.RESTART_EXIT_CODE)
+        leaving.leave_at_once(f"error: {error}", _STORAGE_EXIT_CODE)
+    except leaving.Preempted as message:
+        _leave(message, leaving.RESTART_EXIT_CODE)
     except Exception:
-        departure.leave_if_others_wait()
+        leaving.leave_if_others_wait()
         raise
 
 
 def _run() -> None:
-    distributed.check_joined()
-    workdir, config = distributed.together(_read_flags)
+    agreement.check_joined()
+    workdir, config = agreement.together(_read_flags)
     with reporting(f"workdir {workdir}"):
         if _MODE.value == "train":
             train(prepare(config, workdir))
@@ -123,14 +123,14 @@ def parse_flags(argv: list[str]) -> list[str]:
     except (AttributeError, KeyError, TypeError, ValueError, OSError) as error:
         _leave(
             f"error: --config: {' '.join(str(error).split())}",
-            departure.BAD_INPUT_EXIT_CODE,
+            leaving.BAD_INPUT_EXIT_CODE,
         )
     return rest
 
 
 def _leave(line: Exception | str, exit_code: int) -> NoReturn:
     print(f"sisr_jax: {line}", file=sys.stderr)
-    departure.leave(exit_code)
+    leaving.leave(exit_code)
 
 
 def _read_config(workdir: epath.Path) -> Config:

@@ -8,11 +8,11 @@ import sys
 import numpy as np
 
 from configs import ct_srgan
-from sisr_jax import distributed
 from sisr_jax.config import parse
 from sisr_jax.data.pipeline import evaluation_batches, training_batches
 from sisr_jax.errors import InputError
-from sisr_jax.parallel import local_rows, make_mesh, to_devices, to_host
+from sisr_jax.hosts import agreement
+from sisr_jax.hosts.mesh import local_rows, make_mesh, to_devices, to_host
 
 
 class Counted:
@@ -62,7 +62,7 @@ def outcome(action):
 
 def fail_on(process):
     def action():
-        if distributed.jax.process_index() == process:
+        if agreement.jax.process_index() == process:
             raise InputError(f"bad file on {process}")
         return "fine"
 
@@ -70,7 +70,7 @@ def fail_on(process):
 
 
 def main(coordinator, num_processes, process_id):
-    distributed.join(
+    agreement.join(
         coordinator,
         num_processes=int(num_processes),
         process_id=int(process_id),
@@ -81,13 +81,13 @@ def main(coordinator, num_processes, process_id):
     values.data.num_threads = 1  # reads in order
     config = parse(values.to_dict())
     found = {
-        "is_first": distributed.is_first(),
-        "together": outcome(lambda: distributed.together(fail_on(None))),
-        "one_fails": outcome(lambda: distributed.together(fail_on(1))),
-        "first_alone": outcome(lambda: distributed.first_alone(lambda: "written")),
-        "all_agree": distributed.all_agree(distributed.is_first()),
-        "same": outcome(lambda: distributed.check_same("seed", "5")),
-        "differs": outcome(lambda: distributed.check_same("seed", process_id)),
+        "is_first": agreement.is_first(),
+        "together": outcome(lambda: agreement.together(fail_on(None))),
+        "one_fails": outcome(lambda: agreement.together(fail_on(1))),
+        "first_alone": outcome(lambda: agreement.first_alone(lambda: "written")),
+        "all_agree": agreement.all_agree(agreement.is_first()),
+        "same": outcome(lambda: agreement.check_same("seed", "5")),
+        "differs": outcome(lambda: agreement.check_same("seed", process_id)),
         "training": share(make_mesh(), "training", config),
         "evaluation": share(make_mesh(), "evaluation", config),
     }

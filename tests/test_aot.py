@@ -20,7 +20,7 @@ from sisr_jax.aot.measurement import measure
 from sisr_jax.aot.program import Program, Traffic
 from sisr_jax.aot.report import as_text, as_values
 from sisr_jax.errors import InputError
-from sisr_jax.parallel import make_mesh, replicated
+from sisr_jax.hosts.mesh import make_mesh, replicated
 
 ROOT = pathlib.Path(__file__).parents[1]
 HAS_COMPILER = importlib.util.find_spec("libtpu") is not None

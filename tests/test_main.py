@@ -16,13 +16,13 @@ from etils import epath
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 from trees import same
 
+from sisr_jax.checkpoints.checkpointer import CheckpointReader
 from sisr_jax.errors import InputError
 from sisr_jax.evaluation.protocol import protocol_of
-from sisr_jax.evaluation.report import report
+from sisr_jax.run.loop import train
+from sisr_jax.run.prepare import first_state, open_checkpoints, prepare
+from sisr_jax.run.report import report
 from sisr_jax.train import steps
-from sisr_jax.train.checkpoint import CheckpointReader
-from sisr_jax.train.loop import train
-from sisr_jax.train.run import first_state, open_checkpoints, prepare
 
 ROOT = pathlib.Path(__file__).parents[1]
 

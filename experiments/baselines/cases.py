@@ -9,7 +9,7 @@ from sisr_jax.data.splits import Split
 from sisr_jax.evaluation.baselines import Methods
 from sisr_jax.evaluation.protocol import Protocol
 from sisr_jax.evaluation.scoring import Evaluation, score_protocol
-from sisr_jax.parallel import make_mesh
+from sisr_jax.hosts.mesh import make_mesh
 
 _CONFIGS = {"ct": ct_srresnet, "us": us_srresnet}
 _NUM_EXAMPLES = 4

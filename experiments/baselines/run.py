@@ -41,7 +41,7 @@ from sisr_jax.evaluation.table import (
     write_csv,
     write_rows,
 )
-from sisr_jax.evaluation.total_variation import Settings
+from sisr_jax.reconstruction.total_variation import Settings
 
 HERE = pathlib.Path(__file__).parent
 FACTORS = {"us": (16, 4), "ct": (16, 8, 4)}

@@ -15,7 +15,7 @@ from sisr_jax.data.sources import spread
 from sisr_jax.evaluation.baselines import with_total_variation
 from sisr_jax.evaluation.protocol import protocol_of
 from sisr_jax.evaluation.table import summarise
-from sisr_jax.evaluation.total_variation import Settings
+from sisr_jax.reconstruction.total_variation import Settings
 
 HERE = pathlib.Path(__file__).parent
 # Factor, iterations and the weights that are tried with them.

@@ -14,8 +14,8 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from sisr_jax.config import Data
-from sisr_jax.data.builder import PlannedBuilder
-from sisr_jax.data.ct_phantoms import ct_phantom
+from sisr_jax.data.collections.builder import PlannedBuilder
+from sisr_jax.data.phantoms.ct import ct_phantom
 from sisr_jax.data.pipeline import training_batches
 from sisr_jax.data.records import Records, TfdsSource, decode_png, slice_feature
 from sisr_jax.data.shards import Plan, Planned, write_dataset

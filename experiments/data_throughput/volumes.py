@@ -11,7 +11,7 @@ import nibabel
 import numpy as np
 from PIL import Image
 
-from sisr_jax.data.readers import read_images
+from sisr_jax.data.formats.readers import read_images
 
 HERE = pathlib.Path(__file__).parent
 

@@ -6,11 +6,11 @@ import jax
 import numpy as np
 from etils import epath
 
-from sisr_jax.parallel import make_mesh, replicated
-from sisr_jax.train.checkpoint import CheckpointReader
+from sisr_jax.checkpoints.checkpointer import CheckpointReader
+from sisr_jax.hosts.mesh import make_mesh, replicated
+from sisr_jax.run.workdir import read_config
 from sisr_jax.train.phases import total_steps
 from sisr_jax.train.task import abstract_state, build_task
-from sisr_jax.train.workdir import read_config
 
 
 def differences(straight, disturbed):

@@ -18,7 +18,7 @@ from sisr_jax.aot.measurement import Measured, measure
 from sisr_jax.config import Config
 from sisr_jax.errors import InputError
 from sisr_jax.evaluation.scoring import compile_validation
-from sisr_jax.parallel import (
+from sisr_jax.hosts.mesh import (
     AXES,
     AXIS_TYPES,
     batch_sharding,

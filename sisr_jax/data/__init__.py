@@ -1,9 +1,9 @@
 """Images: where they come from, their fixed scale, and the order of batches."""
 
-from sisr_jax.data.ct_phantoms import ct_phantom
+from sisr_jax.data.phantoms.ct import ct_phantom
+from sisr_jax.data.phantoms.ultrasound import ultrasound_phantom
 from sisr_jax.data.pipeline import Batches, evaluation_batches, training_batches
 from sisr_jax.data.sources import Source, open_source, spread
-from sisr_jax.data.ultrasound_phantoms import ultrasound_phantom
 
 __all__ = [
     "Batches",

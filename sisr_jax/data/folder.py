@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from sisr_jax.config import Data
-from sisr_jax.data.headers import Header
-from sisr_jax.data.readers import FORMATS, check_file, find_reader, read_images
+from sisr_jax.data.formats.headers import Header
+from sisr_jax.data.formats.readers import FORMATS, check_file, find_reader, read_images
 from sisr_jax.data.splits import Split, read_splits_csv, split_by_patient
 from sisr_jax.data.transforms import check_fit, size_text
 from sisr_jax.errors import InputError
@@ -73,7 +73,7 @@ def open_folder(config: Data, split: Split) -> FolderSource:
 
     Raises:
         InputError: If the folder is missing or holds no image, the split is empty,
-            a file is unfit (see `sisr_jax.data.readers`), or sizes do not agree
+            a file is unfit (see `sisr_jax.data.formats.readers`), or sizes do not agree
             with `config.shape` and `config.fit`.
     """
     root = Path(config.path)

@@ -12,8 +12,8 @@ from tqdm import tqdm
 
 from sisr_jax.data.contact_sheet import Example, shrink
 from sisr_jax.data.folder import Entry, list_entries, list_files
-from sisr_jax.data.headers import Header
-from sisr_jax.data.readers import check_file, read_images
+from sisr_jax.data.formats.headers import Header
+from sisr_jax.data.formats.readers import check_file, read_images
 from sisr_jax.data.splits import Assignment, assign, read_assignments
 from sisr_jax.data.transforms import size_text
 from sisr_jax.errors import InputError

@@ -88,8 +88,8 @@ def _prepare(options: argparse.Namespace) -> None:
     if not options.manual_dir.is_dir():
         raise InputError(f"--manual_dir = {str(options.manual_dir)!r}: no such folder")
     # TFDS takes seconds to import: not for --help or a wrong path.
-    from sisr_jax.data.deeplesion import DeepLesion, make_config
-    from sisr_jax.data.duke import DukeUltrasound
+    from sisr_jax.data.collections.deeplesion import DeepLesion, make_config
+    from sisr_jax.data.collections.duke import DukeUltrasound
     from sisr_jax.data.shards import SKIPPED, write_dataset
 
     folder = str(options.data_dir)

@@ -13,7 +13,7 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from sisr_jax.config import Data
-from sisr_jax.data.readers import MAX_PIXELS
+from sisr_jax.data.formats.readers import MAX_PIXELS
 from sisr_jax.data.splits import Split
 from sisr_jax.errors import InputError
 

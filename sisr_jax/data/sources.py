@@ -8,7 +8,7 @@ import numpy as np
 
 from sisr_jax.config import Data
 from sisr_jax.data.folder import open_folder
-from sisr_jax.data.phantoms import open_phantoms
+from sisr_jax.data.phantoms.source import open_phantoms
 from sisr_jax.data.splits import Split
 from sisr_jax.errors import InputError
 

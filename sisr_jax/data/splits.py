@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from sisr_jax.data import dicom
 from sisr_jax.data.csv_rows import read_csv_rows
+from sisr_jax.data.formats import dicom
 from sisr_jax.errors import InputError
 
 Split = Literal["train", "validation", "test"]

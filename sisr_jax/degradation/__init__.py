@@ -9,14 +9,14 @@ the device and nothing is computed ahead on disk.
 
 from sisr_jax.degradation.acquisition import Degradation
 from sisr_jax.degradation.ct import LowDose, random_view_ct, sparse_view_ct
-from sisr_jax.degradation.pairs import (
+from sisr_jax.degradation.ultrasound import lateral_decimation
+from sisr_jax.train.pairs import (
     PairMaker,
     build,
     evaluation_pairs,
     sparse_beam,
     training_pairs,
 )
-from sisr_jax.degradation.ultrasound import lateral_decimation
 
 __all__ = [
     "Degradation",

@@ -11,10 +11,10 @@ from jax.tree_util import Partial
 
 from sisr_jax.config import LateralDecimation, SparseViewCT
 from sisr_jax.evaluation.acquisition import Acquisition
-from sisr_jax.evaluation.sinogram_interpolation import Method as Filling
-from sisr_jax.evaluation.sinogram_interpolation import fill_views
-from sisr_jax.evaluation.total_variation import Settings, total_variation
 from sisr_jax.image.resize import aligned_columns, half_pixel_columns
+from sisr_jax.reconstruction.total_variation import Settings, total_variation
+from sisr_jax.reconstruction.view_interpolation import Method as Filling
+from sisr_jax.reconstruction.view_interpolation import fill_views
 from sisr_jax.tomography import PlannedBeam, plan
 from sisr_jax.tomography.radon import without_plan
 from sisr_jax.types import Image

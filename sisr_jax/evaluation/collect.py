@@ -15,7 +15,7 @@ from sisr_jax.evaluation.patients import patient_numbers
 from sisr_jax.evaluation.protocol import Protocol
 from sisr_jax.evaluation.regions import Regions, regions_of
 from sisr_jax.evaluation.table import Score
-from sisr_jax.parallel import local_rows, to_devices, to_host
+from sisr_jax.hosts.mesh import local_rows, to_devices, to_host
 from sisr_jax.types import Batch
 
 

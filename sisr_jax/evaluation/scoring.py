@@ -22,8 +22,8 @@ from sisr_jax.evaluation.collect import Evaluation, collect
 from sisr_jax.evaluation.protocol import Protocol, protocol_of
 from sisr_jax.evaluation.regions import Regions
 from sisr_jax.evaluation.setup import Scores, build_setup, finish, protocol_config
+from sisr_jax.hosts.mesh import batch_sharding, replicated
 from sisr_jax.metrics import psnr, ssim
-from sisr_jax.parallel import batch_sharding, replicated
 from sisr_jax.train.state import TrainState
 from sisr_jax.train.task import Task, compiled, state_sharding, super_resolve
 from sisr_jax.types import Batch, Image, Key

@@ -2,6 +2,6 @@
 
 * `folder`: opens a folder, local or `gs://`, and checks that it can be written
 * `files`: writes a file whole or not at all
-* `spool`: files that grow, where a storage only takes whole objects
+* `upload_buffer`: files that grow, where a storage only takes whole objects
 * `failures`: the many errors of storages as one
 """

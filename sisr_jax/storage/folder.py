@@ -3,7 +3,7 @@
 The settings of the client libraries of Google Cloud Storage are decided here, and
 only here. Arrays go through TensorStore, everything else through gcsfs: both retry
 what may pass (429, 5xx, connections that break or fall silent). gcsfs is given two
-minutes (`patience`), TensorStore what `train.checkpoint` gives a save.
+minutes (`retries`), TensorStore what `checkpoints` gives a save.
 """
 
 import importlib.util
@@ -100,9 +100,9 @@ def _configure_clients() -> None:
         # Other processes write to the same folders.
         "use_listings_cache": False,
     }
-    from sisr_jax.storage import patience  # needs gcsfs, and reads the above
+    from sisr_jax.storage import retries  # needs gcsfs, and reads the above
 
-    patience.register()
+    retries.register()
 
 
 class _LogOutagesOnce(logging.Filter):

@@ -13,17 +13,19 @@ Conventions, those of scikit-image's `radon` and `iradon` with `circle=False`:
   down the columns, and the angle grows anti-clockwise on the displayed image.
 
 Every operator has two methods, see `radon`: matrix products by default, and the
-numerics of scikit-image 0.26 in every detail with `method="exact"` (and, in `fbp`,
+numerics of scikit-image 0.26 in every detail with `method="reference"` (and, in `fbp`,
 `weights="uniform"`). The package needs only jax, numpy and jaxtyping.
 """
 
 from sisr_jax.tomography.fbp import angular_weights, fbp
 from sisr_jax.tomography.geometry import ParallelBeam
+from sisr_jax.tomography.operator import ParallelBeamCT
 from sisr_jax.tomography.planning import PlannedBeam, plan, plan_sharding
 from sisr_jax.tomography.radon import back_project, radon
 
 __all__ = [
     "ParallelBeam",
+    "ParallelBeamCT",
     "PlannedBeam",
     "angular_weights",
     "back_project",

@@ -5,8 +5,8 @@ for the ramp; see `filters`), read by linear interpolation at the place where
 every pixel projects to, and added with the weight of the view: half of the angle
 that it stands for, in radians, since a line is seen from both of its ends.
 
-With `method="exact"` and `weights="uniform"` the numerics are those of
-scikit-image's `iradon`; `exact` and `linogram` tell how the two methods read a view.
+With `method="reference"` and `weights="uniform"` the numerics are those of
+scikit-image's `iradon`; `reference` and `linogram` tell how the two read a view.
 """
 
 from typing import Literal, get_args
@@ -16,11 +16,11 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Real
 
-from sisr_jax.tomography import exact, linogram
+from sisr_jax.tomography import linogram, reference
 from sisr_jax.tomography.filters import convolution
 from sisr_jax.tomography.geometry import ParallelBeam, as_sinogram
 from sisr_jax.tomography.planning import PlannedBeam
-from sisr_jax.tomography.radon import Method, is_exact, with_plan, without_plan
+from sisr_jax.tomography.radon import Method, is_reference, with_plan, without_plan
 from sisr_jax.types import SquarePlane
 
 Weights = Literal["gaps", "uniform"]
@@ -32,6 +32,7 @@ _OPEN = 2.0
 def fbp(
     sinogram: Real[Array | np.ndarray, "*batch angles detectors"],
     beam: ParallelBeam | PlannedBeam,
+    *,
     filter_name: str | None = "ramp",
     method: Method = "matmul",
     weights: Weights | Float[Array | np.ndarray, "*batch_or_none angles"] = "gaps",
@@ -44,7 +45,7 @@ def fbp(
         beam: The rays, see `radon`.
         filter_name: `ramp`, `shepp-logan`, `cosine`, `hamming` or `hann`; None
             back-projects the views as they are.
-        method: How views are read, `matmul` or `exact`.
+        method: How views are read, `matmul` or `reference`.
         weights: The angle that each view stands for: by the `gaps` to its
             neighbours, `uniform`, or an array in radians (0 leaves a view out),
             see `angular_weights`.
@@ -63,8 +64,8 @@ def fbp(
     views = sinogram * jnp.asarray(weights / 2, sinogram.dtype)[..., None]
     if filter_name is not None:
         views = _filter(views, filter_name)
-    if is_exact(method):
-        return exact.smear(views, rays)
+    if is_reference(method):
+        return reference.smear(views, rays)
     return linogram.smear(views, with_plan(beam, views))
 
 

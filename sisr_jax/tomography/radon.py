@@ -4,27 +4,30 @@ Two methods, whose line integrals of a smooth image differ by about 0.1 per cent
 
 * `matmul` (default): sheared lines in Fourier space, see `linogram`. Matrix products
   alone, several times faster, and nearer to analytic projections.
-* `exact`: interpolation along the rays, see `exact`, with the numerics of
+* `reference`: interpolation along the rays, see `reference`, with the numerics of
   scikit-image's `radon` to float32 rounding.
 """
 
+import warnings
 from typing import Literal
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Real
 
-from sisr_jax.tomography import exact, linogram
+from sisr_jax.tomography import linogram, reference
 from sisr_jax.tomography.geometry import ParallelBeam, as_sinogram
 from sisr_jax.tomography.planning import PlannedBeam, plan
 from sisr_jax.types import Sinogram, SquarePlane
 
-Method = Literal["matmul", "exact"]
+# `exact` is what earlier versions called `reference`.
+Method = Literal["matmul", "reference", "exact"]
 
 
 def radon(
     image: Real[Array | np.ndarray, "*batch height width"],
     beam: ParallelBeam | PlannedBeam,
+    *,
     method: Method = "matmul",
 ) -> Sinogram:
     """Projects images along the rays of a beam.
@@ -52,17 +55,18 @@ def radon(
             f"image of shape {image.shape}: expected [..., {rays.size}, {rays.size}]"
         )
     image = image.astype(jnp.promote_types(image.dtype, jnp.float32))
-    if is_exact(method):
-        return exact.project(image, rays)
+    if is_reference(method):
+        return reference.project(image, rays)
     return linogram.project(image, with_plan(beam, image))
 
 
 def back_project(
     sinogram: Real[Array | np.ndarray, "*batch angles detectors"],
     beam: ParallelBeam | PlannedBeam,
+    *,
     method: Method = "matmul",
 ) -> SquarePlane:
-    """Smears projections back over the image: the exact transpose of `radon`.
+    """Back-projects views over the image: the exact transpose of `radon`.
 
     It is derived from `radon` by transposition, so `<radon(x), y>` equals
     `<x, back_project(y)>` to rounding. It is not what `fbp` without a filter
@@ -83,8 +87,8 @@ def back_project(
             unknown.
     """
     sinogram = as_sinogram(sinogram, without_plan(beam))
-    if is_exact(method):
-        return exact.transpose(sinogram, without_plan(beam))
+    if is_reference(method):
+        return reference.transpose(sinogram, without_plan(beam))
     return linogram.transpose(sinogram, with_plan(beam, sinogram))
 
 
@@ -100,12 +104,17 @@ def with_plan(
     return beam if isinstance(beam, PlannedBeam) else plan(beam, values.dtype)
 
 
-def is_exact(method: Method) -> bool:
-    """Whether a method is `exact` and not `matmul`.
+def is_reference(method: Method) -> bool:
+    """Whether a method is `reference` and not `matmul`.
 
     Raises:
         ValueError: If it is neither.
     """
-    if method not in ("matmul", "exact"):
-        raise ValueError(f"method = {method!r}: expected 'matmul' or 'exact'")
-    return method == "exact"
+    if method == "exact":
+        warnings.warn(
+            "method='exact' is now called 'reference'", DeprecationWarning, stacklevel=3
+        )
+        return True
+    if method not in ("matmul", "reference"):
+        raise ValueError(f"method = {method!r}: expected 'matmul' or 'reference'")
+    return method == "reference"

@@ -1,1 +1,1 @@
-"""Training: state, optimisers, steps, phases, checkpoints and the loop."""
+"""Learning, and nothing that touches a file: state, task, pairs, steps, phases."""

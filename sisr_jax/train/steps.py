@@ -26,8 +26,8 @@ import optax
 from jax.sharding import Mesh
 
 from sisr_jax import losses
+from sisr_jax.hosts.mesh import batch_sharding, replicated
 from sisr_jax.metrics import psnr
-from sisr_jax.parallel import batch_sharding, replicated
 from sisr_jax.train.optimizers import Optimizer, update_count
 from sisr_jax.train.phases import PhaseName
 from sisr_jax.train.safety import Metrics, is_saturated, skip_unless_finite

@@ -18,9 +18,9 @@ from sisr_jax.degradation import (
     training_pairs,
 )
 from sisr_jax.errors import InputError
+from sisr_jax.hosts.mesh import model_sharding, replicated
 from sisr_jax.models import build_discriminator, build_generator
 from sisr_jax.models.discriminator import HEAD_WEIGHTS
-from sisr_jax.parallel import model_sharding, replicated
 from sisr_jax.random import Stream, stream
 from sisr_jax.train import phases
 from sisr_jax.train.optimizers import Optimizer, build_optimizer

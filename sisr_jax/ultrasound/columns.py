@@ -7,7 +7,8 @@ from jaxtyping import Array, Float, Real
 
 def decimate_columns(
     image: Real[Array | np.ndarray, "*batch height width"],
-    factor: int = 4,
+    *,
+    factor: int,
     offset: int = 0,
 ) -> Float[Array, "*batch height width//{factor}"]:
     """Keeps every `factor`-th scan line of B-mode images.

@@ -55,7 +55,7 @@ def to_cartesian(
     Raises:
         ValueError: If `beams` does not have the shape of `polar`.
     """
-    return _read(beams, "beams", polar.shape, _fan_taps(polar, cartesian), fill)
+    return _read(beams, "beams", polar.shape, fan_taps(polar, cartesian), fill)
 
 
 def to_polar(
@@ -96,7 +96,7 @@ def fan_mask(polar: PolarGrid, cartesian: CartesianGrid) -> Bool[Array, "height 
     Returns:
         True inside the fan, its border included.
     """
-    return jnp.asarray(_fan_taps(polar, cartesian).inside)
+    return jnp.asarray(fan_taps(polar, cartesian).inside)
 
 
 class _Taps(NamedTuple):
@@ -133,15 +133,16 @@ def _read(
     # Cast on the host: JAX would cast float64 by a global switch, and may reuse what
     # it cast before the switch was turned.
     down, right = (share.astype(values.dtype) for share in (taps.down, taps.right))
-    return _blend(values, taps._replace(down=down, right=right), fill)
+    return blend(values, taps._replace(down=down, right=right), fill)
 
 
 # Compiled even when called outside `jit`: op by op, each of the four reads would
 # be stored.
 @jax.jit
-def _blend(
+def blend(
     values: Float[Array, "*batch rows columns"], taps: _Taps, fill: Array | int | float
 ) -> Float[Array, "*batch height width"]:
+    """Bilinear reads at the places of the taps; `fill` where there are none."""
     columns = values.shape[-1]
     # One flat axis of samples: a gather of scalars, whatever the batch.
     samples = values.reshape(*values.shape[:-2], -1)
@@ -159,7 +160,7 @@ def _blend(
 
 
 @functools.lru_cache(maxsize=8)
-def _fan_taps(polar: PolarGrid, cartesian: CartesianGrid) -> _Taps:
+def fan_taps(polar: PolarGrid, cartesian: CartesianGrid) -> _Taps:
     """Samples around each pixel."""
     z, x = cartesian.rows[:, None], cartesian.columns
     row = _index(np.hypot(z, x), polar.radii)

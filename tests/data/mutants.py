@@ -17,10 +17,10 @@ from image_files import ramp, write_dicom, write_png
 from PIL import Image
 from pydicom.uid import ExplicitVRBigEndian, RLELossless
 
-from sisr_jax.data.archive import open_archive
-from sisr_jax.data.headers import Header
-from sisr_jax.data.matlab import read_mat
-from sisr_jax.data.readers import check_file, read_images
+from sisr_jax.data.collections.archive import open_archive
+from sisr_jax.data.collections.matlab import read_mat
+from sisr_jax.data.formats.headers import Header
+from sisr_jax.data.formats.readers import check_file, read_images
 from sisr_jax.data.splits import find_patient, read_assignments
 from sisr_jax.errors import InputError
 

@@ -15,8 +15,8 @@ from sisr_jax.evaluation.baselines import (
     with_total_variation,
 )
 from sisr_jax.evaluation.protocol import protocol_of
-from sisr_jax.evaluation.total_variation import Settings
 from sisr_jax.metrics import psnr
+from sisr_jax.reconstruction.total_variation import Settings
 
 
 def ct_config(factor=4):

@@ -5,12 +5,13 @@ import pytest
 from etils import epath
 from PIL import Image
 
-from sisr_jax.evaluation import figure, report
+from sisr_jax.evaluation import figure
 from sisr_jax.evaluation.baselines import PRIMARY_BASELINE
 from sisr_jax.evaluation.collect import Evaluation
 from sisr_jax.evaluation.figure import comparison_figure
 from sisr_jax.evaluation.scoring import DEGRADED, HR
 from sisr_jax.metrics import psnr
+from sisr_jax.run import report
 
 
 def images_of(num_images=2, height=16, width=24, seed=0):

@@ -11,7 +11,7 @@ from sisr_jax.evaluation.baselines import methods_of
 from sisr_jax.evaluation.protocol import protocol_of
 from sisr_jax.evaluation.scoring import HR, score_protocol, score_split
 from sisr_jax.evaluation.table import write_csv
-from sisr_jax.parallel import make_mesh
+from sisr_jax.hosts.mesh import make_mesh
 from sisr_jax.train.task import build_task
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")

@@ -63,9 +63,9 @@ def test_content_survives_one_fault(unreliable, plan):
 
 @pytest.mark.slow
 def test_server_that_stays_away_is_given_up_on(unreliable, monkeypatch):
-    from sisr_jax.storage import patience
+    from sisr_jax.storage import retries
 
-    monkeypatch.setattr(patience, "PATIENCE_SECONDS", 0)
+    monkeypatch.setattr(retries, "RETRY_SECONDS", 0)
     path = epath.Path("gs://bucket/faults/away")
     unreliable(kind="none")
     write_whole(path, CONTENT)

@@ -8,10 +8,10 @@ import pytest
 from etils import epath
 
 from sisr_jax.errors import InputError, StorageError
-from sisr_jax.storage import failures, spool
+from sisr_jax.storage import failures, upload_buffer
 from sisr_jax.storage.files import absolute, move_folder, names_in, write_whole
 from sisr_jax.storage.folder import check_writable, open_folder
-from sisr_jax.storage.spool import Spool
+from sisr_jax.storage.upload_buffer import UploadBuffer
 
 
 def test_file_is_written_replaced_and_alone(folder):
@@ -74,17 +74,17 @@ def test_absolute_path_of_a_bucket_is_itself(tmp_path, monkeypatch):
 
 
 def test_growing_file_is_published_and_goes_on(folder):
-    spool = Spool(folder)
-    with (spool.fetch("metrics.jsonl")).open("a") as file:
+    records = UploadBuffer(folder)
+    with records.fetch("metrics.jsonl").open("a") as file:
         file.write("1\n")
         file.flush()
-        spool.publish()
+        records.publish()
         assert (folder / "metrics.jsonl").read_text() == "1\n"
         file.write("2\n")
-    spool.close()
+    records.close()
     assert (folder / "metrics.jsonl").read_text() == "1\n2\n"
 
-    again = Spool(folder)
+    again = UploadBuffer(folder)
     path = again.fetch("metrics.jsonl")
     path.write_text("1\n9\n")  # cut off and written again, to the same length
     again.close()
@@ -93,22 +93,22 @@ def test_growing_file_is_published_and_goes_on(folder):
 
 def test_what_is_published_on_a_disk_is_on_it(tmp_path, monkeypatch):
     synced = []
-    monkeypatch.setattr(spool, "sync", lambda path: synced.append(str(path)))
+    monkeypatch.setattr(upload_buffer, "sync", lambda path: synced.append(str(path)))
     (tmp_path / "metrics.jsonl").write_text("1\n")
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "elsewhere").symlink_to("nowhere")
     os.mkfifo(tmp_path / "pipe")  # to open it would wait for ever
-    records = Spool(epath.Path(tmp_path))
+    records = UploadBuffer(epath.Path(tmp_path))
     records.publish()
     records.publish()
     assert synced == [str(tmp_path / "metrics.jsonl"), str(tmp_path)]
 
 
-def test_spool_leaves_no_temporary_folder(folder):
-    spool = Spool(folder)
-    write_whole(spool.folder / "events", "1")
-    temporary = spool.folder
-    spool.close()
+def test_upload_buffer_leaves_no_temporary_folder(folder):
+    records = UploadBuffer(folder)
+    write_whole(records.folder / "events", "1")
+    temporary = records.folder
+    records.close()
     assert temporary == folder or not temporary.exists()
 
 

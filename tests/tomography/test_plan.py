@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sisr_jax.parallel import batch_sharding, make_mesh
+from sisr_jax.hosts.mesh import batch_sharding, make_mesh
 from sisr_jax.tomography import (
     ParallelBeam,
     back_project,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from trees import same
 
-from sisr_jax.parallel import make_mesh, replicated, to_devices
+from sisr_jax.hosts.mesh import make_mesh, replicated, to_devices
 from sisr_jax.train.steps import STEPS, compile_step
 from sisr_jax.train.task import fresh_state
 from sisr_jax.types import Batch

@@ -1,0 +1,73 @@
+"""Weights of one network, taken from another run's checkpoint."""
+
+from typing import Any
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+from etils import epath
+
+from sisr_jax.checkpoints.checkpointer import FOLDER, CheckpointError, CheckpointReader
+from sisr_jax.storage.files import absolute, names_in
+from sisr_jax.train.state import NetworkState
+
+
+def load_weights(workdir: epath.Path, name: str, target: NetworkState) -> Any:
+    """Takes the weights of one network from another run's newest checkpoint.
+
+    Args:
+        workdir: Working folder of that run.
+        name: `generator` (its moving average is taken) or `discriminator`.
+        target: The network here, abstract or concrete.
+
+    Returns:
+        A mapping with `params` and `batch_stats`, as NumPy arrays.
+
+    Raises:
+        CheckpointError: If there is no checkpoint, or if the architectures
+            differ; names the leaf and both shapes.
+        StorageError: If the storage fails.
+    """
+    source = f"config.init.{name} = {str(workdir)!r}"
+    folder = absolute(workdir) / FOLDER
+    if not names_in(folder):
+        raise CheckpointError(f"{source}: there is no folder {FOLDER}/ in it")
+    reader = CheckpointReader(workdir)
+    try:
+        steps = reader.steps()
+    finally:
+        reader.close()
+    if not steps:
+        raise CheckpointError(f"{source}: it has no complete checkpoint yet")
+    item = _read(folder / str(steps[-1]) / name)
+    found = {
+        "params": item["ema"] if name == "generator" else item["params"],
+        "batch_stats": item.get("batch_stats") or {},
+    }
+    wanted = {"params": target.params, "batch_stats": target.batch_stats}
+    _check_same_architecture(found, wanted, source)
+    return found
+
+
+def _read(folder: epath.Path) -> Any:
+    """Reads one item as NumPy arrays; JAX arrays would need the devices of then."""
+    handler = ocp.PyTreeCheckpointHandler()
+    as_numpy = jax.tree.map(
+        lambda _: ocp.RestoreArgs(restore_type=np.ndarray),
+        handler.metadata(folder).tree,
+    )
+    return handler.restore(folder, args=ocp.args.PyTreeRestore(restore_args=as_numpy))
+
+
+def _check_same_architecture(found: Any, wanted: Any, source: str) -> None:
+    shapes = [
+        {jax.tree_util.keystr(path): leaf.shape for path, leaf in leaves}
+        for leaves in map(jax.tree_util.tree_leaves_with_path, (found, wanted))
+    ]
+    for leaf in sorted(shapes[0].keys() | shapes[1].keys()):
+        have, want = shapes[0].get(leaf, "absent"), shapes[1].get(leaf, "absent")
+        if have != want:
+            raise CheckpointError(
+                f"{source}: another architecture: leaf {leaf} is {have} there "
+                f"and {want} in this configuration"
+            )

@@ -1,0 +1,1 @@
+"""Published collections, turned into records without TensorFlow."""

@@ -1,0 +1,59 @@
+"""PNG: 8- and 16-bit grey."""
+
+import struct
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from sisr_jax.data.formats.headers import Header, check_bounds, to_physical
+from sisr_jax.errors import InputError
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_END = b"\x00\x00\x00\x00IEND\xaeB`\x82"
+_COLOUR = {2: "RGB", 3: "palette", 4: "grey with alpha", 6: "RGBA"}
+
+
+def check_png(path: Path) -> Header:
+    """Header of an 8- or 16-bit grey PNG that ends where it should.
+
+    Raises:
+        InputError: If it is not a PNG, not grey, of another depth or too large.
+        Exception: Of the decoder, if it is truncated.
+    """
+    with path.open("rb") as file:
+        head = file.read(26)
+        file.seek(max(path.stat().st_size - len(_END), 0))
+        end = file.read()
+    if len(head) < 26 or head[:8] != _SIGNATURE or head[12:16] != b"IHDR":
+        raise InputError(f"{path}: not a PNG file, or cut off in its header")
+    width, height, depth, colour = struct.unpack(">IIBB", head[16:26])
+    if colour != 0:
+        name = _COLOUR.get(colour, f"colour type {colour}")
+        raise InputError(f"{path}: {name} PNG, expected 8- or 16-bit grey")
+    if depth not in (8, 16):
+        raise InputError(f"{path}: {depth}-bit grey PNG, expected 8 or 16 bits")
+    check_bounds(path, (height, width))
+    if end != _END:  # cut off, or, harmlessly, followed by something else
+        with Image.open(path, formats=["PNG"]) as image:
+            image.verify()
+    return Header("PNG", (height, width), f"uint{depth}", stored=True)
+
+
+def read_png(
+    path: Path, indices: Sequence[int], rescale: tuple[float, float]
+) -> Iterator[np.ndarray]:
+    """Pixels of a grey PNG as `value * slope + intercept`, for each index 0.
+
+    Raises:
+        InputError: As `check_png`.
+        Exception: Of the decoder, if the file is damaged.
+    """
+    header = check_png(path)
+    for _ in indices:
+        with Image.open(path, formats=["PNG"]) as image:
+            if image.size != header.shape[::-1]:  # a second header chunk
+                raise InputError(f"{path}: two headers of different size")
+            values = np.asarray(image)
+        yield to_physical(values, header, path=path, rescale=rescale)

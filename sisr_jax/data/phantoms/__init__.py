@@ -1,0 +1,1 @@
+"""Procedural images: nothing to download, nothing to store."""

@@ -1,0 +1,1 @@
+"""From trained weights and a measurement to an estimate."""

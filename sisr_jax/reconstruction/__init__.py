@@ -1,0 +1,1 @@
+"""Reconstruction without learning, from a measurement and its operator."""

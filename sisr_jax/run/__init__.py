@@ -1,0 +1,1 @@
+"""What turns learning into a run: folder, preparation, loop, metrics, report."""

@@ -1,0 +1,234 @@
+"""The training loop.
+
+Order of an iteration, not to be changed: phase, evaluate if due, checkpoint if
+due, save and leave if preempted, next batch, step, deferred metric write. Metrics
+of a step are fetched when the next ones arrive, so logging does not block the step
+just dispatched; they are on disk before a checkpoint of the same step is.
+
+Every process of a run goes through the same iterations with its own rows of the same
+batches; process 0 writes.
+"""
+
+import contextlib
+import io
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+import jax
+from absl import logging
+from clu import parameter_overview
+from etils import epath
+
+from sisr_jax.checkpoints.checkpointer import Checkpointer
+from sisr_jax.data.pipeline import Batches, evaluation_batches, training_batches
+from sisr_jax.data.sources import spread
+from sisr_jax.evaluation.protocol import protocol_of
+from sisr_jax.evaluation.scoring import compile_samples, compile_validation
+from sisr_jax.hosts import agreement, leaving
+from sisr_jax.hosts.mesh import local_rows, to_devices, to_host
+from sisr_jax.hosts.supervision import note_progress
+from sisr_jax.run import writers
+from sisr_jax.run.prepare import Run, first_state, open_checkpoints
+from sisr_jax.run.progress import Progress
+from sisr_jax.storage.files import write_whole
+from sisr_jax.storage.upload_buffer import UploadBuffer
+from sisr_jax.train import phases
+from sisr_jax.train.safety import Watch
+from sisr_jax.train.state import TrainState
+from sisr_jax.train.steps import Step, compile_step
+from sisr_jax.types import Batch
+
+METRICS_FILE = "metrics.jsonl"
+EVENTS_FOLDER = "tensorboard"
+
+
+def train(run: Run) -> TrainState:
+    """Trains to the last step, from the newest checkpoint if there is one.
+
+    Returns:
+        The final state; its checkpoint is complete.
+
+    Raises:
+        Preempted: After SIGTERM to any process, once the state is saved.
+    """
+    config, checkpointer = run.config, open_checkpoints(run)
+    state, is_resumed = first_state(run, checkpointer)
+    start = int(state.step)
+    note_progress(start)
+    is_first = agreement.is_first()
+    if is_first:
+        _describe_parameters(run.workdir, state)
+    writer = _open_writers(run.workdir, start) if is_first else writers.MultiWriter([])
+    batches = training_batches(
+        run.training,
+        config.data,
+        seed=config.seed,
+        start_step=start,
+        rows=local_rows(run.mesh, config.data.batch_size),
+    )
+    total = phases.total_steps(config.phases)
+    stream = None if is_first else io.StringIO()  # not a terminal, so nothing is shown
+    with (
+        contextlib.closing(writer),
+        contextlib.closing(checkpointer),
+        leaving.ending_with_the_others(),
+        leaving.telling_the_others(run.workdir),
+        jax.set_mesh(run.mesh),
+        batches,
+        Progress(total=total, start=start, stream=stream) as progress,
+        leaving.Preemption() as preemption,
+    ):
+        session = _Session(run, checkpointer, writer, progress, state)
+        return session.run(state, batches, preemption, is_resumed=is_resumed)
+
+
+class _Session:
+    """One uninterrupted stretch of a run: compiled functions and open files."""
+
+    def __init__(
+        self,
+        run: Run,
+        checkpointer: Checkpointer,
+        writer: writers.MetricWriter,
+        progress: Progress,
+        first: TrainState,
+    ) -> None:
+        self._run, self._checkpointer, self._writer = run, checkpointer, writer
+        self._progress = progress
+        self._watch = Watch(run.config.safety, skipped=int(first.skipped))
+        self._scalars = writers.DeferredScalars(
+            writer, start=int(first.step), look=self._watch.look
+        )
+        self._steps: dict[str, Step] = {}
+        self._validate = compile_validation(run.task, run.mesh)
+        self._samples = compile_samples(run.task, run.mesh)
+        self._protocol = protocol_of(run.config).id
+
+    def run(
+        self,
+        state: TrainState,
+        batches: Iterator[Batch],
+        preemption: leaving.Preemption,
+        *,
+        is_resumed: bool,
+    ) -> TrainState:
+        """Trains from the step of `state` to the last one."""
+        config = self._run.config
+        start, total = int(state.step), phases.total_steps(config.phases)
+        for step in range(start, total + 1):
+            # What was due at a restored step was done before it was saved.
+            if not (is_resumed and step == start):
+                self._evaluate_and_save(state, step)
+            if step == total:
+                break
+            if preemption.reached(step):
+                self._save_and_leave(state, step)
+            phase = phases.phase_at(config.phases, step)
+            state, metrics = self._update(state, next(batches), phase.name)
+            if step + 1 == phase.stop or _is_due(step + 1, config.log.every_steps):
+                self._scalars.push(step + 1, metrics)
+            self._progress.update(phase.name, self._scalars.latest)
+        self._scalars.flush()
+        self._checkpointer.wait()
+        return state
+
+    def _update(
+        self, state: TrainState, batch: Batch, phase: phases.PhaseName
+    ) -> tuple[TrainState, dict[str, Any]]:
+        if phase not in self._steps:
+            logging.info("phase %s: compiling its step", phase)
+            self._steps[phase] = compile_step(self._run.task, phase, self._run.mesh)
+        on_devices = to_devices(batch, self._run.mesh)
+        with jax.transfer_guard("disallow"):
+            return self._steps[phase](state, on_devices)
+
+    def _evaluate_and_save(self, state: TrainState, step: int) -> None:
+        config = self._run.config
+        is_border = step in phases.borders(config.phases)
+        evaluates = step > 0 and (
+            is_border or _is_due(step, config.evaluation.every_steps)
+        )
+        saves = is_border or _is_due(step, config.checkpoint.every_steps)
+        if evaluates or saves:
+            self._scalars.flush()
+        if is_border or _is_due(step, config.log.images_every_steps):
+            self._write_samples(state, step)
+        psnr = self._evaluate(state, step) if evaluates else None
+        if saves:
+            self._watch.check_before_save(state)
+            self._writer.flush()
+            self._checkpointer.save(state, validation_psnr=psnr)
+        if evaluates or saves:
+            self._scalars.restart_clock(step)
+
+    def _save_and_leave(self, state: TrainState, step: int) -> NoReturn:
+        self._scalars.flush()
+        self._watch.check_before_save(state)
+        self._writer.flush()
+        self._checkpointer.save(state, validation_psnr=None)
+        self._checkpointer.wait()
+        raise leaving.Preempted(f"preempted at step {step}: saved")
+
+    def _evaluate(self, state: TrainState, step: int) -> float:
+        total = None
+        with _validation_batches(self._run) as batches:
+            for batch in batches:
+                metrics = self._validate(state, to_devices(batch, self._run.mesh))
+                total = metrics if total is None else total.merge(metrics)
+        assert total is not None, "sources are never empty"
+        values = {f"eval/{k}": float(v) for k, v in total.compute().items()}
+        psnr, ssim = values["eval/psnr"], values["eval/ssim"]
+        logging.info(
+            "step %d: PSNR %.2f dB, SSIM %.4f (%s)", step, psnr, ssim, self._protocol
+        )
+        # Records hold numbers alone, so the name of the protocol is a key.
+        self._writer.write_scalars(step, values | {f"protocol/{self._protocol}": 1.0})
+        return psnr
+
+    def _write_samples(self, state: TrainState, step: int) -> None:
+        with _validation_batches(self._run) as batches:
+            batch = next(batches)
+        images = to_host(self._samples(state, to_devices(batch, self._run.mesh)))
+        self._writer.write_images(
+            step, {f"sample/{name}": image[0] for name, image in images.items()}
+        )
+
+
+def _is_due(step: int, every_steps: int) -> bool:
+    return step % every_steps == 0
+
+
+def _validation_batches(run: Run) -> Batches:
+    batch_size = run.config.evaluation.batch_size
+    return evaluation_batches(
+        spread(run.validation, run.config.evaluation.num_validation),
+        run.config.data,
+        batch_size=batch_size,
+        rows=local_rows(run.mesh, batch_size),
+    )
+
+
+def _open_writers(workdir: epath.Path, step: int) -> writers.MetricWriter:
+    """Opens the metric files so that they go on after `step`, without repeats."""
+    records, events = UploadBuffer(workdir), UploadBuffer(workdir / EVENTS_FOLDER)
+    path = records.fetch(METRICS_FILE)
+    writers.truncate_after(path, step)
+    both = writers.MultiWriter(
+        [
+            writers.JsonLinesWriter(path),
+            writers.TensorBoardWriter(events.folder, purge_step=step + 1),
+        ]
+    )
+    return writers.BufferedWriter(both, (records, events))
+
+
+def _describe_parameters(workdir: epath.Path, state: TrainState) -> None:
+    """Writes a table of both networks' weights into the working folder."""
+    tables = [
+        f"{name}\n"
+        + parameter_overview.get_parameter_overview(
+            getattr(state, name).params, include_stats=False
+        )
+        for name in ("generator", "discriminator")
+    ]
+    write_whole(workdir / "parameters.txt", "\n\n".join(tables) + "\n")

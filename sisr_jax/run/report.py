@@ -1,0 +1,150 @@
+"""The end of a run: table, per-image CSV and figure on the test split."""
+
+import jax
+import numpy as np
+from etils import epath
+
+from sisr_jax.checkpoints.checkpointer import CheckpointError, CheckpointReader
+from sisr_jax.config import Config
+from sisr_jax.data.sources import open_source
+from sisr_jax.evaluation.baselines import PRIMARY_BASELINE
+from sisr_jax.evaluation.figure import comparison_figure
+from sisr_jax.evaluation.layout import format_details, format_markdown, format_table
+from sisr_jax.evaluation.protocol import protocol_of
+from sisr_jax.evaluation.scoring import (
+    DEGRADED,
+    HR,
+    Evaluation,
+    Weights,
+    averaged_generator,
+    score_split,
+)
+from sisr_jax.evaluation.table import summarise, write_csv, write_rows
+from sisr_jax.hosts import agreement
+from sisr_jax.hosts.mesh import make_mesh
+from sisr_jax.storage.files import names_in, write_whole
+from sisr_jax.train import phases
+from sisr_jax.train.state import TrainState
+from sisr_jax.train.task import abstract_state, build_task, state_sharding
+
+SRRESNET, SRGAN = "SRResNet", "SRGAN"
+
+
+def report(config: Config, workdir: epath.Path) -> str | None:
+    """Evaluates the newest checkpoint of a working folder on the test split.
+
+    Beside the baselines stand the generator as trained on pixels alone
+    (`SRResNet`: the checkpoint before the adversarial phase) and, once that
+    phase has begun, the adversarially trained one (`SRGAN`).
+
+    Args:
+        config: Configuration of the run.
+        workdir: Its working folder; files go to `evaluation/step_N/`.
+
+    Returns:
+        The text to print: protocol, table and paths; None on all processes of a run
+        but the first, which alone writes the files.
+
+    Raises:
+        CheckpointError: If there is no checkpoint.
+    """
+    mesh, task = make_mesh(model=config.mesh.model), build_task(config)
+    target = abstract_state(task, state_sharding(task, mesh))
+    step, generators = _generators(config, workdir, target)
+    evaluation = score_split(
+        task,
+        generators,
+        open_source(config.data, "test", seed=config.seed),
+        mesh,
+        key=jax.random.key(config.seed),
+        num_examples=config.evaluation.num_figure,
+    )
+    return agreement.first_alone(
+        lambda: _write(config, workdir, step, list(generators), evaluation)
+    )
+
+
+def _write(
+    config: Config,
+    workdir: epath.Path,
+    step: int,
+    methods: list[str],
+    evaluation: Evaluation,
+) -> str:
+    folder = workdir / "evaluation" / f"step_{step}"
+    baseline = PRIMARY_BASELINE[config.degradation.kind]
+    rows = summarise(evaluation.scores, reference=baseline)
+    write_csv(folder / "per_image.csv", evaluation.scores)
+    write_rows(folder / "table.csv", rows)
+    protocol = _protocol(config)
+    write_whole(
+        folder / "table.md",
+        f"{protocol}\n\n{format_markdown(rows)}\n{format_details(rows)}",
+    )
+    _draw(config, evaluation, methods, folder / "figure.png")
+    return "\n".join(
+        [
+            "",
+            protocol,
+            "",
+            format_table(rows),
+            "",
+            f"figure       {folder / 'figure.png'}",
+            f"per image    {folder / 'per_image.csv'}",
+            f"checkpoints  {workdir / 'checkpoints'}",
+            f"logs         {workdir / 'metrics.jsonl'}, {workdir / 'tensorboard'}",
+        ]
+    )
+
+
+def _generators(
+    config: Config, workdir: epath.Path, target: TrainState
+) -> tuple[int, dict[str, Weights]]:
+    if not names_in(workdir / "checkpoints"):
+        raise CheckpointError(f"workdir {workdir}: there is no checkpoint to evaluate")
+    reader = CheckpointReader(workdir)
+    try:
+        state = reader.restore_newest(target)
+        if state is None:
+            raise CheckpointError(f"workdir {workdir}: no complete checkpoint yet")
+        step = int(state.step)
+        start = phases.adversarial_start(config.phases)
+        if start is None or step <= start:
+            return step, {SRRESNET: averaged_generator(state)}
+        before = reader.restore(start, target)
+        return step, {
+            SRRESNET: averaged_generator(before),
+            SRGAN: averaged_generator(state),
+        }
+    finally:
+        reader.close()
+
+
+def _draw(
+    config: Config, evaluation: Evaluation, methods: list[str], path: epath.Path
+) -> None:
+    examples = evaluation.examples
+    baseline = PRIMARY_BASELINE[config.degradation.kind]
+    comparison_figure(
+        path,
+        {name: examples[name] for name in (DEGRADED, baseline, *methods)},
+        examples[HR],
+        title=_protocol(config),
+        display=_display(config),
+        equalise=config.evaluation.equalise_figure,
+    )
+
+
+def _display(config: Config) -> tuple[float, float]:
+    """CT is shown from -500 to 500 HU, which leaves lung and bone their texture."""
+    low, high = config.data.window
+    if config.degradation.kind != "sparse_view_ct":
+        return 0.0, 1.0
+    limits = np.clip([-500.0, 500.0], low, high)
+    start, end = (limits - low) / (high - low)
+    return (float(start), float(end)) if start < end else (0.0, 1.0)
+
+
+def _protocol(config: Config) -> str:
+    """What the numbers were measured on and how, in one line."""
+    return f"{config.data.source} test split, {protocol_of(config).describe()}"

@@ -1,0 +1,259 @@
+"""Where numbers and pictures of a run go: JSON lines and TensorBoard.
+
+A record of step `s` says what was known after `s` updates, so a run restored at
+step `s` keeps those up to and including `s` (`truncate_after`) and writes the
+later ones again. For that, `DeferredScalars.flush` must come before a checkpoint.
+"""
+
+import contextlib
+import json
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import jax
+import numpy as np
+from etils import epath
+
+from sisr_jax.errors import InputError
+from sisr_jax.storage.failures import reporting
+from sisr_jax.storage.files import write_whole
+from sisr_jax.storage.upload_buffer import UploadBuffer
+
+
+class MetricWriter(Protocol):
+    """Something that keeps numbers and pictures; by default it drops them."""
+
+    def write_scalars(self, step: int, scalars: Mapping[str, float]) -> None:
+        """Keeps one record of named numbers."""
+
+    def write_images(self, step: int, images: Mapping[str, np.ndarray]) -> None:
+        """Keeps named images `[height, width, 1]` in [0, 1]."""
+
+    def flush(self) -> None:
+        """Hands everything written to the operating system."""
+
+    def close(self) -> None:
+        """Flushes and closes files."""
+
+
+class JsonLinesWriter(MetricWriter):
+    """Appends one line `{"step": 12, "loss/generator": 0.5}` for each record.
+
+    Strict JSON: a number that is not finite becomes the string `"nan"`, `"inf"`
+    or `"-inf"`, which `float` reads back. Images are dropped.
+    """
+
+    def __init__(self, path: epath.PathLike) -> None:
+        path = epath.Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("a")
+
+    def write_scalars(self, step: int, scalars: Mapping[str, float]) -> None:
+        """Appends the line and hands it to the operating system at once."""
+        numbers = {
+            name: float(value) if math.isfinite(value) else str(float(value))
+            for name, value in scalars.items()
+        }
+        self._file.write(json.dumps({"step": int(step)} | numbers) + "\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
+
+
+class TensorBoardWriter(MetricWriter):
+    """Writes TensorBoard event files, without TensorFlow.
+
+    At once, not in a thread as `tensorboardX.SummaryWriter` does: what `flush` returns
+    from is in the file, and a full disk is an error here and not a thread that died.
+
+    Args:
+        directory: Local folder of the event files; it exists.
+        purge_step: First step that is written again by a resumed run (the
+            restored one + 1): TensorBoard hides older records from there on.
+    """
+
+    def __init__(self, directory: epath.PathLike, purge_step: int) -> None:
+        from tensorboardX.event_file_writer import EventsWriter
+        from tensorboardX.proto import event_pb2
+
+        self._protocol: Any = event_pb2  # its classes are made when it is imported
+        # A run resumed within a second would else overwrite its first file.
+        self._file = EventsWriter(f"{directory}/events", f".{purge_step:09d}")
+        start = {"status": self._protocol.SessionLog.START}
+        self._write(step=purge_step, session_log=start)
+
+    def write_scalars(self, step: int, scalars: Mapping[str, float]) -> None:
+        """Adds a point to the curve of each name."""
+        from tensorboardX import summary
+
+        for name, value in scalars.items():
+            self._write(step=step, summary=summary.scalar(name, float(value)))
+
+    def write_images(self, step: int, images: Mapping[str, np.ndarray]) -> None:
+        """Adds images; values outside [0, 1] are clipped."""
+        from tensorboardX import summary
+
+        for name, image in images.items():
+            levels = np.rint(255 * np.clip(image, 0, 1)).astype(np.uint8)
+            picture = summary.image(name, levels, dataformats="HWC")
+            self._write(step=step, summary=picture)
+
+    def flush(self) -> None:
+        """Hands the events to the operating system."""
+        self._file.flush()
+
+    def close(self) -> None:
+        """Closes the event file."""
+        self._file.close()
+
+    def _write(self, **content: Any) -> None:
+        self._file.write_event(self._protocol.Event(wall_time=time.time(), **content))
+
+
+class MultiWriter(MetricWriter):
+    """Passes everything on to several writers, in their order."""
+
+    def __init__(self, writers: Sequence[MetricWriter]) -> None:
+        self._writers = tuple(writers)
+
+    def write_scalars(self, step: int, scalars: Mapping[str, float]) -> None:
+        """Writes to all."""
+        for writer in self._writers:
+            writer.write_scalars(step, scalars)
+
+    def write_images(self, step: int, images: Mapping[str, np.ndarray]) -> None:
+        """Writes to all."""
+        for writer in self._writers:
+            writer.write_images(step, images)
+
+    def flush(self) -> None:
+        """Flushes all."""
+        for writer in self._writers:
+            writer.flush()
+
+    def close(self) -> None:
+        """Closes all."""
+        for writer in self._writers:
+            writer.close()
+
+
+class BufferedWriter(MetricWriter):
+    """Writes the files of a run so that any storage can hold them.
+
+    Args:
+        writer: Writes into the folders of `buffers`.
+        buffers: Published at each `flush`, after the writer's own.
+    """
+
+    def __init__(self, writer: MetricWriter, buffers: Sequence[UploadBuffer]) -> None:
+        self._writer, self._buffers = writer, tuple(buffers)
+        self._place = " and ".join(str(buffer.folder) for buffer in self._buffers)
+
+    def write_scalars(self, step: int, scalars: Mapping[str, float]) -> None:
+        """Passes them on; in a bucket they are seen after the next `flush`."""
+        with reporting(f"records of step {step} in {self._place}: writing"):
+            self._writer.write_scalars(step, scalars)
+
+    def write_images(self, step: int, images: Mapping[str, np.ndarray]) -> None:
+        """Passes them on; in a bucket they are seen after the next `flush`."""
+        with reporting(f"images of step {step} in {self._place}: writing"):
+            self._writer.write_images(step, images)
+
+    def flush(self) -> None:
+        """Returns once the storage holds everything written."""
+        with reporting(f"records in {self._place}: writing"):
+            self._writer.flush()
+        for buffer in self._buffers:
+            buffer.publish()
+
+    def close(self) -> None:
+        """Flushes and closes files."""
+        with contextlib.ExitStack() as stack:
+            for buffer in self._buffers:
+                stack.callback(buffer.close)
+            with reporting(f"records in {self._place}: writing"):
+                self._writer.close()
+
+
+def truncate_after(path: epath.PathLike, step: int) -> None:
+    """Drops the records after `step`, and a torn last line, from a lines file.
+
+    The file, if there is one, is replaced in one move: a kill in here is harmless.
+
+    Raises:
+        InputError: If a line before the last one is not a record.
+    """
+    path = epath.Path(path)
+    if not path.exists():
+        return
+    lines = path.read_bytes().splitlines()
+    kept = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            recorded = json.loads(line)["step"]
+        except (ValueError, KeyError, TypeError) as error:
+            if number == len(lines):
+                break  # the process died while writing it
+            raise InputError(
+                f"{path}, line {number}: {line[:80]!r} is not a record with a step"
+            ) from error
+        if recorded <= step:
+            kept.append(line + b"\n")
+    write_whole(path, b"".join(kept))
+
+
+class DeferredScalars:
+    """Writes the numbers of a step when those of a later step are on their way.
+
+    Reading a number waits for the step that computes it. One record late, the
+    device already has its next work, so logging never leaves it idle. A record
+    that arrives says that its step is done, hence the speed is measured here:
+    `perf/steps_per_second` since the record before or since `restart_clock`.
+
+    Args:
+        writer: Gets the records.
+        start: Step at which the clock starts.
+        look: Called with every record once it is written; may raise.
+
+    Attributes:
+        latest: The record written last; empty before the first.
+    """
+
+    def __init__(
+        self,
+        writer: MetricWriter,
+        *,
+        start: int,
+        look: Callable[[int, Mapping[str, float]], None],
+    ) -> None:
+        self.latest: dict[str, float] = {}
+        self._writer, self._look = writer, look
+        self._pending: tuple[int, Mapping[str, Any]] | None = None
+        self.restart_clock(start)
+
+    def restart_clock(self, step: int) -> None:
+        """Starts measuring the speed anew, after something that was not training."""
+        self._since = step, time.monotonic()
+
+    def push(self, step: int, scalars: Mapping[str, Any]) -> None:
+        """Writes the record before and holds this one, of arrays on the device."""
+        self.flush()
+        self._pending = (step, scalars)
+
+    def flush(self) -> None:
+        """Writes the record that is held, if any."""
+        if self._pending is None:
+            return
+        (step, scalars), self._pending = self._pending, None
+        fetched = jax.device_get(dict(scalars))
+        self.latest = {name: float(value) for name, value in fetched.items()}
+        last_step, last_time = self._since
+        self.restart_clock(step)
+        elapsed = max(self._since[1] - last_time, 1e-9)
+        self.latest["perf/steps_per_second"] = (step - last_step) / elapsed
+        self._writer.write_scalars(step, self.latest)
+        self._look(step, self.latest)

@@ -1,0 +1,143 @@
+"""Lateral decimation and scan conversion as linear operators."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from sisr_jax.operators import LinearOperator
+from sisr_jax.types import Key, Plane
+from sisr_jax.ultrasound.columns import decimate_columns
+from sisr_jax.ultrasound.scan_conversion import blend, fan_taps
+from sisr_jax.ultrasound.sector import CartesianGrid, PolarGrid
+
+_STATIC = {"static": True}
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, eq=False)
+class LateralDecimation(LinearOperator):
+    """Keeps every `factor`-th scan line, of images of any size it divides.
+
+    Its transpose puts the lines back in their places, with zeros between.
+
+    Attributes:
+        factor: Lines for each line kept, at least 1.
+        offset: First line kept, `0 <= offset < factor`.
+    """
+
+    factor: int = dataclasses.field(metadata=_STATIC)
+    offset: int = dataclasses.field(default=0, metadata=_STATIC)
+
+    def __post_init__(self) -> None:
+        if self.factor < 1:
+            raise ValueError(f"factor = {self.factor}: expected at least 1")
+        if not 0 <= self.offset < self.factor:
+            raise ValueError(
+                f"offset = {self.offset}: expected 0 <= offset < factor = {self.factor}"
+            )
+
+    @property
+    def domain_shape(self) -> tuple[None, None]:
+        """Depth and number of lines: any."""
+        return None, None
+
+    @property
+    def range_shape(self) -> tuple[None, None]:
+        """Depth and number of lines kept: any."""
+        return None, None
+
+    def __call__(self, x: Plane, /) -> Float[Array, "*batch height kept"]:
+        """The lines kept, see `decimate_columns`."""
+        return decimate_columns(x, factor=self.factor, offset=self.offset)
+
+    def transpose(self, y: Float[Array, "*batch height kept"], /) -> Plane:
+        """`[*batch, height, kept]` to `[*batch, height, factor * kept]`."""
+        lines = jnp.zeros((*y.shape, self.factor), y.dtype).at[..., self.offset].set(y)
+        return lines.reshape(*y.shape[:-1], -1)
+
+    def norm(self) -> Float[Array, ""]:
+        """Largest singular value, 1."""
+        return jnp.ones(())
+
+    def precondition(
+        self, residual: Float[Array, "*batch height kept"]
+    ) -> Float[Array, "*batch height kept"]:
+        """The residual itself: `A A^T` is the identity."""
+        return residual
+
+    def draw(self, key: Key) -> Float[Array, "height width"]:
+        """A random image of 16 columns for each of 4 lines kept, or of that order."""
+        return jax.random.normal(key, (16, 4 * self.factor))
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, eq=False, init=False)
+class ScanConversion(LinearOperator):
+    """Draws beams as the sector they were acquired in, 0 outside; see `to_cartesian`.
+
+    Attributes:
+        polar: Where the samples are.
+        cartesian: Where the pixels are.
+        taps: The samples around each pixel.
+    """
+
+    polar: PolarGrid = dataclasses.field(metadata=_STATIC)
+    cartesian: CartesianGrid = dataclasses.field(metadata=_STATIC)
+    taps: Any
+
+    def __init__(
+        self,
+        polar: PolarGrid,
+        cartesian: CartesianGrid,
+        *,
+        taps: Any = None,
+        known_norm: Float[Array, ""] | None = None,
+    ) -> None:
+        """Finds the samples around each pixel, on the host in float64.
+
+        Args:
+            polar: Where the samples are.
+            cartesian: Where the pixels are.
+            taps: What was found before.
+            known_norm: See `LinearOperator`.
+        """
+        if taps is None:
+            found = fan_taps(polar, cartesian)
+            single = {
+                name: getattr(found, name).astype("float32")
+                for name in ("down", "right")
+            }
+            taps = jax.tree.map(jnp.asarray, found._replace(**single))
+        for name, value in (
+            ("polar", polar),
+            ("cartesian", cartesian),
+            ("taps", taps),
+            ("known_norm", known_norm),
+        ):
+            object.__setattr__(self, name, value)
+
+    @property
+    def domain_shape(self) -> tuple[int, int]:
+        """Numbers of samples along a line and of lines."""
+        return self.polar.shape
+
+    @property
+    def range_shape(self) -> tuple[int, int]:
+        """Height and width of the picture in pixels."""
+        return self.cartesian.shape
+
+    def __call__(self, x: Float[Array, "*batch depth line"], /) -> Plane:
+        """Draws beams as a picture."""
+        if x.shape[-2:] != self.domain_shape:
+            raise ValueError(
+                f"beams of shape {x.shape}: expected [..., *{self.domain_shape}]"
+            )
+        return blend(x, self.taps, 0.0)
+
+    def transpose(self, y: Plane, /) -> Float[Array, "*batch depth line"]:
+        """Adds each pixel to the samples it was read from, by their shares."""
+        beams = jnp.zeros((*y.shape[:-2], *self.domain_shape), y.dtype)
+        return jax.vjp(self, beams)[1](y)[0]

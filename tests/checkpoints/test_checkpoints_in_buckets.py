@@ -1,0 +1,68 @@
+"""What counts as a checkpoint, and that a storage that is away damages none."""
+
+import threading
+
+import pytest
+from etils import epath
+
+from sisr_jax.checkpoints import outages
+from sisr_jax.checkpoints.checkpointer import Checkpointer, has_checkpoints
+from sisr_jax.errors import StorageError
+from sisr_jax.storage.files import names_in, write_whole
+
+
+@pytest.mark.parametrize("is_complete", [False, True])
+def test_first_save_that_was_cut_short_is_no_checkpoint(folder, is_complete):
+    assert not has_checkpoints(folder)
+    in_bucket = str(folder).startswith("gs://")
+    name = "0" if is_complete or in_bucket else "0.orbax-checkpoint-tmp"
+    write_whole(folder / "checkpoints" / name / "_CHECKPOINT_METADATA", "{}")
+    if is_complete and in_bucket:
+        write_whole(folder / "checkpoints" / name / "commit_success.txt", "done")
+    assert has_checkpoints(folder) == is_complete
+
+
+@pytest.fixture
+def checkpointer(folder, monkeypatch):
+    """One that knows of the steps 3 and 8, whatever is there."""
+    for step in ("3", "8"):
+        write_whole(folder / "checkpoints" / step / "arrays", step)
+        write_whole(folder / "checkpoints" / step / "commit_success.txt", "done")
+    opened = Checkpointer(folder, keep_last=1, keep_steps=())
+    monkeypatch.setattr(opened, "steps", lambda: (3, 8))
+    yield opened
+    opened.close()
+
+
+@pytest.mark.parametrize("folder", ["bucket"], indirect=True)
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("UNAVAILABLE: Error reading manifest: connection refused"),
+        ValueError("Restoring failed: PERMISSION_DENIED: no access"),
+        TimeoutError("timed out"),
+    ],
+)
+def test_unreachable_checkpoint_is_not_set_aside(
+    checkpointer, folder, error, monkeypatch
+):
+    def restore(step, target):
+        raise error
+
+    monkeypatch.setattr(checkpointer, "restore", restore)
+    with pytest.raises(StorageError, match=r"checkpoints/8: reading failed: "):
+        checkpointer.restore_newest(None)
+    assert names_in(folder / "checkpoints") == ["3", "8"]
+    assert names_in(folder) == ["checkpoints"]
+
+
+def test_save_that_hangs_is_given_up_on(tmp_path, monkeypatch):
+    opened = Checkpointer(epath.Path(tmp_path), keep_last=1, keep_steps=())
+    released = threading.Event()
+    monkeypatch.setattr(outages, "SAVE_SECONDS", 0.05)
+    monkeypatch.setattr(opened._manager, "wait_until_finished", released.wait)
+    with pytest.raises(StorageError, match=r"checkpoints: saving failed: not done"):
+        opened.wait()
+    released.set()
+    monkeypatch.undo()
+    opened.close()

@@ -1,0 +1,133 @@
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+import scipy.io
+
+from sisr_jax.data.collections import matlab
+from sisr_jax.data.collections.matlab import read_mat
+from sisr_jax.errors import InputError
+
+IQ = (np.arange(12).reshape(4, 3) * (1 + 2j)).astype(np.complex64)
+
+
+def content(compress=True, **variables):
+    file = io.BytesIO()
+    variables = variables or {"iq": IQ, "dtce": IQ.real.astype(np.float64)}
+    scipy.io.savemat(file, variables, do_compression=compress)
+    return file.getvalue()
+
+
+def read(data, *names):
+    return read_mat(data, names, label="a.mat")
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_reads_what_was_saved(compress):
+    found = read(content(compress), "iq", "dtce")
+    np.testing.assert_array_equal(found["iq"], IQ)
+    np.testing.assert_array_equal(found["dtce"], IQ.real)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.arange(6, dtype=np.int16).reshape(2, 3),
+        np.arange(24, dtype=np.uint8).reshape(2, 3, 4),
+        np.array([[2**63]], np.uint64),
+        np.array([[1 + 2j]]),
+        np.array([[0.5, np.inf, np.nan]]),
+    ],
+)
+def test_types_and_shapes_as_scipy_reads_them(array):
+    data = content(a_name_of_some_length=array, iq=array)
+    found = read(data, "iq")["iq"]
+    expected = scipy.io.loadmat(io.BytesIO(data))["iq"]
+    np.testing.assert_array_equal(found, expected)
+    assert found.dtype == expected.dtype
+
+
+def test_big_endian():
+    matrix = b"".join(
+        [
+            struct.pack(">IIII", 6, 8, 6, 0),
+            struct.pack(">IIii", 5, 8, 1, 2),
+            struct.pack(">HH4s", 2, 1, b"iq\0\0"),
+            struct.pack(">IIhhxxxx", 3, 4, -1, 300),
+        ]
+    )
+    data = b"MATLAB 5.0 MAT-file".ljust(124) + b"\1\0MI"
+    data += struct.pack(">II", 14, len(matrix)) + matrix
+    assert read(data, "iq")["iq"].tolist() == [[-1, 300]]
+
+
+def matrix_size():
+    return content(False)[132:136]
+
+
+def bomb(size):
+    """A matrix of `size` zero bytes, deflated to about a thousandth."""
+    packer = zlib.compressobj(9)
+    packed = packer.compress(struct.pack("<II", 14, size) + bytes(8))
+    for _ in range(size // 2**20):
+        packed += packer.compress(bytes(2**20))
+    packed += packer.flush()
+    return content()[:128] + struct.pack("<II", 15, len(packed)) + packed
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "not a MATLAB 5 file"),
+        (b"PK\x03\x04" * 50, "not a MATLAB 5 file"),
+        (b"MATLAB 7.3 MAT-file, Platform: GLNXA64" + bytes(600), r"7\.3 \(HDF5\)"),
+        (bytes(512) + b"\x89HDF\r\n\x1a\n" + bytes(64), r"7\.3 \(HDF5\)"),
+        (content()[:128] + struct.pack("<II", 14, 2**31), "2147483648 bytes, 0 are"),
+        (content()[:-20], "bytes, [0-9]+ are left"),
+        (content() + b"abc", "cut off between elements"),
+        (content(False).replace(matrix_size(), b"\xff\xff\xff\x7f"), "are left"),
+        (
+            content(False, iq=IQ.real.astype("f4")).replace(
+                b"\5\0\0\0\x08\0\0\0\4", b"\5\0\0\0\x08\0\0\0\5"
+            ),
+            r"48 bytes for shape \[5, 3\] of f4",
+        ),
+        (content()[:128] + struct.pack("<II", 15, 16) + bytes(16), "damaged MATLAB"),
+        (bomb(2**21), "inflates to more than 1048576 bytes"),
+        (content(iq="text"), "'iq' is not a full numeric"),
+        (content(iq={"field": 1.0}), "'iq' is not a full numeric"),
+        (content(dtce=np.eye(3)), "no variable 'iq'"),
+    ],
+)
+def test_hostile_files(monkeypatch, data, message):
+    monkeypatch.setattr(matlab, "MAX_BYTES", 2**20)
+    with pytest.raises(ValueError, match=message) as error:
+        read(data, "iq")
+    assert str(error.value).count("\n") == 0
+    assert "a.mat" in str(error.value)
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_mutated_files_are_read_or_refused(compress):
+    good = content(compress)
+    rng = np.random.default_rng(0)
+    refused = 0
+    for _ in range(500):
+        data = bytearray(good)
+        for _ in range(rng.integers(1, 6)):
+            place = rng.integers(len(data))
+            if rng.random() < 0.3:
+                data[place : place + 4] = rng.bytes(4)
+            else:
+                data[place] = rng.integers(256)
+        if rng.random() < 0.2:
+            del data[rng.integers(len(data)) :]
+        try:
+            found = read(bytes(data), "iq", "dtce")
+        except InputError:
+            refused += 1
+        else:
+            assert all(value.dtype.kind in "uifc" for value in found.values())
+    assert 50 < refused < 500

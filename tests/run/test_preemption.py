@@ -1,0 +1,60 @@
+"""SIGTERM to a single process: it saves, leaves, and resumes to the same bits."""
+
+import os
+import signal
+
+import jax
+import numpy as np
+import pytest
+from etils import epath
+
+from sisr_jax.hosts.leaving import Preempted, Preemption
+from sisr_jax.run import loop
+from sisr_jax.run.loop import train
+from sisr_jax.run.prepare import prepare
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
+
+def _terminate_at(monkeypatch, step):
+    """Sends SIGTERM to this process while the batch of a step is put on devices."""
+    original, calls = loop.to_devices, []
+
+    def to_devices(batch, mesh):
+        calls.append(batch)
+        if len(calls) == step + 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return original(batch, mesh)
+
+    monkeypatch.setattr(loop, "to_devices", to_devices)
+
+
+@pytest.mark.slow
+def test_sigterm_saves_the_next_step_and_resumes(load_config, tmp_path, monkeypatch):
+    config = load_config(
+        "us_srresnet",
+        checkpoint__every_steps=100,
+        evaluation__every_steps=100,
+        log__images_every_steps=100,
+        phases__generator=4,
+    )
+    straight = train(prepare(config, epath.Path(tmp_path / "straight")))
+    before = signal.getsignal(signal.SIGTERM)
+    with monkeypatch.context() as patch:
+        _terminate_at(patch, 2)  # the samples of step 0 come first
+        with pytest.raises(Preempted, match=r"^preempted at step 2: saved$"):
+            train(prepare(config, epath.Path(tmp_path / "stopped")))
+    assert signal.getsignal(signal.SIGTERM) == before
+    assert (tmp_path / "stopped" / "checkpoints" / "2").is_dir()
+    # Asked again before it has done a step, it must not save the same step twice.
+    with monkeypatch.context() as patch:
+        patch.setattr(Preemption, "reached", lambda self, step: step == 2)
+        with pytest.raises(Preempted, match="step 2"):
+            train(prepare(config, epath.Path(tmp_path / "stopped")))
+    resumed = train(prepare(config, epath.Path(tmp_path / "stopped")))
+    for a, b in zip(
+        jax.tree.leaves(straight.generator),
+        jax.tree.leaves(resumed.generator),
+        strict=True,
+    ):
+        assert np.array_equal(a, b)
