@@ -14,7 +14,7 @@ def base() -> ConfigDict:
             "ema_decay": 0.999,
             "discriminator": {"width": 64, "norm": "group", "head": "pooled"},
             # The original weighed pixels 1000 : 1 against the discriminator.
-            "loss": {"pixel": "l1", "adversarial_weight": 1e-3},
+            "loss": {"pixel": "l1", "terms": (), "adversarial_weight": 1e-3},
             "optimizer": {"generator": adam(), "discriminator": adam()},
             "phases": {"generator": 0, "discriminator": 0, "adversarial": 0},
             "init": {"generator": "", "discriminator": ""},
@@ -22,6 +22,7 @@ def base() -> ConfigDict:
                 "every_steps": 1000,
                 "batch_size": 8,
                 "num_validation": 64,
+                "metrics": (),
                 "num_figure": 4,
                 "equalise_figure": False,
             },
@@ -80,11 +81,16 @@ def ct() -> ConfigDict:
         "kind": "sparse_view_ct",
         "num_angles": 1000,
         "factor": 16,
+        # Fewest and most of them, drawn for each image; none drawn here.
+        "views": (0, 0),
+        # Photons along a ray, likewise; (0, 0) is a scan without noise.
+        "dose": {"photons": (0.0, 0.0), "electronic_noise": 0.0, "pixel_mm": 0.7},
         "filter_name": "ramp",
         "method": "matmul",
         "weights": "gaps",
     }
     config.generator = {
+        "kind": "srresnet",
         "width": 64,
         "num_blocks": 5,
         # The original folded four times, into a quarter of the input's numbers.
@@ -121,6 +127,7 @@ def ultrasound() -> ConfigDict:
     }
     config.degradation = {"kind": "lateral_decimation", "factor": 16, "offset": 0}
     config.generator = {
+        "kind": "srresnet",
         "width": 64,
         "num_blocks": 5,
         "num_shuffles": 0,
@@ -148,6 +155,14 @@ def with_variant(config: ConfigDict, variant: str) -> ConfigDict:
     if variant == "quicktest":
         return _quicktest(config)
     raise ValueError(f"config variant {variant!r}: expected demo or quicktest")
+
+
+# What is lost of a small image, by its side.
+_SMALL = {
+    # Twice as many views for each pixel of the side as 63 are for 512.
+    "sparse_view_ct": lambda size: {"num_angles": size * 4, "factor": 16},
+    "lateral_decimation": lambda size: {"factor": 4},
+}
 
 
 def _demo(config: ConfigDict) -> ConfigDict:
@@ -182,12 +197,7 @@ def _shrink(
     config.data.patch = (patch, patch)
     config.generator.update(width=width, num_blocks=num_blocks)
     config.discriminator.width = width // 2
-    if config.degradation.kind == "sparse_view_ct":
-        config.generator.num_shuffles = 2
-        # Twice as many views for each pixel of the side as 63 are for 512.
-        config.degradation.update(num_angles=size * 4, factor=16)
-    else:
-        config.degradation.factor = 4
+    config.degradation.update(_SMALL[config.degradation.kind](size))
 
 
 def _shorten(config: ConfigDict, num_steps: dict[str, int]) -> None:

@@ -47,14 +47,34 @@ class Batch(NamedTuple):
     index: Any
 
 
-class Pair(NamedTuple):
-    """A high-resolution image and what the degraded acquisition shows of it.
+class Measurement(NamedTuple):
+    """What was measured of a batch of images, and by what.
+
+    Attributes:
+        values: `[batch, *operator.range_shape]`; as the operator maps images in [0, 1],
+            plus noise.
+        operator: The `operators.LinearOperator` that measured.
+    """
+
+    values: Any
+    operator: Any
+
+
+class Example(NamedTuple):
+    """A batch of high-resolution images, and what a network is given of them.
 
     Attributes:
         hr: `[batch, height, width, 1]`.
-        degraded: same shape for CT; `[batch, height, width // factor, 1]` for
-            ultrasound.
+        estimate: The first estimate, `[batch, height, width // width_factor, 1]`.
+        measurement: What was measured of these very images; None where they are crops
+            of what was measured.
     """
 
     hr: Image
-    degraded: DegradedImage
+    estimate: DegradedImage
+    measurement: Measurement | None
+
+    @property
+    def inputs(self) -> tuple[DegradedImage, Any, Any]:
+        """Estimate, measured values and operator: the arguments of a network."""
+        return self.estimate, *(self.measurement or (None, None))

@@ -13,9 +13,10 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # A module imports only from floors below its own, or from its own room.
 FLOORS = [
-    {"types", "errors", "losses"},
-    {"operators", "random", "config", "storage"},
-    {"tomography", "ultrasound", "image", "metrics"},
+    {"types", "errors"},
+    {"losses", "metrics", "operators", "random"},
+    {"config", "storage"},
+    {"tomography", "ultrasound", "image"},
     {"reconstruction", "models", "data"},
     {"degradation", "hosts"},
     {"train"},

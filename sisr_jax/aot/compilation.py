@@ -1,7 +1,5 @@
 """The steps of a run, compiled for chips that are not there."""
 
-import dataclasses
-import functools
 import importlib.util
 import os
 import threading
@@ -26,7 +24,7 @@ from sisr_jax.hosts.mesh import (
     mesh_shape,
     replicated,
 )
-from sisr_jax.train.phases import PhaseName, schedule
+from sisr_jax.train.phases import schedule
 from sisr_jax.train.steps import compile_step
 from sisr_jax.train.task import Task, abstract_state, build_task, state_sharding
 from sisr_jax.types import Batch
@@ -124,25 +122,20 @@ def measure_config(
 def _measure_step(task: Task, name: str, mesh: Mesh, topology: Topology) -> Measured:
     whole, config = replicated(mesh), task.config
     # Its arrays cannot be put on devices that are not there.
-    matrices = jax.tree.map(
-        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=whole),
-        task.degrade,
+    task = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=whole), task
     )
-    task = dataclasses.replace(task, degrade=matrices)
     if name == EVALUATION:
         batch_size, step = config.evaluation.batch_size, compile_validation(task, mesh)
     else:
         batch_size = config.data.batch_size
-        step = compile_step(task, cast(PhaseName, name), mesh)
-    # A step is a partial of the jitted function; see `train.task.compiled`.
-    jitted = cast(functools.partial[Any], step).func
+        step = compile_step(task, name, mesh)
 
     def compile_program() -> jax.stages.Compiled:
         state = abstract_state(task, state_sharding(task, mesh))
         with jax.set_mesh(mesh):
-            lowered = cast(Any, jitted).lower(
-                matrices, state, _batch(config, batch_size, mesh)
-            )
+            batch = _batch(config, batch_size, mesh)
+            lowered = cast(Any, step).lower(task, state, batch)
         return lowered.compile()
 
     return measure(name, compile_program, topology, batch_size // mesh.shape["data"])

@@ -7,20 +7,21 @@ the dotted name, the value and what was expected, before anything is compiled.
 There are no defaults here: a config file states every value.
 """
 
-from sisr_jax.config.images import (
-    Augmentation,
-    Data,
+from sisr_jax.config.checks import ConfigError
+from sisr_jax.config.data import Augmentation, Data
+from sisr_jax.config.degradations import (
+    DEGRADATIONS,
+    Dose,
     LateralDecimation,
     SparseViewCT,
 )
+from sisr_jax.config.history import upgraded
+from sisr_jax.config.networks import GENERATORS, Discriminator, SRResNet
 from sisr_jax.config.parsing import parse
-from sisr_jax.config.rules import ConfigError
 from sisr_jax.config.sections import (
     Checkpoint,
     Config,
-    Discriminator,
     Evaluation,
-    Generator,
     Init,
     Log,
     Loss,
@@ -32,14 +33,16 @@ from sisr_jax.config.sections import (
 )
 
 __all__ = [
+    "DEGRADATIONS",
+    "GENERATORS",
     "Augmentation",
     "Checkpoint",
     "Config",
     "ConfigError",
     "Data",
     "Discriminator",
+    "Dose",
     "Evaluation",
-    "Generator",
     "Init",
     "LateralDecimation",
     "Log",
@@ -48,7 +51,9 @@ __all__ = [
     "Optimizer",
     "Optimizers",
     "Phases",
+    "SRResNet",
     "Safety",
     "SparseViewCT",
     "parse",
+    "upgraded",
 ]

@@ -5,7 +5,8 @@ import typing
 from collections.abc import Mapping
 from typing import Any, Literal, get_args, get_origin
 
-from sisr_jax.config.rules import ConfigError, check_rules
+from sisr_jax.config.checks import ConfigError
+from sisr_jax.config.rules import check_rules
 from sisr_jax.config.sections import Config
 
 
@@ -37,8 +38,18 @@ def _parse_section(section: Any, values: Any, path: str) -> Any:
     for key in names:
         if key not in values:
             raise ConfigError(f"{path}.{key}: missing")
+    kinds = {
+        field.name: field.metadata["kinds"]
+        for field in dataclasses.fields(section)
+        if "kinds" in field.metadata
+    }
     return section(
-        **{key: _parse_value(hints[key], values[key], f"{path}.{key}") for key in names}
+        **{
+            key: _parse_kind(kinds[key], values[key], f"{path}.{key}")
+            if key in kinds
+            else _parse_value(hints[key], values[key], f"{path}.{key}")
+            for key in names
+        }
     )
 
 
@@ -51,19 +62,22 @@ def _parse_value(hint: Any, value: Any, path: str) -> Any:
             raise ConfigError(f"{path} = {value!r}: expected one of {options}")
         return value
     if get_origin(hint) is tuple:
-        if not isinstance(value, tuple | list) or len(value) != len(get_args(hint)):
-            raise ConfigError(
-                f"{path} = {value!r}: expected {len(get_args(hint))} values"
-            )
-        return tuple(
-            _parse_value(item_hint, item, f"{path}[{i}]")
-            for i, (item_hint, item) in enumerate(
-                zip(get_args(hint), value, strict=True)
-            )
-        )
-    if hint in (bool, int, float, str):
-        return _parse_scalar(hint, value, path)
-    return _parse_union(get_args(hint), value, path)
+        return _parse_tuple(get_args(hint), value, path)
+    return _parse_scalar(hint, value, path)
+
+
+def _parse_tuple(hints: tuple[Any, ...], value: Any, path: str) -> tuple[Any, ...]:
+    is_sequence = isinstance(value, tuple | list)
+    if hints[-1] is Ellipsis:
+        if not is_sequence:
+            raise ConfigError(f"{path} = {value!r}: expected any number of values")
+        hints = (hints[0],) * len(value)
+    if not is_sequence or len(value) != len(hints):
+        raise ConfigError(f"{path} = {value!r}: expected {len(hints)} values")
+    return tuple(
+        _parse_value(hint, item, f"{path}[{i}]")
+        for i, (hint, item) in enumerate(zip(hints, value, strict=True))
+    )
 
 
 def _parse_scalar(hint: type, value: Any, path: str) -> Any:
@@ -74,13 +88,11 @@ def _parse_scalar(hint: type, value: Any, path: str) -> Any:
     return value
 
 
-def _parse_union(sections: tuple[Any, ...], value: Any, path: str) -> Any:
-    kind = value.get("kind") if isinstance(value, Mapping) else value
-    by_kind = {
-        get_args(typing.get_type_hints(section)["kind"])[0]: section
-        for section in sections
-    }
-    if kind not in by_kind:
-        options = ", ".join(repr(option) for option in by_kind)
+def _parse_kind(sections: Mapping[str, Any], value: Any, path: str) -> Any:
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{path} = {value!r}: expected a section, not a value")
+    kind = value.get("kind")
+    if kind not in sections:
+        options = ", ".join(repr(option) for option in sections)
         raise ConfigError(f"{path}.kind = {kind!r}: expected one of {options}")
-    return _parse_section(by_kind[kind], value, path)
+    return _parse_section(sections[kind], value, path)

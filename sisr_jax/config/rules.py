@@ -1,15 +1,12 @@
 """What the values of a configuration must obey, alone and together."""
 
 import dataclasses
-from typing import Any
+from collections.abc import Iterable
 
-from sisr_jax.config.images import Data, LateralDecimation, SparseViewCT
-from sisr_jax.config.sections import Config, Generator
-from sisr_jax.errors import InputError
-
-
-class ConfigError(InputError):
-    """A configuration that cannot be run; the message names the key."""
+from sisr_jax.config.checks import check
+from sisr_jax.config.sections import Config
+from sisr_jax.losses import PIXEL_LOSSES, TERMS
+from sisr_jax.metrics import METRICS
 
 
 def check_rules(config: Config) -> None:
@@ -20,23 +17,19 @@ def check_rules(config: Config) -> None:
     """
     _check_counts(config)
     _check_numbers(config)
-    _check_data(config.data)
-    if isinstance(config.degradation, SparseViewCT):
-        _check_ct(config.degradation, config.data, config.generator)
-    else:
-        _check_ultrasound(config.degradation, config.data, config.generator)
+    _check_loss(config)
+    for number, name in enumerate(config.evaluation.metrics):
+        _check_name(f"evaluation.metrics[{number}]", name, METRICS)
+    config.data.check()
+    config.degradation.check(config.data)
+    config.generator.check(config.data, config.degradation)
     shape = config.data.shape
-    _check(
+    check(
         not config.augmentation.rotate or shape[0] == shape[1],
         "augmentation.rotate",
         True,
         f"a square data.shape to rotate, not {shape}",
     )
-
-
-def _check(condition: bool, path: str, value: Any, expected: str) -> None:
-    if not condition:
-        raise ConfigError(f"config.{path} = {value!r}: expected {expected}")
 
 
 def _check_counts(config: Config) -> None:
@@ -46,9 +39,6 @@ def _check_counts(config: Config) -> None:
         "data.patch": min(data.patch),
         "data.batch_size": data.batch_size,
         "data.num_threads": data.num_threads,
-        "degradation.factor": config.degradation.factor,
-        "generator.width": config.generator.width,
-        "generator.num_blocks": config.generator.num_blocks,
         "discriminator.width": config.discriminator.width,
         "evaluation.every_steps": config.evaluation.every_steps,
         "evaluation.batch_size": config.evaluation.batch_size,
@@ -66,101 +56,44 @@ def _check_counts(config: Config) -> None:
         ),
     }
     for path, value in positive.items():
-        _check(value >= 1, path, value, "at least 1")
+        check(value >= 1, path, value, "at least 1")
 
 
 def _check_numbers(config: Config) -> None:
     for name in ("saturated_real", "saturated_generated"):
         probability = getattr(config.safety, name)
-        _check(0 <= probability <= 1, f"safety.{name}", probability, "0 to 1")
+        check(0 <= probability <= 1, f"safety.{name}", probability, "0 to 1")
     validation = config.evaluation.num_validation
-    _check(validation >= 0, "evaluation.num_validation", validation, "0 (all) or more")
+    check(validation >= 0, "evaluation.num_validation", validation, "0 (all) or more")
     for name, steps in dataclasses.asdict(config.phases).items():
-        _check(steps >= 0, f"phases.{name}", steps, "0 or more steps")
-    _check(
+        check(steps >= 0, f"phases.{name}", steps, "0 or more steps")
+    check(
         config.mesh.model == 1 or config.discriminator.head == "dense",
         "mesh.model",
         config.mesh.model,
         "1, as nothing but discriminator.head = 'dense' is split",
     )
-    _check(0 <= config.seed < 2**32, "seed", config.seed, "0 <= seed < 2**32")
-    _check(0 <= config.ema_decay < 1, "ema_decay", config.ema_decay, "0 <= decay < 1")
-    _check(
-        config.loss.adversarial_weight >= 0,
+    check(0 <= config.seed < 2**32, "seed", config.seed, "0 <= seed < 2**32")
+    check(0 <= config.ema_decay < 1, "ema_decay", config.ema_decay, "0 <= decay < 1")
+
+
+def _check_loss(config: Config) -> None:
+    loss = config.loss
+    _check_name("loss.pixel", loss.pixel, PIXEL_LOSSES)
+    for number, (name, weight) in enumerate(loss.terms):
+        path = f"loss.terms[{number}]"
+        _check_name(path, name, TERMS)
+        check(0 <= weight < float("inf"), path, (name, weight), "a weight of 0 or more")
+    names = [name for name, _ in loss.terms]
+    check(len(set(names)) == len(names), "loss.terms", loss.terms, "each name once")
+    check(
+        0 <= loss.adversarial_weight < float("inf"),
         "loss.adversarial_weight",
-        config.loss.adversarial_weight,
+        loss.adversarial_weight,
         "0 or more",
     )
 
 
-def _check_data(data: Data) -> None:
-    _check(data.window[0] < data.window[1], "data.window", data.window, "low < high")
-    _check(
-        data.patch[0] <= data.shape[0] and data.patch[1] <= data.shape[1],
-        "data.patch",
-        data.patch,
-        f"a crop that fits into data.shape = {data.shape}",
-    )
-    needs_path = data.source in ("folder", "tfds")
-    _check(
-        bool(data.path) == needs_path,
-        "data.path",
-        data.path,
-        f"{'a folder' if needs_path else 'empty'} for data.source = {data.source!r}",
-    )
-    _check(
-        data.target == "image" or data.source == "tfds",
-        "data.target",
-        data.target,
-        f"'image' for data.source = {data.source!r}; the others are of tfds records",
-    )
-    _check(
-        data.target != "bmode" or data.window[1] <= 0,
-        "data.window",
-        data.window,
-        "dB, which end at 0 or below, such as (-60, 0), for data.target = 'bmode'",
-    )
-
-
-def _check_ct(views: SparseViewCT, data: Data, generator: Generator) -> None:
-    _check(data.shape[0] == data.shape[1], "data.shape", data.shape, "square for CT")
-    step = 2**generator.num_shuffles
-    for name in ("shape", "patch"):
-        size = getattr(data, name)
-        _check(
-            size[0] % step == 0 and size[1] % step == 0,
-            f"data.{name}",
-            size,
-            f"multiples of 2**generator.num_shuffles = {step}",
-        )
-    angles, factor = views.num_angles, views.factor
-    _check(
-        factor <= angles,
-        "degradation.factor",
-        factor,
-        f"at most degradation.num_angles = {angles}",
-    )
-
-
-def _check_ultrasound(
-    columns: LateralDecimation, data: Data, generator: Generator
-) -> None:
-    factor, offset = columns.factor, columns.offset
-    _check(factor & (factor - 1) == 0, "degradation.factor", factor, "a power of two")
-    _check(
-        0 <= offset < factor, "degradation.offset", offset, f"0 <= offset < {factor}"
-    )
-    for name in ("shape", "patch"):
-        size = getattr(data, name)
-        _check(
-            size[1] % factor == 0,
-            f"data.{name}",
-            size,
-            f"a width that degradation.factor = {factor} divides",
-        )
-    _check(
-        generator.num_shuffles == 0,
-        "generator.num_shuffles",
-        generator.num_shuffles,
-        "0 for ultrasound, where the factor sets the shuffles",
-    )
+def _check_name(path: str, name: str, known: Iterable[str]) -> None:
+    options = ", ".join(map(repr, known)) or "none, as there are none"
+    check(name in known, path, name, f"one of {options}")

@@ -1,52 +1,31 @@
-"""The sections about networks and runs, and the whole that they make."""
+"""The sections about learning and runs, and the whole that all sections make."""
 
 import dataclasses
-from typing import Literal
+from typing import Any, Literal
 
-from sisr_jax.config.images import (
-    Augmentation,
-    Data,
-    LateralDecimation,
-    SparseViewCT,
-)
+from sisr_jax.config.data import Augmentation, Data
+from sisr_jax.config.degradations import DEGRADATIONS
+from sisr_jax.config.networks import GENERATORS, Discriminator
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Generator:
-    """The SRResNet adapted to the degradation.
-
-    Attributes:
-        width: Channels of the trunk.
-        num_blocks: Residual blocks.
-        num_shuffles: CT: space-to-depth stages of the head, and as many pixel
-            shuffles back; images must divide by `2**num_shuffles`. Ultrasound:
-            0, the stages follow from the factor.
-        norm: `batch`, `group` or `none`.
-        global_skip: Add the degraded image (CT) or its aligned interpolation
-            (ultrasound) to the output.
-    """
-
-    width: int
-    num_blocks: int
-    num_shuffles: int
-    norm: Literal["batch", "group", "none"]
-    global_skip: bool
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Discriminator:
-    """The SRGAN discriminator; `dense` is the original's fixed-size head."""
-
-    width: int
-    norm: Literal["batch", "group", "none"]
-    head: Literal["pooled", "dense"]
+def _phase(*moves: str) -> Any:
+    """A number of steps, with the networks that they move."""
+    return dataclasses.field(metadata={"moves": moves})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Loss:
-    """Generator loss: `pixel + adversarial_weight * BCE(real)`."""
+    """Generator loss: `pixel + sum of terms + adversarial_weight * BCE(real)`.
 
-    pixel: Literal["mse", "l1", "charbonnier"]
+    Attributes:
+        pixel: Name in `losses.PIXEL_LOSSES`.
+        terms: Further terms, `((name, weight), ...)`, by their names in
+            `losses.TERMS`.
+        adversarial_weight: Of the cross entropy, in the adversarial phase.
+    """
+
+    pixel: str
+    terms: tuple[tuple[str, float], ...]
     adversarial_weight: float
 
 
@@ -90,11 +69,15 @@ class Optimizers:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Phases:
-    """Steps of each phase, run in this order; 0 leaves a phase out."""
+    """Steps of each phase, run in this order; 0 leaves a phase out.
 
-    generator: int
-    discriminator: int
-    adversarial: int
+    A field is a phase: its name is that of the step in `train.steps`, and `moves` are
+    the networks that it updates.
+    """
+
+    generator: int = _phase("generator")
+    discriminator: int = _phase("discriminator")
+    adversarial: int = _phase("generator", "discriminator")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -114,6 +97,7 @@ class Evaluation:
         batch_size: Global evaluation batch; the last one is padded and masked.
         num_validation: Validation images used during training, evenly spread
             over the split (0: all).
+        metrics: Further numbers of each image, by their names in `metrics.METRICS`.
         num_figure: Test images in the final figure.
         equalise_figure: Show the grey levels of the figure at their rank among those
             of the truth (histogram equalisation, as the original did).
@@ -122,6 +106,7 @@ class Evaluation:
     every_steps: int
     batch_size: int
     num_validation: int
+    metrics: tuple[str, ...]
     num_figure: int
     equalise_figure: bool
 
@@ -176,15 +161,20 @@ class Mesh:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config:
-    """Everything a run depends on."""
+    """Everything a run depends on.
+
+    Attributes:
+        degradation: A section of `DEGRADATIONS`, by its `kind`.
+        generator: A section of `GENERATORS`, by its `kind`.
+    """
 
     seed: int
     compute_dtype: Literal["float32", "bfloat16"]
     ema_decay: float
     data: Data
     augmentation: Augmentation
-    degradation: SparseViewCT | LateralDecimation
-    generator: Generator
+    degradation: Any = dataclasses.field(metadata={"kinds": DEGRADATIONS})
+    generator: Any = dataclasses.field(metadata={"kinds": GENERATORS})
     discriminator: Discriminator
     loss: Loss
     optimizer: Optimizers

@@ -1,32 +1,47 @@
-"""Why the low resolution is low: the acquisition models, as pure functions.
+"""Why the low resolution is low: measurement, noise and first estimate.
 
-A degradation maps `(key, hr[batch, height, width, 1])` to the degraded image
-on the same intensity scale. The key is for noise
-and random sampling; most draw nothing from it. Training pairs are made from it
-inside the compiled step, so the high-resolution image is all that crosses to
-the device and nothing is computed ahead on disk.
+A degradation maps `(key, hr[batch, height, width, 1])` to the first estimate on the
+same intensity scale, by way of what was measured. The key is for noise and random
+sampling; most draw nothing from it. Training examples are made by it inside the
+compiled step, so the high-resolution image is all that crosses to the device and
+nothing is computed ahead on disk.
 """
 
-from sisr_jax.degradation.acquisition import Degradation
-from sisr_jax.degradation.ct import LowDose, random_view_ct, sparse_view_ct
+from sisr_jax.config import Config
+from sisr_jax.degradation.ct import random_view_ct, sparse_view_ct
+from sisr_jax.degradation.ct_modality import CT
+from sisr_jax.degradation.degradation import Degradation
+from sisr_jax.degradation.dose import LowDose
+from sisr_jax.degradation.modality import Baselines, Modality
 from sisr_jax.degradation.ultrasound import lateral_decimation
-from sisr_jax.train.pairs import (
-    PairMaker,
-    build,
-    evaluation_pairs,
-    sparse_beam,
-    training_pairs,
-)
+from sisr_jax.degradation.ultrasound_modality import ULTRASOUND
+
+# By `config.degradation.kind`.
+MODALITIES: dict[str, Modality] = {
+    "sparse_view_ct": CT,
+    "lateral_decimation": ULTRASOUND,
+}
+
+
+def modality_of(config: Config) -> Modality:
+    """The modality of a configuration."""
+    return MODALITIES[config.degradation.kind]
+
+
+def modality_named(name: str) -> Modality:
+    """The modality of a short name, as in the name of a protocol."""
+    return {each.name: each for each in MODALITIES.values()}[name]
+
 
 __all__ = [
+    "MODALITIES",
+    "Baselines",
     "Degradation",
     "LowDose",
-    "PairMaker",
-    "build",
-    "evaluation_pairs",
+    "Modality",
     "lateral_decimation",
+    "modality_named",
+    "modality_of",
     "random_view_ct",
-    "sparse_beam",
     "sparse_view_ct",
-    "training_pairs",
 ]

@@ -4,12 +4,29 @@ import dataclasses
 
 import jax
 
-from sisr_jax.degradation.acquisition import Degradation
-from sisr_jax.types import DegradedImage, Image, Keys
-from sisr_jax.ultrasound import decimate_columns
+from sisr_jax.degradation.degradation import Degradation
+from sisr_jax.types import DegradedImage, Image, Keys, Measurement
+from sisr_jax.ultrasound import LateralDecimation
 
 
-def lateral_decimation(factor: int = 4, offset: int = 0) -> Degradation:
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, eq=False)
+class _LateralDecimation(Degradation):
+    """Lines that are kept, and nothing done to them."""
+
+    operator: LateralDecimation
+
+    def measure(self, keys: Keys, hr: Image) -> Measurement:
+        """Lines `[batch, height, width // factor]`."""
+        del keys
+        return Measurement(self.operator(hr[..., 0]), self.operator)
+
+    def estimate(self, measurement: Measurement) -> DegradedImage:
+        """The lines as an image, `[batch, height, width // factor, 1]`."""
+        return measurement.values[..., None]
+
+
+def lateral_decimation(*, factor: int, offset: int = 0) -> Degradation:
     """Ultrasound with fewer scan lines: keep every `factor`-th column.
 
     Args:
@@ -20,16 +37,4 @@ def lateral_decimation(factor: int = 4, offset: int = 0) -> Degradation:
         A function `(key, hr[batch, height, width, 1])` to
         `[batch, height, width // factor, 1]`.
     """
-    return _LateralDecimation(factor, offset)
-
-
-@jax.tree_util.register_static
-@dataclasses.dataclass(frozen=True)
-class _LateralDecimation:
-    factor: int
-    offset: int
-
-    def __call__(self, key: Keys, hr: Image) -> DegradedImage:
-        del key
-        lines = decimate_columns(hr[..., 0], factor=self.factor, offset=self.offset)
-        return lines[..., None]
+    return _LateralDecimation(LateralDecimation(factor, offset))

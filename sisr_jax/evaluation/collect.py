@@ -102,7 +102,8 @@ def _score_of(
     patients: list[str],
     protocol: Protocol,
 ) -> Score:
-    values = {name: float(numbers[name][row]) for name in ORDER if name in numbers}
+    names = dict.fromkeys((*ORDER, *sorted(numbers)))
+    values = {name: float(numbers[name][row]) for name in names if name in numbers}
     return Score(
         method=method,
         image=source.name(index),

@@ -35,8 +35,8 @@ def measure(
     `psnr_soft`, `_lung` and `_bone` are measured after both images are cut to that
     CT window, which is then the data range.
 
-    Where regions are given, ultrasound has `gcnr`, and `speckle_snr` of the envelope
-    if the protocol is in decibels: it means nothing for grey levels of unknown
+    Where regions are given, there are `gcnr`, and `speckle_snr` of the envelope if the
+    protocol is in decibels: it means nothing for grey levels of unknown
     compression. `_hr` follows what the target itself has of these two.
 
     Args:
@@ -63,9 +63,8 @@ def measure(
         values[f"psnr_{name}"] = psnr(*cut, limits[1] - limits[0])
     if regions.lesions is not None:
         values |= _compare(protocol, estimate, target, regions.lesions, "_lesions")
-    if protocol.modality == "us":
-        values |= _of_regions(protocol, estimate, regions, "")
-        values |= _of_regions(protocol, target, regions, "_hr")
+    values |= _of_regions(protocol, estimate, regions, "")
+    values |= _of_regions(protocol, target, regions, "_hr")
     return values
 
 

@@ -1,7 +1,7 @@
 """What a number was measured on, as a value with a short stable name.
 
 Two families. `physical`: one fixed window for every image, the target is the
-slice or frame itself, estimates are clipped to the window. `seed`: the original
+slice or frame itself, estimates are clipped to the window. `original`: the original
 project's protocol, for comparison with its table. There every image is scaled by
 its own minimum and maximum, the truth and each estimate separately, the CT
 target is the reconstruction from all views and nothing is clipped; its numbers
@@ -11,27 +11,15 @@ are several decibels lower for the same images and compare with nothing else.
 import dataclasses
 import hashlib
 import json
-from typing import Literal
+from typing import Any, Literal
 
-from sisr_jax.config import Config, LateralDecimation, SparseViewCT
+from sisr_jax.config import Config
+from sisr_jax.degradation import modality_named, modality_of
 
-Family = Literal["physical", "seed"]
+Family = Literal["physical", "original"]
 
-# The original cuts its slices to these HU before it scales them.
-_SEED_CT_WINDOW = (-1024.0, 200.0)
-
-# And cuts or mirrors its frames to this size.
-_SEED_US_SHAPE = (512, 512)
-
-# Display windows of radiology, HU: centre / width 40 / 400, -600 / 1500, 300 / 1500.
-_CT_WINDOWS = {
-    "soft": (-160.0, 240.0),
-    "lung": (-1350.0, 150.0),
-    "bone": (-450.0, 1050.0),
-}
-
-# What the hull of the mask holds is brighter: HU; levels of 255 of the window.
-_BODY_ABOVE, _FAN_ABOVE = -500.0, 2
+# Attributes that a name from before they existed has left out.
+_OPTIONAL = ("views", "dose")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -39,8 +27,8 @@ class Protocol:
     """Everything that two numbers must share to be compared.
 
     Attributes:
-        family: `physical` or `seed`, see the module.
-        modality: `ct` or `us`.
+        family: `physical` or `original`, see the module.
+        modality: Short name of a `degradation.Modality`.
         factor: CT: every `factor`-th view is kept; ultrasound: column.
         offset: First kept column (ultrasound).
         shape: Height and width of the images that are scored.
@@ -48,7 +36,7 @@ class Protocol:
             smaller images are continued by their mirror image.
         num_angles: Views before the decimation, over 180 degrees (CT, else 0).
         projector: Numerics of the projection (CT, else empty), of the degraded
-            image as of every baseline; `exact` are those of scikit-image.
+            image as of every baseline; `reference` are those of scikit-image.
         weights: Of the views in a reconstruction (CT, else empty), likewise;
             `uniform` are those of scikit-image.
         filter_name: Filter of the degraded reconstruction (CT, else empty).
@@ -63,20 +51,24 @@ class Protocol:
             the original image (see `measures.hull`).
         windows: Further windows to be scored in, `(name, low, high)`, physical.
         ssim: Window size, sigma, K1 and K2; Gaussian, valid positions only.
+        views: Fewest and most views drawn for each image; None if all that are kept
+            are measured.
+        dose: Photons (fewest, most), electronic noise and pixel width of a scan with
+            noise, else None.
         version: Raised when the numerics behind a number change.
     """
 
     family: Family
-    modality: Literal["ct", "us"]
+    modality: str
     factor: int
     offset: int
     shape: tuple[int, int]
-    crop: Literal["none", "central", "central, mirrored"]
+    crop: str
     num_angles: int
     projector: str
     weights: str
     filter_name: str
-    target: Literal["slice", "frame", "full-view fbp", "dtce", "bmode"]
+    target: str
     window: tuple[float, float]
     scale: Literal["shared", "own"]
     clip: bool
@@ -84,6 +76,8 @@ class Protocol:
     mask_above: float
     windows: tuple[tuple[str, float, float], ...]
     ssim: tuple[int, float, float, float] = (11, 1.5, 0.01, 0.03)
+    views: tuple[int, int] | None = None
+    dose: tuple[Any, ...] | None = None
     version: int = 1
 
     @property
@@ -94,6 +88,9 @@ class Protocol:
         protocols and the name does not depend on where or when it is computed.
         """
         values = dataclasses.asdict(self)
+        for name in _OPTIONAL:
+            if values[name] is None:
+                del values[name]
         text = json.dumps(values, sort_keys=True, separators=(",", ":"))
         digest = hashlib.sha256(text.encode()).hexdigest()[:6]
         return f"{self.family}-{self.modality}-x{self.factor}-{digest}"
@@ -101,17 +98,14 @@ class Protocol:
     @property
     def in_decibels(self) -> bool:
         """Whether values are dB below a maximum, so that an envelope is known."""
-        shared = self.modality == "us" and self.scale == "shared"
-        return shared and self.window[1] <= 0
+        return self.rmse_unit == "dB"
 
     @property
     def rmse_unit(self) -> str:
         """Unit of the root-mean-square error."""
         if self.scale == "own":
             return "shares of the image's own range"
-        if self.modality == "ct":
-            return "HU"
-        return "dB" if self.in_decibels else "levels"
+        return modality_named(self.modality).unit(self.window)
 
     @property
     def rmse_scale(self) -> float:
@@ -121,28 +115,36 @@ class Protocol:
     def describe(self) -> str:
         """The protocol in one line that begins with its name."""
         height, width = self.shape
+        modality = modality_named(self.modality)
         low, high = self.window
-        unit = " HU" if self.modality == "ct" else ""
-        if self.modality == "ct":
-            kept = -(-self.num_angles // self.factor)
-            how = (
-                f"{kept} of {self.num_angles} views ({self.projector}, {self.weights} "
-                f"weights), {self.filter_name} FBP"
-            )
-        else:
-            how = f"every {self.factor}th column"
-            how += ", smaller frames mirrored" if "mirrored" in self.crop else ""
+        window = f"[{low:g}, {high:g}] {modality.unit(self.window)}"
         scale = (
-            f"window [{low:g}, {high:g}]{unit} as [0, 1]"
+            f"window {window} as [0, 1]"
             if self.scale == "shared"
-            else f"cut to [{low:g}, {high:g}]{unit}, then each image to its own range"
+            else f"cut to {window}, then each image to its own range"
         )
         clipped = "estimates clipped" if self.clip else "nothing clipped"
-        target = f"target {self.target}"
         return (
-            f"{self.id}: {height} x {width}, {how}; {scale}; {target}; {clipped}; "
-            f"RMSE in {self.rmse_unit}"
+            f"{self.id}: {height} x {width}, {modality.describe(self)}; {scale}; "
+            f"target {self.target}; {clipped}; RMSE in {self.rmse_unit}"
         )
+
+
+def config_of(config: Config, family: Family = "physical") -> Config:
+    """A configuration as images of a protocol are read and degraded.
+
+    Args:
+        config: Any configuration.
+        family: See the module.
+
+    Raises:
+        ValueError: If the family is unknown.
+    """
+    if family not in ("physical", "original"):
+        raise ValueError(f"family = {family!r}: expected 'physical' or 'original'")
+    if family == "physical":
+        return config
+    return modality_of(config).original.config(config)
 
 
 def protocol_of(config: Config, family: Family = "physical") -> Protocol:
@@ -155,72 +157,38 @@ def protocol_of(config: Config, family: Family = "physical") -> Protocol:
     Raises:
         ValueError: If the family is unknown.
     """
-    if family not in ("physical", "seed"):
-        raise ValueError(f"family = {family!r}: expected 'physical' or 'seed'")
-    if isinstance(config.degradation, SparseViewCT):
-        return _ct_protocol(config, config.degradation, family)
-    return _ultrasound_protocol(config, config.degradation, family)
-
-
-def _ct_protocol(config: Config, views: SparseViewCT, family: Family) -> Protocol:
-    seed = family == "seed"
-    window = _SEED_CT_WINDOW if seed else config.data.window
+    is_original = family == "original"
+    config, modality = config_of(config, family), modality_of(config)
+    crop = "central" if config.data.fit == "crop" else "none"
+    target, windows = modality.target, _windows(modality.windows, config.data.window)
+    if is_original:
+        crop, target = modality.original.crop or crop, modality.original.target
+        windows = ()
     return Protocol(
         family=family,
-        modality="ct",
-        factor=views.factor,
-        offset=0,
+        modality=modality.name,
         shape=config.data.shape,
-        crop="central" if config.data.fit == "crop" else "none",
-        num_angles=views.num_angles,
-        projector="exact" if seed else views.method,
-        weights="uniform" if seed else views.weights,
-        filter_name="ramp" if seed else views.filter_name,
-        target="full-view fbp" if seed else "slice",
-        window=window,
-        scale="own" if seed else "shared",
-        clip=not seed,
-        data_range=1.0,
-        mask_above=_BODY_ABOVE,
-        windows=() if seed else _windows(window),
-    )
-
-
-def _ultrasound_protocol(
-    config: Config, columns: LateralDecimation, family: Family
-) -> Protocol:
-    seed = family == "seed"
-    cropped = "central" if config.data.fit == "crop" else "none"
-    low, high = config.data.window
-    return Protocol(
-        family=family,
-        modality="us",
-        factor=columns.factor,
-        offset=0 if seed else columns.offset,
-        shape=_SEED_US_SHAPE if seed else config.data.shape,
-        crop="central, mirrored" if seed else cropped,
-        num_angles=0,
-        projector="",
-        weights="",
-        filter_name="",
-        target="frame" if config.data.target == "image" else config.data.target,
+        crop=crop,
+        target=target(config),
         window=config.data.window,
-        scale="own" if seed else "shared",
-        clip=not seed,
+        scale="own" if is_original else "shared",
+        clip=not is_original,
         data_range=1.0,
-        mask_above=low + _FAN_ABOVE * (high - low) / 255,
-        windows=(),
+        mask_above=modality.mask_above(config.data.window),
+        windows=windows,
+        **modality.facts(config),
     )
 
 
-def _windows(outer: tuple[float, float]) -> tuple[tuple[str, float, float], ...]:
-    """The display windows, cut to the window that the images have seen.
+def _windows(
+    windows: tuple[tuple[str, float, float], ...], outer: tuple[float, float]
+) -> tuple[tuple[str, float, float], ...]:
+    """Display windows, cut to the window that the images have seen.
 
     Beyond it all images are equal, which would only flatter them. A window
     that has nothing in common with it is left out.
     """
     cut = [
-        (name, max(low, outer[0]), min(high, outer[1]))
-        for name, (low, high) in _CT_WINDOWS.items()
+        (name, max(low, outer[0]), min(high, outer[1])) for name, low, high in windows
     ]
     return tuple((name, low, high) for name, low, high in cut if low < high)

@@ -1,13 +1,12 @@
 """Per-image scores of every method on one split, and the validation mean.
 
 Every estimate is clipped to [0, 1] before it is scored, with a data range of 1:
-the `physical` protocol. `score_protocol` scores the baselines by another one.
+the `physical` protocol. `score_protocol` scores the baselines by either.
 """
 
-import dataclasses
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,17 +15,18 @@ from jax.sharding import Mesh
 
 from sisr_jax.config import Config
 from sisr_jax.data.sources import Mirrored, Source
-from sisr_jax.evaluation.acquisition import Acquisition, acquisition, with_full_plan
-from sisr_jax.evaluation.baselines import LIGHT_BASELINE, Method, Methods, methods_of
+from sisr_jax.degradation import Baselines, Degradation, modality_of
 from sisr_jax.evaluation.collect import Evaluation, collect
-from sisr_jax.evaluation.protocol import Protocol, protocol_of
+from sisr_jax.evaluation.protocol import Family, Protocol, config_of, protocol_of
 from sisr_jax.evaluation.regions import Regions
-from sisr_jax.evaluation.setup import Scores, build_setup, finish, protocol_config
+from sisr_jax.evaluation.setup import Scores, finish, observe, score
 from sisr_jax.hosts.mesh import batch_sharding, replicated
-from sisr_jax.metrics import psnr, ssim
+from sisr_jax.inference import Weights, averaged_weights, super_resolve
+from sisr_jax.metrics import METRICS, psnr, ssim
+from sisr_jax.random import Stream, per_example, stream
 from sisr_jax.train.state import TrainState
-from sisr_jax.train.task import Task, compiled, state_sharding, super_resolve
-from sisr_jax.types import Batch, Image, Key
+from sisr_jax.train.task import Task, state_sharding
+from sisr_jax.types import Batch, Example, Image, Key
 
 DEGRADED, HR = "Degraded", "HR"
 
@@ -34,19 +34,7 @@ ValidationMetrics = clu_metrics.Collection.create(
     psnr=clu_metrics.Average.from_output("psnr"),
     ssim=clu_metrics.Average.from_output("ssim"),
 )
-ValidationStep = Callable[[TrainState, Batch], clu_metrics.Collection]
-
-
-class Weights(NamedTuple):
-    """What a generator needs to run."""
-
-    params: Any
-    batch_stats: Any
-
-
-def averaged_generator(state: TrainState) -> Weights:
-    """The weights that are evaluated: the moving average."""
-    return Weights(state.generator_ema, state.generator.batch_stats)
+ValidationStep = Callable[[Task, TrainState, Batch], clu_metrics.Collection]
 
 
 def score_split(
@@ -69,134 +57,139 @@ def score_split(
         num_examples: How many images to return, evenly spread over the split.
     """
     protocol = protocol_of(task.config)
-    acquire = with_full_plan(acquisition(task.config, protocol, task.degrade))
-    full = jax.device_put(acquire.full, replicated(mesh))
-    run = _compile_estimates(task, protocol, mesh)
-
-    def estimate(batch: Batch, regions: Regions) -> Any:
-        return run(full, dict(generators), key, batch, regions)
-
-    methods = [*methods_of(acquire), *generators]
+    whole, split = replicated(mesh), batch_sharding(mesh)
+    baselines = modality_of(task.config).baselines(task.config)
+    run = jax.jit(
+        functools.partial(_estimates, protocol),
+        in_shardings=(whole, whole, whole, whole, split, split),
+        out_shardings=split,
+    )
+    estimate = functools.partial(
+        run, *jax.device_put((task, baselines, dict(generators), key), whole)
+    )
+    methods = [*baselines.names, *generators]
     return collect(estimate, methods, source, task.config, mesh, protocol, num_examples)
 
 
 def score_protocol(
     config: Config,
-    protocol: Protocol,
+    family: Family,
     source: Source,
     mesh: Mesh,
     *,
-    methods: Methods = methods_of,
+    baselines: Baselines | None = None,
     num_examples: int,
 ) -> Evaluation:
-    """Scores methods without learning by any protocol.
+    """Scores methods without learning by either protocol.
 
     Args:
         config: Degradation, shape and evaluation batch.
-        protocol: Of this configuration; its window and shape replace those of
-            `config`.
+        family: Which protocol of this configuration.
         source: The split.
         mesh: Devices to run on.
-        methods: What to score.
+        baselines: What to score instead of the modality's own.
         num_examples: How many images to return, evenly spread over the split.
     """
-    config = protocol_config(config, protocol)
+    protocol, config = protocol_of(config, family), config_of(config, family)
     if "mirrored" in protocol.crop:
         source = Mirrored(source, protocol.shape)
-    acquire = with_full_plan(acquisition(config, protocol))
-
-    made = methods(acquire)
-
-    def estimates(
-        acquire: Acquisition, made: dict[str, Method], batch: Batch, regions: Regions
-    ) -> tuple[dict[str, Image], Scores]:
-        setup = build_setup(protocol, acquire)
-        seen = setup.observe(batch.hr, regions)
-        raw = {name: make(seen.measured) for name, make in made.items()}
-        images = {name: finish(protocol, image) for name, image in raw.items()}
-        return {**images, HR: seen.target}, setup.score(raw, seen)
-
+    modality = modality_of(config)
+    if baselines is None:
+        baselines = modality.baselines(config)
     whole, split = replicated(mesh), batch_sharding(mesh)
-    jitted = jax.jit(
-        estimates, in_shardings=(whole, whole, split, split), out_shardings=split
+    run = jax.jit(
+        functools.partial(_baseline_estimates, protocol, config.evaluation.metrics),
+        in_shardings=(whole, whole, whole, split, split),
+        out_shardings=split,
     )
-    estimate = functools.partial(jitted, *jax.device_put((acquire, made), whole))
-    return collect(estimate, list(made), source, config, mesh, protocol, num_examples)
+    key, degradation = jax.random.key(config.seed), modality.degrade(config)
+    estimate = functools.partial(
+        run, *jax.device_put((degradation, baselines, key), whole)
+    )
+    methods = list(baselines.names)
+    return collect(estimate, methods, source, config, mesh, protocol, num_examples)
 
 
 def compile_validation(task: Task, mesh: Mesh) -> ValidationStep:
     """One validation batch to mergeable PSNR and SSIM means of the average."""
-
-    def validate(task: Task, state: TrainState, batch: Batch) -> clu_metrics.Collection:
-        pair = task.evaluation_pairs(task.degrade, state.key, batch)
-        sr = super_resolve(task, *averaged_generator(state), pair.degraded)
-        return ValidationMetrics.single_from_model_output(
-            psnr=psnr(sr, pair.hr), ssim=ssim(sr, pair.hr), mask=batch.mask
-        )
-
-    return compiled(
-        task,
-        validate,
-        mesh,
-        in_shardings=(state_sharding(task, mesh), batch_sharding(mesh)),
-        out_shardings=replicated(mesh),
+    whole = replicated(mesh)
+    return jax.jit(
+        _validate,
+        in_shardings=(whole, state_sharding(task, mesh), batch_sharding(mesh)),
+        out_shardings=whole,
     )
 
 
 def compile_samples(task: Task, mesh: Mesh) -> Callable[..., dict[str, jax.Array]]:
     """One batch to the images that training logs: what goes in and what comes out."""
-    protocol = protocol_of(task.config)
-    name = LIGHT_BASELINE[task.config.degradation.kind]
-
-    def samples(task: Task, state: TrainState, batch: Batch) -> dict[str, Image]:
-        pair = task.evaluation_pairs(task.degrade, state.key, batch)
-        acquire = acquisition(task.config, protocol, task.degrade)
-        baseline = methods_of(acquire)[name](acquire(pair.hr))
-        return {
-            "degraded": jnp.clip(pair.degraded, 0.0, 1.0),
-            "baseline": jnp.clip(baseline, 0.0, 1.0),
-            "sr": super_resolve(task, *averaged_generator(state), pair.degraded),
-            "hr": pair.hr,
-        }
-
     split = batch_sharding(mesh)
-    return compiled(
-        task,
-        samples,
-        mesh,
-        in_shardings=(state_sharding(task, mesh), split),
+    return jax.jit(
+        _samples,
+        in_shardings=(replicated(mesh), state_sharding(task, mesh), split),
         out_shardings=split,
     )
 
 
-def _compile_estimates(
-    task: Task, protocol: Protocol, mesh: Mesh
-) -> Callable[..., Any]:
-    def estimates(
-        task: Task,
-        full: Any,
-        generators: dict[str, Weights],
-        key: Key,
-        batch: Batch,
-        regions: Regions,
-    ) -> tuple[dict[str, Image], Scores]:
-        pair = task.evaluation_pairs(task.degrade, key, batch)
-        acquire = acquisition(task.config, protocol, task.degrade)
-        acquire = dataclasses.replace(acquire, full=full)
-        setup = build_setup(protocol, acquire)
-        seen = setup.observe(batch.hr, regions)
-        methods = {name: f(seen.measured) for name, f in methods_of(acquire).items()}
-        for name, weights in generators.items():
-            methods[name] = super_resolve(task, *weights, pair.degraded)
-        images = {name: jnp.clip(image, 0.0, 1.0) for name, image in methods.items()}
-        scores = setup.score(methods, seen)
-        return {DEGRADED: pair.degraded, **images, HR: pair.hr}, scores
-
-    whole, split = replicated(mesh), batch_sharding(mesh)
-    return compiled(
-        task,
-        estimates,
-        mesh,
-        in_shardings=(whole, whole, whole, split, split),
-        out_shardings=split,
+def _validate(task: Task, state: TrainState, batch: Batch) -> clu_metrics.Collection:
+    example = task.evaluation_example(state.key, batch)
+    sr = super_resolve(task, averaged_weights(state), example)
+    return ValidationMetrics.single_from_model_output(
+        psnr=psnr(sr, example.hr), ssim=ssim(sr, example.hr), mask=batch.mask
     )
+
+
+def _samples(task: Task, state: TrainState, batch: Batch) -> dict[str, Image]:
+    example = task.evaluation_example(state.key, batch)
+    baseline = modality_of(task.config).light_baseline(example.measurement)
+    return {
+        "degraded": jnp.clip(example.estimate, 0.0, 1.0),
+        "baseline": jnp.clip(baseline, 0.0, 1.0),
+        "sr": super_resolve(task, averaged_weights(state), example),
+        "hr": example.hr,
+    }
+
+
+def _estimates(
+    protocol: Protocol,
+    task: Task,
+    baselines: Baselines,
+    generators: dict[str, Weights],
+    key: Key,
+    batch: Batch,
+    regions: Regions,
+) -> tuple[dict[str, Image], Scores]:
+    degradation = task.degradation
+    keys = per_example(stream(key, Stream.DEGRADE), batch.index)
+    seen = observe(protocol, degradation, baselines, keys, batch.hr, regions)
+    estimate = degradation.estimate(seen.measurement)
+    example = Example(seen.target, estimate, seen.measurement)
+    methods = baselines(seen.measurement)
+    for name, weights in generators.items():
+        methods[name] = super_resolve(task, weights, example)
+    images = {name: jnp.clip(image, 0.0, 1.0) for name, image in methods.items()}
+    metrics = _named(task.config.evaluation.metrics)
+    return (
+        {DEGRADED: estimate, **images, HR: seen.target},
+        score(protocol, metrics, methods, seen),
+    )
+
+
+def _baseline_estimates(
+    protocol: Protocol,
+    metrics: tuple[str, ...],
+    degradation: Degradation,
+    baselines: Baselines,
+    key: Key,
+    batch: Batch,
+    regions: Regions,
+) -> tuple[dict[str, Image], Scores]:
+    keys = per_example(stream(key, Stream.DEGRADE), batch.index)
+    seen = observe(protocol, degradation, baselines, keys, batch.hr, regions)
+    raw = baselines(seen.measurement)
+    images = {name: finish(protocol, image) for name, image in raw.items()}
+    scores = score(protocol, _named(metrics), raw, seen)
+    return {**images, HR: seen.target}, scores
+
+
+def _named(metrics: tuple[str, ...]) -> dict[str, Any]:
+    return {name: METRICS[name] for name in metrics}

@@ -9,8 +9,9 @@ channels; one mask serves a batch. Where no pixel counts the result is NaN: a nu
 would be mistaken for a measurement.
 """
 
+from sisr_jax.metrics.named import METRICS, mae
 from sisr_jax.metrics.pixelwise import psnr, rmse
 from sisr_jax.metrics.structural import ms_ssim, ssim
 from sisr_jax.metrics.ultrasound import gcnr, speckle_snr
 
-__all__ = ["gcnr", "ms_ssim", "psnr", "rmse", "speckle_snr", "ssim"]
+__all__ = ["METRICS", "gcnr", "mae", "ms_ssim", "psnr", "rmse", "speckle_snr", "ssim"]

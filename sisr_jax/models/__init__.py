@@ -1,38 +1,29 @@
 """Networks, and the way from a configuration to them.
 
-Every network is a Linen module called as `module.apply(variables, x, train=...)`
-with images `[batch, height, width, 1]`; running averages of batch normalisation
+A generator is a Linen module called as `module.apply(variables, estimate, measurement,
+operator, train=...)`: the first estimate `[batch, height, width, 1]`, and what was
+measured with the `operators.LinearOperator` that measured it, or None for both where
+the images are crops. It returns images `[batch, height, width, 1]`, float32, unclipped.
+The discriminator is called with images alone. Running averages of batch normalisation
 are the mutable collection `batch_stats`.
 """
 
+from collections.abc import Callable
+
 import flax.linen as nn
 
-from sisr_jax.config import Config, SparseViewCT
+from sisr_jax.config import Config
+from sisr_jax.models import srresnet
 from sisr_jax.models.discriminator import Discriminator
 from sisr_jax.models.srresnet import SRResNetCT, SRResNetUltrasound
 
+# By `config.generator.kind`.
+GENERATORS: dict[str, Callable[[Config], nn.Module]] = {"srresnet": srresnet.build}
+
 
 def build_generator(config: Config) -> nn.Module:
-    """The SRResNet that undoes `config.degradation`."""
-    values, degradation = config.generator, config.degradation
-    if isinstance(degradation, SparseViewCT):
-        return SRResNetCT(
-            width=values.width,
-            num_blocks=values.num_blocks,
-            num_shuffles=values.num_shuffles,
-            norm=values.norm,
-            global_skip=values.global_skip,
-            dtype=config.compute_dtype,
-        )
-    return SRResNetUltrasound(
-        width=values.width,
-        num_blocks=values.num_blocks,
-        norm=values.norm,
-        global_skip=values.global_skip,
-        factor=degradation.factor,
-        offset=degradation.offset,
-        dtype=config.compute_dtype,
-    )
+    """The generator of `config.generator`, for `config.degradation`."""
+    return GENERATORS[config.generator.kind](config)
 
 
 def build_discriminator(config: Config) -> nn.Module:
@@ -47,6 +38,7 @@ def build_discriminator(config: Config) -> nn.Module:
 
 
 __all__ = [
+    "GENERATORS",
     "Discriminator",
     "SRResNetCT",
     "SRResNetUltrasound",

@@ -28,7 +28,7 @@ class Discriminator(nn.Module):
     """
 
     width: int = 64
-    norm: Norm = "batch"
+    norm: Norm = "group"
     head: Literal["pooled", "dense"] = "pooled"
     dtype: DTypeLike = jnp.float32
 

@@ -4,19 +4,39 @@ CT: the degraded slice has the size of the result, so the head folds resolution
 into channels and the tail unfolds it again. Ultrasound: only columns are missing,
 so the tail unfolds channels along the width. Both end in a linear convolution.
 
-With `global_skip` the network adds a correction to its input (ultrasound: to the
-aligned cubic interpolation of it). The last kernel then starts at zero, so the
-untrained network returns that input.
+Both look at the first estimate alone. With `global_skip` the network adds a correction
+to it (ultrasound: to its aligned cubic interpolation). The last kernel then starts at
+zero, so the untrained network returns that input.
 """
+
+from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
+from sisr_jax.config import Config
 from sisr_jax.image.resize import aligned_columns
 from sisr_jax.image.shuffle import depth_to_space, depth_to_width, space_to_depth
 from sisr_jax.models.blocks import Conv, Norm, PReLU, Trunk, linear
+
+
+def build(config: Config) -> nn.Module:
+    """The adaptation for the width of the first estimate."""
+    section, degradation = config.generator, config.degradation
+    shared = {
+        "width": section.width,
+        "num_blocks": section.num_blocks,
+        "norm": section.norm,
+        "global_skip": section.global_skip,
+        "dtype": config.compute_dtype,
+    }
+    if degradation.width_factor == 1:
+        return SRResNetCT(num_shuffles=section.num_shuffles, **shared)
+    return SRResNetUltrasound(
+        factor=degradation.factor, offset=degradation.offset, **shared
+    )
 
 
 class SRResNetCT(nn.Module):
@@ -33,18 +53,26 @@ class SRResNetCT(nn.Module):
 
     width: int = 64
     num_blocks: int = 5
-    num_shuffles: int = 4
-    norm: Norm = "batch"
+    num_shuffles: int = 2
+    norm: Norm = "none"
     global_skip: bool = True
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+    def __call__(
+        self,
+        estimate: jax.Array,
+        measurement: Any = None,
+        operator: Any = None,
+        *,
+        train: bool,
+    ) -> jax.Array:
         """Restores `[B, H, W, 1]` to `[B, H, W, 1]`, float32, unclipped.
 
         Raises:
             ValueError: If `2**num_shuffles` does not divide height and width.
         """
+        x = estimate
         y = PReLU(self.dtype)(Conv(self.width, dtype=self.dtype)(x))
         for _ in range(self.num_shuffles):
             y = Conv(self.width, dtype=self.dtype)(space_to_depth(y, 2))
@@ -73,12 +101,19 @@ class SRResNetUltrasound(nn.Module):
     offset: int = 0
     width: int = 64
     num_blocks: int = 5
-    norm: Norm = "batch"
+    norm: Norm = "none"
     global_skip: bool = True
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+    def __call__(
+        self,
+        estimate: jax.Array,
+        measurement: Any = None,
+        operator: Any = None,
+        *,
+        train: bool,
+    ) -> jax.Array:
         """Restores `[B, H, W, 1]` to `[B, H, W * factor, 1]`, float32, unclipped.
 
         Raises:
@@ -86,6 +121,7 @@ class SRResNetUltrasound(nn.Module):
         """
         if self.factor < 1 or self.factor & (self.factor - 1):
             raise ValueError(f"factor = {self.factor}: expected a power of two")
+        x = estimate
         y = PReLU(self.dtype)(Conv(self.width, 9, dtype=self.dtype)(x))
         y = Trunk(self.num_blocks, self.norm, self.dtype)(y, train=train)
         for _ in range(self.factor.bit_length() - 1):

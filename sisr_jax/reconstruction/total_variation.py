@@ -52,7 +52,7 @@ def operator_norm(beam: ParallelBeam | PlannedBeam, method: Method = "matmul") -
     size = without_plan(beam).size
 
     def multiply(image: Array, _: None) -> tuple[Array, Array]:
-        image = back_project(radon(image, beam, method), beam, method)
+        image = back_project(radon(image, beam, method=method), beam, method=method)
         norm = jnp.linalg.norm(image)
         return image / norm, norm
 
@@ -60,7 +60,7 @@ def operator_norm(beam: ParallelBeam | PlannedBeam, method: Method = "matmul") -
     return jnp.sqrt(lax.scan(multiply, start, length=_POWER_ITERATIONS)[1][-1])
 
 
-def total_variation(
+def _old(
     beam: ParallelBeam | PlannedBeam, settings: Settings, method: Method = "matmul"
 ) -> Callable[[Sinogram], SquarePlane]:
     """Builds the reconstruction from the views of one beam.
@@ -87,14 +87,16 @@ def total_variation(
     def reconstruct(sinogram: Sinogram) -> SquarePlane:
         def step(_: Array, state: _Outer) -> _Outer:
             image, ahead, dual, momentum = state
-            error = radon(ahead, beam, method) - sinogram
-            gradient = back_project(error, beam, method) / lipschitz
+            error = radon(ahead, beam, method=method) - sinogram
+            gradient = back_project(error, beam, method=method) / lipschitz
             new, dual = _denoise(ahead - gradient, dual, settings)
             following = _next_momentum(momentum)
             ahead = new + (momentum - 1) / following * (new - image)
             return new, ahead, dual, following
 
-        first = jnp.clip(fbp(sinogram, beam, "hann", method), 0.0, 1.0)
+        first = jnp.clip(
+            fbp(sinogram, beam, filter_name="hann", method=method), 0.0, 1.0
+        )
         zeros = jnp.zeros_like(first)
         state = first, first, (zeros, zeros), jnp.ones((), first.dtype)
         return lax.fori_loop(0, settings.num_iterations, step, state)[0]
@@ -152,3 +154,7 @@ def _pad(plane: Array, axis: int, before: int, after: int) -> Array:
     widths = [(0, 0)] * plane.ndim
     widths[axis] = (before, after)
     return jnp.pad(plane, widths)
+
+
+def total_variation(y, A, *, weight, num_iterations):
+    return _old(A.beam, Settings(weight, num_iterations), A.method)(y)

@@ -25,7 +25,7 @@ from sisr_jax.data.sources import spread
 from sisr_jax.evaluation.protocol import protocol_of
 from sisr_jax.evaluation.scoring import compile_samples, compile_validation
 from sisr_jax.hosts import agreement, leaving
-from sisr_jax.hosts.mesh import local_rows, to_devices, to_host
+from sisr_jax.hosts.mesh import local_rows, replicated, to_devices, to_host
 from sisr_jax.hosts.supervision import note_progress
 from sisr_jax.run import writers
 from sisr_jax.run.prepare import Run, first_state, open_checkpoints
@@ -100,6 +100,7 @@ class _Session:
             writer, start=int(first.step), look=self._watch.look
         )
         self._steps: dict[str, Step] = {}
+        self._task = jax.device_put(run.task, replicated(run.mesh))
         self._validate = compile_validation(run.task, run.mesh)
         self._samples = compile_samples(run.task, run.mesh)
         self._protocol = protocol_of(run.config).id
@@ -133,14 +134,14 @@ class _Session:
         return state
 
     def _update(
-        self, state: TrainState, batch: Batch, phase: phases.PhaseName
+        self, state: TrainState, batch: Batch, phase: str
     ) -> tuple[TrainState, dict[str, Any]]:
         if phase not in self._steps:
             logging.info("phase %s: compiling its step", phase)
-            self._steps[phase] = compile_step(self._run.task, phase, self._run.mesh)
+            self._steps[phase] = compile_step(self._task, phase, self._run.mesh)
         on_devices = to_devices(batch, self._run.mesh)
         with jax.transfer_guard("disallow"):
-            return self._steps[phase](state, on_devices)
+            return self._steps[phase](self._task, state, on_devices)
 
     def _evaluate_and_save(self, state: TrainState, step: int) -> None:
         config = self._run.config
@@ -173,7 +174,8 @@ class _Session:
         total = None
         with _validation_batches(self._run) as batches:
             for batch in batches:
-                metrics = self._validate(state, to_devices(batch, self._run.mesh))
+                on_devices = to_devices(batch, self._run.mesh)
+                metrics = self._validate(self._task, state, on_devices)
                 total = metrics if total is None else total.merge(metrics)
         assert total is not None, "sources are never empty"
         values = {f"eval/{k}": float(v) for k, v in total.compute().items()}
@@ -188,7 +190,8 @@ class _Session:
     def _write_samples(self, state: TrainState, step: int) -> None:
         with _validation_batches(self._run) as batches:
             batch = next(batches)
-        images = to_host(self._samples(state, to_devices(batch, self._run.mesh)))
+        on_devices = to_devices(batch, self._run.mesh)
+        images = to_host(self._samples(self._task, state, on_devices))
         self._writer.write_images(
             step, {f"sample/{name}": image[0] for name, image in images.items()}
         )

@@ -7,7 +7,7 @@ from etils import epath
 from sisr_jax.checkpoints.checkpointer import CheckpointError, CheckpointReader
 from sisr_jax.config import Config
 from sisr_jax.data.sources import open_source
-from sisr_jax.evaluation.baselines import PRIMARY_BASELINE
+from sisr_jax.degradation import modality_of
 from sisr_jax.evaluation.figure import comparison_figure
 from sisr_jax.evaluation.layout import format_details, format_markdown, format_table
 from sisr_jax.evaluation.protocol import protocol_of
@@ -15,13 +15,12 @@ from sisr_jax.evaluation.scoring import (
     DEGRADED,
     HR,
     Evaluation,
-    Weights,
-    averaged_generator,
     score_split,
 )
 from sisr_jax.evaluation.table import summarise, write_csv, write_rows
 from sisr_jax.hosts import agreement
 from sisr_jax.hosts.mesh import make_mesh
+from sisr_jax.inference import Weights, averaged_weights
 from sisr_jax.storage.files import names_in, write_whole
 from sisr_jax.train import phases
 from sisr_jax.train.state import TrainState
@@ -72,7 +71,7 @@ def _write(
     evaluation: Evaluation,
 ) -> str:
     folder = workdir / "evaluation" / f"step_{step}"
-    baseline = PRIMARY_BASELINE[config.degradation.kind]
+    baseline = modality_of(config).baselines(config).primary
     rows = summarise(evaluation.scores, reference=baseline)
     write_csv(folder / "per_image.csv", evaluation.scores)
     write_rows(folder / "table.csv", rows)
@@ -81,7 +80,7 @@ def _write(
         folder / "table.md",
         f"{protocol}\n\n{format_markdown(rows)}\n{format_details(rows)}",
     )
-    _draw(config, evaluation, methods, folder / "figure.png")
+    _draw(config, evaluation, [baseline, *methods], folder / "figure.png")
     return "\n".join(
         [
             "",
@@ -110,11 +109,11 @@ def _generators(
         step = int(state.step)
         start = phases.adversarial_start(config.phases)
         if start is None or step <= start:
-            return step, {SRRESNET: averaged_generator(state)}
+            return step, {SRRESNET: averaged_weights(state)}
         before = reader.restore(start, target)
         return step, {
-            SRRESNET: averaged_generator(before),
-            SRGAN: averaged_generator(state),
+            SRRESNET: averaged_weights(before),
+            SRGAN: averaged_weights(state),
         }
     finally:
         reader.close()
@@ -124,10 +123,9 @@ def _draw(
     config: Config, evaluation: Evaluation, methods: list[str], path: epath.Path
 ) -> None:
     examples = evaluation.examples
-    baseline = PRIMARY_BASELINE[config.degradation.kind]
     comparison_figure(
         path,
-        {name: examples[name] for name in (DEGRADED, baseline, *methods)},
+        {name: examples[name] for name in (DEGRADED, *methods)},
         examples[HR],
         title=_protocol(config),
         display=_display(config),
@@ -136,11 +134,9 @@ def _draw(
 
 
 def _display(config: Config) -> tuple[float, float]:
-    """CT is shown from -500 to 500 HU, which leaves lung and bone their texture."""
+    """Grey scale of the figure, in [0, 1] of the window."""
     low, high = config.data.window
-    if config.degradation.kind != "sparse_view_ct":
-        return 0.0, 1.0
-    limits = np.clip([-500.0, 500.0], low, high)
+    limits = np.clip(modality_of(config).display or (low, high), low, high)
     start, end = (limits - low) / (high - low)
     return (float(start), float(end)) if start < end else (0.0, 1.0)
 

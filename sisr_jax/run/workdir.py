@@ -14,7 +14,7 @@ from typing import Any
 from absl import logging
 from etils import epath
 
-from sisr_jax.config import Config, ConfigError, parse
+from sisr_jax.config import Config, ConfigError, parse, upgraded
 from sisr_jax.storage.failures import refusing
 from sisr_jax.storage.files import write_whole
 from sisr_jax.storage.folder import check_writable
@@ -93,7 +93,7 @@ def read_config(workdir: epath.Path) -> Config:
     except json.JSONDecodeError as error:
         raise ConfigError(f"{path}: not a JSON file: {error}") from error
     try:
-        return parse(values)
+        return parse(upgraded(values))
     except ConfigError as error:
         raise ConfigError(f"{path}: not of this version: {error}") from error
 

@@ -7,12 +7,12 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from sisr_jax.config import Optimizer as OptimizerConfig
+from sisr_jax.config import Optimizer
 
 Schedule = Callable[[Any], Any]
 
 
-class Optimizer(NamedTuple):
+class ScheduledOptimizer(NamedTuple):
     """An `optax` transformation and the rate it will use next."""
 
     init: Callable[[Any], Any]
@@ -20,7 +20,7 @@ class Optimizer(NamedTuple):
     learning_rate: Callable[[Any], jax.Array]
 
 
-def build_optimizer(config: OptimizerConfig, num_updates: int) -> Optimizer:
+def build_optimizer(config: Optimizer, num_updates: int) -> ScheduledOptimizer:
     """The optimiser of one network.
 
     Args:
@@ -42,7 +42,7 @@ def build_optimizer(config: OptimizerConfig, num_updates: int) -> Optimizer:
     def learning_rate(opt_state: Any) -> jax.Array:
         return jnp.asarray(schedule(update_count(opt_state)), jnp.float32)
 
-    return Optimizer(transformation.init, transformation.update, learning_rate)
+    return ScheduledOptimizer(transformation.init, transformation.update, learning_rate)
 
 
 def update_count(opt_state: Any) -> jax.Array:
@@ -50,7 +50,7 @@ def update_count(opt_state: Any) -> jax.Array:
     return opt_state[-1].count
 
 
-def build_schedule(config: OptimizerConfig, num_updates: int) -> Schedule:
+def build_schedule(config: Optimizer, num_updates: int) -> Schedule:
     """Learning rate as a function of the update count.
 
     The shapes are described in `config.Optimizer`. The cyclic one is the

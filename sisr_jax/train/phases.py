@@ -3,39 +3,34 @@
 Nothing about phases is stored, so a resumed run lands in the right one.
 """
 
-from typing import Literal, NamedTuple
+import dataclasses
+from typing import NamedTuple
 
 from sisr_jax.config import Phases
 
-PhaseName = Literal["generator", "discriminator", "adversarial"]
-
 
 class Phase(NamedTuple):
-    """Steps `start <= step < stop` of one kind."""
+    """Steps `start <= step < stop` of one kind, by its name in `Phases`."""
 
-    name: PhaseName
+    name: str
     start: int
     stop: int
 
 
 def schedule(config: Phases) -> tuple[Phase, ...]:
     """The phases that have steps, in order."""
-    steps: tuple[tuple[PhaseName, int], ...] = (
-        ("generator", config.generator),
-        ("discriminator", config.discriminator),
-        ("adversarial", config.adversarial),
-    )
     phases, start = [], 0
-    for name, num_steps in steps:
+    for field in dataclasses.fields(config):
+        num_steps = getattr(config, field.name)
         if num_steps:
-            phases.append(Phase(name, start, start + num_steps))
+            phases.append(Phase(field.name, start, start + num_steps))
             start += num_steps
     return tuple(phases)
 
 
 def total_steps(config: Phases) -> int:
     """Steps of the whole run."""
-    return config.generator + config.discriminator + config.adversarial
+    return sum(dataclasses.asdict(config).values())
 
 
 def phase_at(config: Phases, step: int) -> Phase:
@@ -61,16 +56,14 @@ def borders(config: Phases) -> tuple[int, ...]:
 
 def adversarial_start(config: Phases) -> int | None:
     """First step of the adversarial phase, if the run has one."""
-    if config.adversarial == 0:
-        return None
-    return config.generator + config.discriminator
+    starts = {phase.name: phase.start for phase in schedule(config)}
+    return starts.get("adversarial")
 
 
-def generator_updates(config: Phases) -> int:
-    """Updates the generator gets over the whole run."""
-    return config.generator + config.adversarial
-
-
-def discriminator_updates(config: Phases) -> int:
-    """Updates the discriminator gets over the whole run."""
-    return config.discriminator + config.adversarial
+def num_updates(config: Phases, network: str) -> int:
+    """Updates a network gets over the whole run."""
+    return sum(
+        getattr(config, field.name)
+        for field in dataclasses.fields(config)
+        if network in field.metadata["moves"]
+    )

@@ -48,17 +48,17 @@ class TrainState(struct.PyTreeNode):
 
 
 def initial_network(
-    module: nn.Module, optimizer: Any, key: Key, shape: tuple[int, ...]
+    module: nn.Module, optimizer: Any, key: Key, inputs: tuple[Any, ...]
 ) -> NetworkState:
     """Fresh weights, statistics and optimiser state.
 
     Args:
-        module: Network called as `module(x, train=...)`.
+        module: Network called as `module(*inputs, train=...)`.
         optimizer: Its `optax` transformation.
         key: Key of its initialisers.
-        shape: Shape of an input batch.
+        inputs: A batch of the kind that it will see; its values do not matter.
     """
-    variables = module.init(key, jnp.zeros(shape, jnp.float32), train=False)
+    variables = module.init(key, *inputs, train=False)
     params = variables["params"]
     return NetworkState(
         params=params,

@@ -1,7 +1,7 @@
 """The three training steps and the validation step, as pure functions.
 
 Each step takes `(task, state, batch)` and returns `(state, metrics)`; `compile_step`
-binds the task and jits it with the state donated. What moves:
+jits it with the state donated. What moves:
 
 * `generator_step`: generator, its moving average, step; pixel loss.
 * `discriminator_step`: discriminator, step; real against generated images.
@@ -28,14 +28,13 @@ from jax.sharding import Mesh
 from sisr_jax import losses
 from sisr_jax.hosts.mesh import batch_sharding, replicated
 from sisr_jax.metrics import psnr
-from sisr_jax.train.optimizers import Optimizer, update_count
-from sisr_jax.train.phases import PhaseName
+from sisr_jax.train.optimizers import ScheduledOptimizer, update_count
 from sisr_jax.train.safety import Metrics, is_saturated, skip_unless_finite
 from sisr_jax.train.state import NetworkState, TrainState
-from sisr_jax.train.task import Task, compiled, state_sharding
-from sisr_jax.types import Batch, Image, Pair
+from sisr_jax.train.task import Task, state_sharding
+from sisr_jax.types import Batch, Example, Image
 
-Step = Callable[[TrainState, Batch], tuple[TrainState, Metrics]]
+Step = Callable[[Task, TrainState, Batch], tuple[TrainState, Metrics]]
 
 
 @skip_unless_finite
@@ -43,21 +42,22 @@ def generator_step(
     task: Task, state: TrainState, batch: Batch
 ) -> tuple[TrainState, Metrics]:
     """One update of the generator on the pixel loss."""
-    pair = task.training_pairs(task.degrade, state.key, batch)
+    example = task.training_example(state.key, batch)
 
-    def loss_of(params: Any) -> tuple[jax.Array, tuple[Image, Any]]:
-        sr, batch_stats = _generate(task, params, state.generator, pair.degraded)
-        return _pixel_loss(task, sr, pair.hr), (sr, batch_stats)
+    def loss_of(params: Any) -> tuple[jax.Array, tuple[Image, Any, Metrics]]:
+        sr, batch_stats = _generate(task, params, state.generator, example)
+        loss, parts = _image_loss(task, sr, example.hr)
+        return loss, (sr, batch_stats, parts)
 
     gradient = jax.value_and_grad(loss_of, has_aux=True)
-    (loss, (sr, batch_stats)), grads = gradient(state.generator.params)
+    (loss, (sr, batch_stats, parts)), grads = gradient(state.generator.params)
     metrics = {
         "loss/generator": loss,
-        "loss/pixel": loss,
+        **parts,
         **_update_metrics(
             "generator", task.generator_optimizer, state.generator, grads
         ),
-        "train/psnr": _batch_psnr(sr, pair),
+        "train/psnr": _batch_psnr(sr, example.hr),
     }
     return _move_generator(task, state, grads, batch_stats), metrics
 
@@ -67,13 +67,17 @@ def discriminator_step(
     task: Task, state: TrainState, batch: Batch
 ) -> tuple[TrainState, Metrics]:
     """One update of the discriminator against a generator at rest."""
-    pair = task.training_pairs(task.degrade, state.key, batch)
+    example = task.training_example(state.key, batch)
     sr = task.generator.apply(
-        _variables(state.generator.params, state.generator), pair.degraded, train=False
+        _variables(state.generator.params, state.generator),
+        *example.inputs,
+        train=False,
     )
-    discriminator, metrics = _move_discriminator(task, state.discriminator, pair.hr, sr)
+    discriminator, metrics = _move_discriminator(
+        task, state.discriminator, example.hr, sr
+    )
     state = state.replace(step=state.step + 1, discriminator=discriminator)
-    return state, {**metrics, "train/psnr": _batch_psnr(sr, pair)}
+    return state, {**metrics, "train/psnr": _batch_psnr(sr, example.hr)}
 
 
 @skip_unless_finite
@@ -81,20 +85,22 @@ def adversarial_step(
     task: Task, state: TrainState, batch: Batch
 ) -> tuple[TrainState, Metrics]:
     """One update of the discriminator, then one of the generator."""
-    pair = task.training_pairs(task.degrade, state.key, batch)
+    example = task.training_example(state.key, batch)
     sr, pull_back, batch_stats = jax.vjp(
-        lambda params: _generate(task, params, state.generator, pair.degraded),
+        lambda params: _generate(task, params, state.generator, example),
         state.generator.params,
         has_aux=True,
     )
-    discriminator, metrics = _move_discriminator(task, state.discriminator, pair.hr, sr)
+    discriminator, metrics = _move_discriminator(
+        task, state.discriminator, example.hr, sr
+    )
 
     def loss_of(sr: Image) -> tuple[jax.Array, Metrics]:
         logits, _ = _discriminate(task, discriminator.params, discriminator, sr)
-        pixel = _pixel_loss(task, sr, pair.hr)
-        adversarial = jnp.mean(losses.bce_from_logits(logits, 1.0))
-        total = pixel + task.config.loss.adversarial_weight * adversarial
-        return total, {"loss/pixel": pixel, "loss/adversarial": adversarial}
+        loss, parts = _image_loss(task, sr, example.hr)
+        adversarial = jnp.mean(_cross_entropy(logits, 1.0))
+        total = loss + task.config.loss.adversarial_weight * adversarial
+        return total, parts | {"loss/adversarial": adversarial}
 
     (loss, parts), sr_gradient = jax.value_and_grad(loss_of, has_aux=True)(sr)
     (grads,) = pull_back(sr_gradient)
@@ -110,29 +116,28 @@ def adversarial_step(
             metrics["discriminator/real"],
             metrics["discriminator/generated"],
         ),
-        "train/psnr": _batch_psnr(sr, pair),
+        "train/psnr": _batch_psnr(sr, example.hr),
     }
     state = state.replace(discriminator=discriminator)
     return _move_generator(task, state, grads, batch_stats), metrics
 
 
-STEPS = {
+# By the names of the fields of `config.phases`.
+STEPS: dict[str, Step] = {
     "generator": generator_step,
     "discriminator": discriminator_step,
     "adversarial": adversarial_step,
 }
 
 
-def compile_step(task: Task, name: PhaseName, mesh: Mesh) -> Step:
+def compile_step(task: Task, name: str, mesh: Mesh) -> Step:
     """The jitted step of one phase: batch split along `data`, state donated."""
-    state = state_sharding(task, mesh)
-    return compiled(
-        task,
+    whole, state = replicated(mesh), state_sharding(task, mesh)
+    return jax.jit(
         STEPS[name],
-        mesh,
-        in_shardings=(state, batch_sharding(mesh)),
-        out_shardings=(state, replicated(mesh)),
-        donate=(0,),
+        in_shardings=(whole, state, batch_sharding(mesh)),
+        out_shardings=(state, whole),
+        donate_argnums=1,
     )
 
 
@@ -141,10 +146,13 @@ def _variables(params: Any, network: NetworkState) -> dict[str, Any]:
 
 
 def _generate(
-    task: Task, params: Any, network: NetworkState, degraded: Image
+    task: Task, params: Any, network: NetworkState, example: Example
 ) -> tuple[Image, Any]:
     sr, updated = task.generator.apply(
-        _variables(params, network), degraded, train=True, mutable=["batch_stats"]
+        _variables(params, network),
+        *example.inputs,
+        train=True,
+        mutable=["batch_stats"],
     )
     return sr, updated.get("batch_stats", {})
 
@@ -158,8 +166,19 @@ def _discriminate(
     return logits, updated.get("batch_stats", {})
 
 
-def _pixel_loss(task: Task, sr: Image, hr: Image) -> jax.Array:
-    return jnp.mean(losses.PIXEL_LOSSES[task.config.loss.pixel](sr, hr))
+def _image_loss(task: Task, sr: Image, hr: Image) -> tuple[jax.Array, Metrics]:
+    """Pixel loss and terms, together and each for itself."""
+    loss = task.config.loss
+    total = jnp.mean(losses.PIXEL_LOSSES[loss.pixel](sr, hr))
+    parts = {"loss/pixel": total}
+    for name, weight in loss.terms:
+        parts[f"loss/{name}"] = losses.TERMS[name](sr, hr)
+        total = total + weight * parts[f"loss/{name}"]
+    return total, parts
+
+
+def _cross_entropy(logits: jax.Array, label: float) -> jax.Array:
+    return optax.sigmoid_binary_cross_entropy(logits, jnp.full_like(logits, label))
 
 
 def _move_generator(
@@ -188,7 +207,7 @@ def _move_discriminator(
         real, batch_stats = _discriminate(task, params, network, hr)
         after_real = network.replace(batch_stats=batch_stats)
         fake, batch_stats = _discriminate(task, params, after_real, sr)
-        loss = losses.bce_from_logits(real, 1.0) + losses.bce_from_logits(fake, 0.0)
+        loss = _cross_entropy(real, 1.0) + _cross_entropy(fake, 0.0)
         return jnp.mean(loss) / 2, (real, fake, batch_stats)
 
     gradient = jax.value_and_grad(loss_of, has_aux=True)
@@ -204,7 +223,7 @@ def _move_discriminator(
 
 
 def _apply(
-    optimizer: Optimizer, network: NetworkState, grads: Any, batch_stats: Any
+    optimizer: ScheduledOptimizer, network: NetworkState, grads: Any, batch_stats: Any
 ) -> NetworkState:
     updates, opt_state = optimizer.update(grads, network.opt_state, network.params)
     params = optax.apply_updates(network.params, updates)
@@ -212,7 +231,7 @@ def _apply(
 
 
 def _update_metrics(
-    name: str, optimizer: Optimizer, network: NetworkState, grads: Any
+    name: str, optimizer: ScheduledOptimizer, network: NetworkState, grads: Any
 ) -> Metrics:
     return {
         f"grad_norm/{name}": optax.tree.norm(grads),
@@ -220,5 +239,5 @@ def _update_metrics(
     }
 
 
-def _batch_psnr(sr: Image, pair: Pair) -> jax.Array:
-    return jnp.mean(psnr(jnp.clip(sr, 0.0, 1.0), pair.hr))
+def _batch_psnr(sr: Image, hr: Image) -> jax.Array:
+    return jnp.mean(psnr(jnp.clip(sr, 0.0, 1.0), hr))

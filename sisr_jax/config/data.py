@@ -1,7 +1,9 @@
-"""The sections about images: where they come from and what is lost of them."""
+"""The sections about images: where they come from, and their symmetries."""
 
 import dataclasses
 from typing import Literal
+
+from sisr_jax.config.checks import check
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -43,6 +45,37 @@ class Data:
     batch_size: int
     num_threads: int
 
+    def check(self) -> None:
+        """Raises ConfigError for values that do not go together."""
+        check(self.window[0] < self.window[1], "data.window", self.window, "low < high")
+        check(
+            self.patch[0] <= self.shape[0] and self.patch[1] <= self.shape[1],
+            "data.patch",
+            self.patch,
+            f"a crop that fits into data.shape = {self.shape}",
+        )
+        needs_path = self.source in ("folder", "tfds")
+        check(
+            bool(self.path) == needs_path,
+            "data.path",
+            self.path,
+            f"{'a folder' if needs_path else 'empty'} for data.source = "
+            f"{self.source!r}",
+        )
+        check(
+            self.target == "image" or self.source == "tfds",
+            "data.target",
+            self.target,
+            f"'image' for data.source = {self.source!r}; the others are of tfds "
+            "records",
+        )
+        check(
+            self.target != "bmode" or self.window[1] <= 0,
+            "data.window",
+            self.window,
+            "dB, which end at 0 or below, such as (-60, 0), for data.target = 'bmode'",
+        )
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Augmentation:
@@ -57,34 +90,3 @@ class Augmentation:
     flip_horizontal: bool
     flip_vertical: bool
     rotate: bool
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class SparseViewCT:
-    """Sparse-view CT: keep every `factor`-th of `num_angles` views, then FBP.
-
-    Attributes:
-        kind: The name of this degradation.
-        num_angles: Views of the full scan, over 180 degrees.
-        factor: Every how many-th is kept.
-        filter_name: Filter of the back-projection.
-        method: `matmul`, or `exact` for the numerics of scikit-image.
-        weights: Views weighted by the `gaps` between them, or `uniform` as in
-            scikit-image.
-    """
-
-    kind: Literal["sparse_view_ct"]
-    num_angles: int
-    factor: int
-    filter_name: Literal["ramp", "shepp-logan", "cosine", "hamming", "hann"]
-    method: Literal["matmul", "exact"]
-    weights: Literal["gaps", "uniform"]
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class LateralDecimation:
-    """Ultrasound: keep every `factor`-th column, the first being `offset`."""
-
-    kind: Literal["lateral_decimation"]
-    factor: int
-    offset: int

@@ -1,0 +1,168 @@
+"""The sections about what is lost of an image: one for each kind of degradation.
+
+A section has a `kind`, by which `DEGRADATIONS` finds it, says with `check` what it asks
+of the images, and with `width_factor` how much wider the image is than what is left of
+it. `sisr_jax.degradation` holds what a kind means.
+"""
+
+import dataclasses
+from typing import Any, Literal
+
+from sisr_jax.config.checks import check
+from sisr_jax.config.data import Data
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Dose:
+    """How many photons a scan spends; see `tomography.noise`.
+
+    Attributes:
+        photons: Fewest and most photons along a ray, drawn for each image, evenly on a
+            logarithmic scale; (0, 0): a scan without noise.
+        electronic_noise: Standard deviation of the electronics, in photons.
+        pixel_mm: Width of a pixel in mm.
+    """
+
+    photons: tuple[float, float]
+    electronic_noise: float
+    pixel_mm: float
+
+    @property
+    def is_noisy(self) -> bool:
+        """Whether there is any noise."""
+        return self.photons[1] > 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SparseViewCT:
+    """Sparse-view CT: keep every `factor`-th of `num_angles` views, then FBP.
+
+    Attributes:
+        kind: The name of this degradation.
+        num_angles: Views of the full scan, over 180 degrees.
+        factor: Every how many-th is kept.
+        views: Fewest and most of the kept views that are measured, a number and a first
+            view drawn for each image; (0, 0): all of them.
+        dose: Photons of the scan.
+        filter_name: Filter of the back-projection.
+        method: `matmul`, or `reference` for the numerics of scikit-image.
+        weights: Views weighted by the `gaps` between them, or `uniform` as in
+            scikit-image.
+    """
+
+    kind: Literal["sparse_view_ct"]
+    num_angles: int
+    factor: int
+    views: tuple[int, int]
+    dose: Dose
+    filter_name: Literal["ramp", "shepp-logan", "cosine", "hamming", "hann"]
+    method: Literal["matmul", "reference"]
+    weights: Literal["gaps", "uniform"]
+
+    @property
+    def width_factor(self) -> int:
+        """Columns of the image for each of the first estimate: as many."""
+        return 1
+
+    @property
+    def num_kept(self) -> int:
+        """Views that are kept."""
+        return -(-self.num_angles // self.factor)
+
+    @property
+    def draws_views(self) -> bool:
+        """Whether the number of views is drawn for each image."""
+        return self.views[1] > 0
+
+    def check(self, data: Data) -> None:
+        """Raises ConfigError for values that do not go with the images."""
+        square = data.shape[0] == data.shape[1]
+        check(square, "data.shape", data.shape, "square for CT")
+        check(
+            1 <= self.factor <= self.num_angles,
+            "degradation.factor",
+            self.factor,
+            f"at least 1 and at most degradation.num_angles = {self.num_angles}",
+        )
+        check(
+            self.views == (0, 0)
+            or 1 <= self.views[0] <= self.views[1] <= self.num_kept,
+            "degradation.views",
+            self.views,
+            f"(0, 0), or 1 <= fewest <= most <= {self.num_kept}, the views kept by "
+            f"degradation.factor = {self.factor}",
+        )
+        check(
+            not self.draws_views or self.weights == "gaps",
+            "degradation.weights",
+            self.weights,
+            "'gaps' where degradation.views are drawn",
+        )
+        self._check_dose(data)
+
+    def _check_dose(self, data: Data) -> None:
+        fewest, most = self.dose.photons
+        check(
+            (fewest, most) == (0, 0) or 0 < fewest <= most < float("inf"),
+            "degradation.dose.photons",
+            self.dose.photons,
+            "(0, 0), or 0 < fewest <= most",
+        )
+        noise, pixel_mm = self.dose.electronic_noise, self.dose.pixel_mm
+        check(
+            0 <= noise < float("inf"),
+            "degradation.dose.electronic_noise",
+            noise,
+            "0 or more photons",
+        )
+        check(
+            0 < pixel_mm < float("inf"),
+            "degradation.dose.pixel_mm",
+            pixel_mm,
+            "a positive width in mm",
+        )
+        check(
+            not self.dose.is_noisy or data.window[0] >= -1000,
+            "data.window",
+            data.window,
+            "to start at -1000 HU (no attenuation) or above for a scan with noise",
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LateralDecimation:
+    """Ultrasound: keep every `factor`-th column, the first being `offset`."""
+
+    kind: Literal["lateral_decimation"]
+    factor: int
+    offset: int
+
+    @property
+    def width_factor(self) -> int:
+        """Columns of the image for each of the first estimate."""
+        return self.factor
+
+    def check(self, data: Data) -> None:
+        """Raises ConfigError for values that do not go with the images."""
+        factor, offset = self.factor, self.offset
+        check(factor >= 1, "degradation.factor", factor, "at least 1")
+        check(
+            0 <= offset < factor,
+            "degradation.offset",
+            offset,
+            f"0 <= offset < {factor}",
+        )
+        for name in ("shape", "patch"):
+            size = getattr(data, name)
+            check(
+                size[1] % factor == 0,
+                f"data.{name}",
+                size,
+                f"a width that degradation.factor = {factor} divides",
+            )
+
+
+DEGRADATIONS: dict[str, Any] = {
+    "sparse_view_ct": SparseViewCT,
+    "lateral_decimation": LateralDecimation,
+}

@@ -1,0 +1,96 @@
+"""Sparse-view CT without learning: what a network has to beat."""
+
+import dataclasses
+from typing import NamedTuple
+
+import jax
+
+from sisr_jax.reconstruction.total_variation import total_variation
+from sisr_jax.reconstruction.view_interpolation import fill_views
+from sisr_jax.tomography import ParallelBeamCT
+from sisr_jax.tomography.fbp import Weights
+from sisr_jax.tomography.radon import without_plan
+from sisr_jax.types import Image, Measurement, SquarePlane
+
+_STATIC = {"static": True}
+
+
+class TotalVariation(NamedTuple):
+    """How far and how strongly to regularise; part of every published number.
+
+    Attributes:
+        weight: Of total variation against the data term.
+        num_iterations: A projection and a back-projection each.
+    """
+
+    weight: float
+    num_iterations: int
+
+    @property
+    def name(self) -> str:
+        """What tables call it."""
+        return f"TV ({self.num_iterations} iterations, weight {self.weight:g})"
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, eq=False)
+class CTBaselines:
+    """Reconstructions from the measured views.
+
+    Filtered back-projection with the ramp filter, which is exact but for the missing
+    views, and with the Hann window, which trades streaks for blur; filtered
+    back-projection of all views, the missing ones interpolated along the angle; total
+    variation, which projects hundreds of times, hence by `matmul` in any case.
+
+    Attributes:
+        full: All views, before any are left out; None where the views are drawn, which
+            are not interpolated.
+        iterative: The measured views by `matmul`; None where they are measured by it.
+        factor: Every how many-th of all views is kept.
+        weights: What a view counts in a reconstruction, see `tomography.fbp`.
+        settings: Of total variation.
+    """
+
+    full: ParallelBeamCT | None
+    iterative: ParallelBeamCT | None
+    factor: int = dataclasses.field(metadata=_STATIC)
+    weights: Weights = dataclasses.field(metadata=_STATIC)
+    settings: TotalVariation = dataclasses.field(metadata=_STATIC)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """See `Baselines`."""
+        filled = ("Linear views + FBP", "Cubic views + FBP") if self.full else ()
+        return ("Sparse FBP", "Hann FBP", *filled, self.primary)
+
+    @property
+    def primary(self) -> str:
+        """See `Baselines`."""
+        return self.settings.name
+
+    def __call__(self, measurement: Measurement) -> dict[str, Image]:
+        """See `Baselines`."""
+        views, operator = measurement
+        weights = self.weights if operator.sampled is None else None
+        planes = {
+            f"{name} FBP": operator.fbp(views, filter_name=filter_name, weights=weights)
+            for name, filter_name in (("Sparse", "ramp"), ("Hann", "hann"))
+        }
+        if self.full is not None:
+            kept, full = (without_plan(each.beam) for each in (operator, self.full))
+            for name, kind in (("Linear", "linear"), ("Cubic", "cubic")):
+                filled = fill_views(views, kept, full, kind)
+                planes[f"{name} views + FBP"] = self.full.fbp(
+                    filled, weights=self.weights
+                )
+        planes[self.primary] = self._total_variation(measurement)
+        return {name: plane[..., None] for name, plane in planes.items()}
+
+    def _total_variation(self, measurement: Measurement) -> SquarePlane:
+        views, operator = measurement
+        return total_variation(
+            views,
+            operator if self.iterative is None else self.iterative,
+            weight=self.settings.weight,
+            num_iterations=self.settings.num_iterations,
+        )

@@ -1,0 +1,160 @@
+"""Sparse-view CT: how it is measured, estimated, compared, shown and labelled."""
+
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+
+from sisr_jax.config import Config
+from sisr_jax.config import SparseViewCT as Section
+from sisr_jax.degradation.ct import random_view_ct, sparse_view_ct
+from sisr_jax.degradation.ct_baselines import CTBaselines, TotalVariation
+from sisr_jax.degradation.degradation import Degradation
+from sisr_jax.degradation.dose import LowDose
+from sisr_jax.degradation.modality import Modality, Original
+from sisr_jax.image.intensity import own_range
+from sisr_jax.tomography import ParallelBeam, ParallelBeamCT
+from sisr_jax.types import Image, Keys, Measurement
+
+# The original cuts its slices to these HU before it scales them.
+_ORIGINAL_WINDOW = (-1024.0, 200.0)
+
+# Total variation, chosen on the train split by `experiments/baselines/tune.py`: views
+# for each pixel of the side, and the weight; between them on a logarithmic scale.
+_TV_WEIGHTS = ((63 / 512, 3e-4), (125 / 512, 3e-5), (250 / 512, 1e-5))
+_TV_ITERATIONS = 160
+
+
+def _full_beam(config: Config) -> ParallelBeam:
+    """All views, before any is left out."""
+    return ParallelBeam(config.data.shape[0], config.degradation.num_angles)
+
+
+def _degrade(config: Config) -> Degradation:
+    section: Section = config.degradation
+    beam = _full_beam(config).every(section.factor)
+    dose = None
+    if section.dose.is_noisy:
+        values = dataclasses.asdict(section.dose)
+        dose = LowDose(**values, window=config.data.window)
+    options = {
+        "filter_name": section.filter_name,
+        "method": section.method,
+        "dose": dose,
+    }
+    if section.draws_views:
+        fewest, most = section.views
+        return random_view_ct(beam, min_views=fewest, max_views=most, **options)
+    return sparse_view_ct(beam, weights=section.weights, **options)
+
+
+def _baselines(config: Config) -> CTBaselines:
+    section, full = config.degradation, _full_beam(config)
+    kept = full.every(section.factor)
+    return CTBaselines(
+        full=None
+        if section.draws_views
+        else ParallelBeamCT(full, method=section.method),
+        factor=section.factor,
+        iterative=None if section.method == "matmul" else ParallelBeamCT(kept),
+        weights=section.weights,
+        settings=TotalVariation(
+            _tv_weight(kept.num_angles / kept.size), _TV_ITERATIONS
+        ),
+    )
+
+
+def _tv_weight(density: float) -> float:
+    """Weight of total variation for some views for each pixel of the side."""
+    densities, weights = np.log(np.array(_TV_WEIGHTS)).T
+    weight = math.exp(np.interp(math.log(density), densities, weights))
+    return float(f"{weight:.1e}")
+
+
+def _light_baseline(measurement: Measurement) -> Image:
+    return measurement.operator.fbp(measurement.values, filter_name="hann")[..., None]
+
+
+def _facts(config: Config) -> dict[str, Any]:
+    section: Section = config.degradation
+    dose = section.dose
+    return {
+        "factor": section.factor,
+        "offset": 0,
+        "num_angles": section.num_angles,
+        "projector": section.method,
+        "weights": section.weights,
+        "filter_name": section.filter_name,
+        "views": section.views if section.draws_views else None,
+        "dose": dataclasses.astuple(dose) if dose.is_noisy else None,
+    }
+
+
+def _describe(protocol: Any) -> str:
+    kept = -(-protocol.num_angles // protocol.factor)
+    drawn = "" if protocol.views is None else "{} to {} of ".format(*protocol.views)
+    text = (
+        f"{drawn}{kept} of {protocol.num_angles} views ({protocol.projector}, "
+        f"{protocol.weights} weights), {protocol.filter_name} FBP"
+    )
+    if protocol.dose is None:
+        return text
+    (fewest, most), electronic, pixel_mm = protocol.dose
+    photons = f"{fewest:g}" if fewest == most else f"{fewest:g} to {most:g}"
+    return (
+        f"{text}, {photons} photons a ray, electronic noise {electronic:g}, "
+        f"{pixel_mm:g} mm pixels"
+    )
+
+
+def _original_config(config: Config) -> Config:
+    degradation = dataclasses.replace(
+        config.degradation,
+        filter_name="ramp",
+        method="reference",
+        weights="uniform",
+        views=(0, 0),
+        dose=dataclasses.replace(config.degradation.dose, photons=(0.0, 0.0)),
+    )
+    data = dataclasses.replace(config.data, window=_ORIGINAL_WINDOW)
+    return dataclasses.replace(config, data=data, degradation=degradation)
+
+
+def _original_observation(
+    degradation: Degradation, baselines: CTBaselines, keys: Keys, hr: Image
+) -> tuple[Image, Measurement]:
+    """The target is the reconstruction from all views, of which some are kept."""
+    del keys
+    full, operator = baselines.full, degradation.operator
+    views = full(own_range(hr)[..., 0])
+    target = own_range(full.fbp(views, weights=baselines.weights)[..., None])
+    return target, Measurement(views[..., :: baselines.factor, :], operator)
+
+
+CT = Modality(
+    name="ct",
+    crops_first=False,  # a streak reaches across the whole slice
+    degrade=_degrade,
+    baselines=_baselines,
+    light_baseline=_light_baseline,
+    facts=_facts,
+    describe=_describe,
+    target=lambda config: "slice",
+    unit=lambda window: "HU",
+    mask_above=lambda window: -500.0,
+    # Radiology's: centre / width 40 / 400, -600 / 1500, 300 / 1500.
+    windows=(
+        ("soft", -160.0, 240.0),
+        ("lung", -1350.0, 150.0),
+        ("bone", -450.0, 1050.0),
+    ),
+    display=(-500.0, 500.0),  # leaves lung and bone their texture
+    original=Original(
+        config=_original_config,
+        crop=None,
+        target=lambda config: "full-view fbp",
+        observe=_original_observation,
+        finish=own_range,
+    ),
+)

@@ -1,0 +1,45 @@
+"""What a degradation is: measurement, noise and first estimate."""
+
+import abc
+import dataclasses
+
+import jax
+
+from sisr_jax.operators import LinearOperator
+from sisr_jax.types import DegradedImage, Image, Keys, Measurement
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Degradation(abc.ABC):
+    """A measurement `y = A x + noise`, and the first estimate of `x` from `y`.
+
+    A pytree of the arrays of its operator: passed to `jit` as an argument, it brings
+    them along as inputs. Called with a key and images, it returns the first estimate.
+
+    Attributes:
+        operator: `A`, before any views of it are drawn.
+    """
+
+    operator: LinearOperator
+
+    @abc.abstractmethod
+    def measure(self, keys: Keys, hr: Image) -> Measurement:
+        """Measures images `[batch, height, width, 1]`.
+
+        Args:
+            keys: One for each image, or one for all of them.
+            hr: Images in [0, 1].
+        """
+
+    @abc.abstractmethod
+    def estimate(self, measurement: Measurement) -> DegradedImage:
+        """The first estimate, `[batch, height, width // width_factor, 1]`."""
+
+    def __call__(self, keys: Keys, hr: Image) -> DegradedImage:
+        """Measures and estimates."""
+        return self.estimate(self.measure(keys, hr))
+
+
+def one_for_each(keys: Keys, count: int) -> Keys:
+    """One key for each image of a batch."""
+    return jax.random.split(keys, count) if keys.ndim == 0 else keys

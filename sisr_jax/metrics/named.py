@@ -1,0 +1,26 @@
+"""Metrics that a configuration may ask for by name, beside those always there."""
+
+from collections.abc import Callable
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from sisr_jax.metrics.inputs import AnyImage, check_same_shape
+
+
+def mae(predictions: AnyImage, targets: AnyImage) -> Float[Array, "*batch"]:
+    """Mean absolute difference, in the unit of the images.
+
+    Args:
+        predictions: Images.
+        targets: Images of the same shape.
+
+    Raises:
+        ValueError: If the shapes differ.
+    """
+    check_same_shape(predictions, targets)
+    return jnp.mean(jnp.abs(jnp.subtract(predictions, targets)), axis=(-3, -2, -1))
+
+
+# Estimates and targets `[batch, height, width, 1]` to one number for each image.
+METRICS: dict[str, Callable[[Array, Array], Array]] = {"mae": mae}
