@@ -10,7 +10,7 @@ import typing
 
 import pytest
 
-from sisr_jax.config import Config, ConfigError, parse
+from sisr_jax.config import Config, ConfigError, parse, upgraded
 
 ROOT = pathlib.Path(__file__).parents[1]
 NAMES = sorted(
@@ -96,7 +96,41 @@ def _set(values, path, value):
             r"data\.target = 'bmode': expected 'image'",
         ),
         ("us_srgan", "data.target", "iq", r"data\.target = 'iq': expected one of"),
-        ("ct_srgan", "degradation.factor", 1001, r"factor = 1001: expected at most"),
+        ("ct_srgan", "degradation.factor", 1001, r"factor = 1001: .* at most"),
+        ("ct_srgan", "degradation.factor", 0, r"factor = 0: expected at least 1"),
+        ("ct_srgan", "degradation.views", (9, 4), r"views = \(9, 4\): expected \(0, 0"),
+        ("ct_srgan", "degradation.views", (1, 64), r"views = \(1, 64\): .* most <= 63"),
+        ("ct_srgan", "degradation.dose.photons", (0.0, 1e4), r"photons = \(0\.0, 1000"),
+        (
+            "ct_srgan",
+            "degradation.dose.pixel_mm",
+            0.0,
+            r"pixel_mm = 0\.0: expected a p",
+        ),
+        ("ct_srgan", "degradation.dose.electronic_noise", -1.0, r"noise = -1\.0: exp"),
+        (
+            "ct_srgan",
+            "generator.kind",
+            "net",
+            r"generator\.kind = 'net': .* 'srresnet'",
+        ),
+        (
+            "ct_srgan",
+            "generator.width",
+            0,
+            r"generator\.width = 0: expected at least 1",
+        ),
+        ("ct_srgan", "loss.pixel", "l3", r"loss\.pixel = 'l3': expected one of 'mse'"),
+        ("ct_srgan", "loss.terms", (("x", 1.0),), r"loss\.terms\[0\] = 'x': expected"),
+        ("ct_srgan", "loss.terms", ("x",), r"loss\.terms\[0\] = 'x': expected 2 val"),
+        (
+            "ct_srgan",
+            "loss.terms",
+            (("gradient_difference", -1.0),),
+            r"terms\[0\] = \('gradient_difference', -1\.0\): expected a weight",
+        ),
+        ("ct_srgan", "evaluation.metrics", ("x",), r"metrics\[0\] = 'x': .* 'mae'"),
+        ("ct_srgan", "evaluation.metrics", "mae", r"expected any number of values"),
         ("ct_srgan", "degradation.kind", "blur", r"kind = 'blur': expected one of"),
         ("ct_srgan", "degradation.offset", 0, r"degradation\.offset: unknown key"),
         ("ct_srgan", "generator", 3, r"config\.generator = 3: expected a section"),
@@ -128,6 +162,38 @@ def test_decibels_need_a_window_of_decibels():
     with pytest.raises(ConfigError, match=r"data\.window = \(0\.0, 255\.0\): .*dB"):
         parse(values)
     parse(_set(values, "data.window", (-60.0, 0.0)))
+
+
+def test_noise_needs_a_window_that_starts_at_air():
+    values = _set(_values("ct_srgan"), "degradation.dose.photons", (1e4, 1e4))
+    parse(values)
+    with pytest.raises(ConfigError, match=r"data\.window.* -1000 HU"):
+        parse(_set(values, "data.window", (-1024.0, 200.0)))
+
+
+def test_drawn_views_are_weighted_by_their_gaps():
+    values = _set(_values("ct_srgan"), "degradation.views", (4, 60))
+    parse(values)
+    with pytest.raises(ConfigError, match=r"weights = 'uniform': expected 'gaps'"):
+        parse(_set(values, "degradation.weights", "uniform"))
+
+
+@pytest.mark.parametrize("name", ["ct_srgan", "us_srgan"])
+def test_configurations_of_earlier_versions_mean_what_they_meant(name):
+    new = _values(name)
+    old = copy.deepcopy(new)
+    del old["generator"]["kind"], old["loss"]["terms"], old["evaluation"]["metrics"]
+    if name == "ct_srgan":
+        del old["degradation"]["views"], old["degradation"]["dose"]
+        old["degradation"]["method"] = "exact"
+        new["degradation"]["method"] = "reference"
+    with pytest.raises(ConfigError):
+        parse(old)
+    before = copy.deepcopy(old)
+    assert parse(upgraded(old)) == parse(new)
+    assert old == before
+    assert upgraded(new) == new
+    assert upgraded({"generator": 3}) == {"generator": 3}  # for `parse` to refuse
 
 
 @pytest.mark.parametrize("path", ["seed", "data.window", "optimizer.generator.beta1"])
@@ -162,7 +228,8 @@ def _keys(section):
     for field in dataclasses.fields(section):
         keys.add(field.name)
         hint = typing.get_type_hints(section)[field.name]
-        for option in typing.get_args(hint) or (hint,):
+        kinds = field.metadata.get("kinds", {})
+        for option in kinds.values() or typing.get_args(hint) or (hint,):
             if dataclasses.is_dataclass(option):
                 keys |= _keys(option)
     return keys

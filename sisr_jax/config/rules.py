@@ -21,8 +21,8 @@ def check_rules(config: Config) -> None:
     for number, name in enumerate(config.evaluation.metrics):
         _check_name(f"evaluation.metrics[{number}]", name, METRICS)
     config.data.check()
-    config.degradation.check(config.data)
     config.generator.check(config.data, config.degradation)
+    config.degradation.check(config.data)
     shape = config.data.shape
     check(
         not config.augmentation.rotate or shape[0] == shape[1],

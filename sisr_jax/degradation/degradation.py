@@ -4,6 +4,8 @@ import abc
 import dataclasses
 
 import jax
+from jaxtyping import Array
+from jaxtyping import Key as TypedKey
 
 from sisr_jax.operators import LinearOperator
 from sisr_jax.types import DegradedImage, Image, Keys, Measurement
@@ -40,6 +42,6 @@ class Degradation(abc.ABC):
         return self.estimate(self.measure(keys, hr))
 
 
-def one_for_each(keys: Keys, count: int) -> Keys:
+def one_for_each(keys: Keys, count: int) -> TypedKey[Array, " images"]:
     """One key for each image of a batch."""
     return jax.random.split(keys, count) if keys.ndim == 0 else keys

@@ -72,7 +72,7 @@ class LowDose:
         self, key: Key, attenuation: Float[Array, "angles detectors"]
     ) -> Float[Array, "angles detectors"]:
         fewest, most = self.range
-        photons = jnp.asarray(fewest, attenuation.dtype)
+        photons = fewest
         if fewest < most:
             draw = jax.random.uniform(jax.random.fold_in(key, 2))
             photons = fewest * (most / fewest) ** draw

@@ -46,7 +46,7 @@ def hu_from_attenuation(
 def low_dose(
     key: Key,
     sinogram: Float[Array, "..."],
-    photons: float,
+    photons: float | Float[Array, ""],
     electronic_noise: float = 0.0,
 ) -> Float[Array, "..."]:
     """Replaces line integrals by what a scan at low dose measures.
@@ -63,9 +63,11 @@ def low_dose(
         Noisy line integrals, at most `log(photons / 0.5)`.
 
     Raises:
-        ValueError: If `photons` is not positive or `electronic_noise` negative.
+        ValueError: If `photons` is a number that is not positive, or `electronic_noise`
+            is negative.
     """
-    if photons <= 0 or electronic_noise < 0:
+    is_number = not isinstance(photons, jax.Array)
+    if (is_number and photons <= 0) or electronic_noise < 0:
         raise ValueError(
             f"photons = {photons}, electronic_noise = {electronic_noise}: expected "
             "photons > 0 and electronic_noise >= 0"

@@ -7,17 +7,14 @@ import pytest
 
 from sisr_jax.degradation import (
     LowDose,
-    build,
-    evaluation_pairs,
     lateral_decimation,
+    modality_of,
     random_view_ct,
     sparse_view_ct,
-    training_pairs,
 )
 from sisr_jax.degradation.ct import draw_views
 from sisr_jax.hosts.mesh import batch_sharding, make_mesh
 from sisr_jax.tomography import ParallelBeam
-from sisr_jax.types import Batch
 
 SIZE = 24
 BEAM = ParallelBeam(size=SIZE, num_angles=48)
@@ -25,10 +22,10 @@ BEAM = ParallelBeam(size=SIZE, num_angles=48)
 DEGRADATIONS = {
     "sparse-view CT": sparse_view_ct(BEAM.every(4)),
     "sparse-view CT, Hann": sparse_view_ct(BEAM.every(4), filter_name="hann"),
-    "sparse-view CT, exact": sparse_view_ct(BEAM.every(4), method="exact"),
+    "sparse-view CT, reference": sparse_view_ct(BEAM.every(4), method="reference"),
     "sparse-view CT, uniform": sparse_view_ct(BEAM.every(5), weights="uniform"),
     "limited-angle CT": sparse_view_ct(BEAM.within(0.0, 2.0)),
-    "random views": random_view_ct(BEAM, 4, 24),
+    "random views": random_view_ct(BEAM, min_views=4, max_views=24),
     "lateral decimation": lateral_decimation(factor=4),
     "lateral decimation, offset": lateral_decimation(factor=8, offset=3),
 }
@@ -100,7 +97,9 @@ def test_many_views_restore_a_smooth_image(key):
 
 
 def test_random_views_are_spread_and_weighted(key):
-    weights = jax.vmap(lambda k: draw_views(BEAM, 5, 12, k))(jax.random.split(key, 64))
+    weights = jax.vmap(lambda k: draw_views(k, BEAM, min_views=5, max_views=12))(
+        jax.random.split(key, 64)
+    )
     counts = np.asarray((weights > 0).sum(-1))
     assert counts.min() == 5
     assert counts.max() == 12
@@ -111,14 +110,16 @@ def test_random_views_are_spread_and_weighted(key):
 
 
 def test_all_views_drawn_are_the_whole_scan(key, hr):
-    drawn = random_view_ct(BEAM, 48, 48)(key, hr)
+    drawn = random_view_ct(BEAM, min_views=48, max_views=48)(key, hr)
     np.testing.assert_allclose(drawn, sparse_view_ct(BEAM)(key, hr), atol=2e-6)
 
 
 @pytest.mark.parametrize(("fewest", "most"), [(0, 4), (5, 4), (4, 49)])
 def test_impossible_numbers_of_views(fewest, most):
-    with pytest.raises(ValueError, match=f"fewest = {fewest}, most = {most}: .* 48"):
-        random_view_ct(BEAM, fewest, most)
+    with pytest.raises(
+        ValueError, match=f"min_views = {fewest}, max_views = {most}: .* 48"
+    ):
+        random_view_ct(BEAM, min_views=fewest, max_views=most)
 
 
 def test_dose_adds_noise_around_the_noiseless_image(key, hr):
@@ -142,46 +143,94 @@ def test_noise_of_an_image_does_not_depend_on_its_batch(key, hr):
     )
 
 
+def test_measurement_and_estimate_make_the_degraded_image(key, hr):
+    degrade = random_view_ct(BEAM, min_views=4, max_views=24, dose=LowDose(1e5))
+    seen = degrade.measure(key, hr)
+    assert seen.values.shape == (4, *seen.operator.range_shape)
+    np.testing.assert_array_equal(degrade.estimate(seen), degrade(key, hr))
+    # What was not drawn was not measured, noise or not.
+    drawn = np.asarray(seen.operator.sampled > 0)
+    assert not np.asarray(seen.values)[~drawn].any()
+    clean = random_view_ct(BEAM, min_views=4, max_views=24).measure(key, hr)
+    np.testing.assert_array_equal(clean.operator.sampled, seen.operator.sampled)
+    np.testing.assert_allclose(clean.values, clean.operator(hr[..., 0]), atol=1e-6)
+
+
+@pytest.mark.parametrize("low", [-1000.0, -500.0])
+def test_noise_is_unbiased_whatever_the_window(key, hr, low):
+    """A window above air adds a constant, whose line integrals must not stay behind."""
+    dose = LowDose(1e7, window=(low, 1000.0))
+    clean = sparse_view_ct(BEAM).measure(key, hr).values
+    noisy = sparse_view_ct(BEAM, dose=dose).measure(key, hr).values
+    assert float(jnp.abs(jnp.mean(noisy - clean))) < 2e-3
+    assert 1e-3 < float(jnp.std(noisy - clean)) < 0.2
+
+
+def test_photons_are_drawn_for_each_image(key):
+    hr = jnp.full((64, SIZE, SIZE, 1), 0.5)
+    beam = BEAM.every(4)
+    clean = sparse_view_ct(beam).measure(key, hr).values
+
+    def deviations(photons):
+        noisy = sparse_view_ct(beam, dose=LowDose(photons)).measure(key, hr).values
+        return np.asarray(jnp.std(noisy - clean, axis=(1, 2)))
+
+    drawn, few, many = deviations((1e4, 1e6)), deviations(1e4), deviations(1e6)
+    assert many.max() < 1.2 * drawn.min()
+    assert drawn.max() < 1.2 * few.min()
+    assert drawn.max() > 4 * drawn.min()  # ten, for the extremes
+    middle = np.median(np.log10(drawn / many.mean()))  # log-uniform: 0.5
+    assert 0.3 < middle < 0.7
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"photons": 0.0}, r"photons = 0.0: expected 0 < fewest <= most"),
+        ({"photons": (1e5, 1e4)}, r"photons = \(100000.0, 10000.0\)"),
+        (
+            {"photons": 1e4, "window": (-1024.0, 200.0)},
+            r"window = \(-1024.0, 200.0\): expected to start at -1000 HU",
+        ),
+    ],
+)
+def test_impossible_doses(values, message):
+    with pytest.raises(ValueError, match=message):
+        LowDose(**values)
+
+
 def test_limited_arcs():
     assert BEAM.within(0.0, 1.0).num_angles == 16
     with pytest.raises(ValueError, match=r"no view lies within 4\.0 and 5\.0"):
         BEAM.within(4.0, 5.0)
 
 
-@pytest.mark.parametrize(("name", "factor"), [("ct_srgan", 1), ("us_srgan", 4)])
-def test_training_pairs_are_aligned_crops_of_what_evaluation_sees(
-    load_config, key, name, factor
-):
-    """Without symmetries, each training pair is a window of the evaluation pair."""
-    symmetries = ("flip_horizontal", "flip_vertical", "rotate")
-    config = load_config(name, **{f"augmentation__{s}": False for s in symmetries})
-    rng = np.random.default_rng(0)
-    hr = rng.uniform(size=(3, *config.data.shape, 1)).astype(np.float32)
-    batch = Batch(jnp.asarray(hr), jnp.ones(3, bool), jnp.arange(3))
-    degrade = build(config)
-    whole = evaluation_pairs(config)(degrade, key, batch)
-    pair = training_pairs(config)(degrade, key, batch)
-    height, width = config.data.patch
-    assert pair.hr.shape == (3, height, width, 1)
-    assert pair.degraded.shape == (3, height, width // factor, 1)
-    for i in range(3):
-        windows = np.lib.stride_tricks.sliding_window_view(
-            hr[i, ..., 0], config.data.patch
-        )
-        matches = np.argwhere(np.all(windows == pair.hr[i, ..., 0], axis=(2, 3)))
-        assert len(matches) == 1
-        row, column = matches[0]
-        if factor == 1:
-            expected = whole.degraded[i, row : row + height, column : column + width]
-        else:
-            expected = pair.hr[i, :, ::factor]
-        np.testing.assert_allclose(pair.degraded[i], expected, atol=1e-6)
-
-
 def test_build_reads_the_configuration(load_config, key, hr):
     config = load_config("us_srgan", degradation__offset=1)
-    np.testing.assert_array_equal(build(config)(key, hr), hr[:, :, 1::4])
+    np.testing.assert_array_equal(
+        modality_of(config).degrade(config)(key, hr), hr[:, :, 1::4]
+    )
     config = load_config("ct_srgan", data__shape=(SIZE, SIZE))
     beam = ParallelBeam(size=SIZE, num_angles=config.degradation.num_angles)
-    expected = sparse_view_ct(beam.every(config.degradation.factor))(key, hr)
-    np.testing.assert_allclose(build(config)(key, hr), expected, atol=1e-6)
+    kept = beam.every(config.degradation.factor)
+    expected = sparse_view_ct(kept)(key, hr)
+    np.testing.assert_allclose(
+        modality_of(config).degrade(config)(key, hr), expected, atol=1e-6
+    )
+
+
+def test_dose_and_drawn_views_come_from_the_configuration(load_config, key, hr):
+    config = load_config(
+        "ct_srgan",
+        data__shape=(SIZE, SIZE),
+        data__patch=(SIZE, SIZE),
+        degradation__factor=2,
+        degradation__views=(4, 9),
+        degradation__dose__photons=(1e4, 1e5),
+        degradation__dose__pixel_mm=1.0,
+    )
+    beam = ParallelBeam(size=SIZE, num_angles=config.degradation.num_angles).every(2)
+    dose = LowDose((1e4, 1e5), pixel_mm=1.0)
+    expected = random_view_ct(beam, min_views=4, max_views=9, dose=dose)(key, hr)
+    degraded = modality_of(config).degrade(config)(key, hr)
+    np.testing.assert_allclose(degraded, expected, atol=1e-6)

@@ -16,10 +16,12 @@ def test_the_name_is_stable(ct, load_config):
     # A changed name means that numbers measured before no longer compare.
     assert protocol_of(ct).id == "physical-ct-x16-c1b803"
     assert protocol_of(load_config("us_srgan", "")).id == "physical-us-x16-6d6587"
-    assert re.fullmatch(r"seed-ct-x16-[0-9a-f]{6}", protocol_of(ct, "seed").id)
+    assert re.fullmatch(r"original-ct-x16-[0-9a-f]{6}", protocol_of(ct, "original").id)
 
 
 def _changed(value):
+    if value is None:
+        return (1, 2)
     if isinstance(value, bool):
         return not value
     if isinstance(value, int | float):
@@ -43,40 +45,46 @@ def test_what_does_not_matter_is_not(ct, load_config):
 
 
 def test_families_differ_where_the_original_does(ct):
-    physical, seed = protocol_of(ct), protocol_of(ct, "seed")
+    physical, original = protocol_of(ct), protocol_of(ct, "original")
     assert (physical.scale, physical.target, physical.clip) == ("shared", "slice", True)
-    assert (seed.scale, seed.target, seed.clip) == ("own", "full-view fbp", False)
-    assert seed.window == (-1024.0, 200.0)
+    assert (original.scale, original.target, original.clip) == (
+        "own",
+        "full-view fbp",
+        False,
+    )
+    assert original.window == (-1024.0, 200.0)
     assert (physical.rmse_scale, physical.rmse_unit) == (2000.0, "HU")
-    assert (seed.rmse_scale, seed.windows) == (1.0, ())
-    for protocol in (physical, seed):
+    assert (original.rmse_scale, original.windows) == (1.0, ())
+    for protocol in (physical, original):
         assert protocol.describe().startswith(protocol.id)
         assert "63 of 1000 views" in protocol.describe()
     assert "(matmul, gaps weights)" in physical.describe()
     assert physical.describe().endswith("RMSE in HU")
-    assert "(exact, uniform weights)" in seed.describe()
+    assert "(reference, uniform weights)" in original.describe()
 
 
-@pytest.mark.parametrize(("method", "weights"), [("exact", "gaps"), ("matmul", "gaps")])
+@pytest.mark.parametrize(
+    ("method", "weights"), [("reference", "gaps"), ("matmul", "gaps")]
+)
 def test_the_network_and_the_name_share_an_acquisition(load_config, method, weights):
     config = load_config(
         "ct_srgan", "", degradation__method=method, degradation__weights=weights
     )
-    physical, seed = protocol_of(config), protocol_of(config, "seed")
+    physical, original = protocol_of(config), protocol_of(config, "original")
     assert (physical.projector, physical.weights) == (method, weights)
-    assert (seed.projector, seed.weights) == ("exact", "uniform")
+    assert (original.projector, original.weights) == ("reference", "uniform")
 
 
 def test_the_originals_frames_are_mirrored_to_512(load_config):
     config = load_config("us_srgan", "", degradation__offset=2)
-    physical, seed = protocol_of(config), protocol_of(config, "seed")
+    physical, original = protocol_of(config), protocol_of(config, "original")
     assert (physical.shape, physical.crop, physical.offset) == (
         (256, 256),
         "central",
         2,
     )
-    assert (seed.shape, seed.offset) == ((512, 512), 0)
-    assert "smaller frames mirrored" in seed.describe()
+    assert (original.shape, original.offset) == ((512, 512), 0)
+    assert "smaller frames mirrored" in original.describe()
     assert "mirrored" not in physical.describe()
 
 
@@ -85,7 +93,7 @@ def test_decibels_are_known_by_their_window(load_config):
     assert protocol_of(config).in_decibels
     assert protocol_of(config).rmse_unit == "dB"
     assert not protocol_of(load_config("us_srgan", "")).in_decibels
-    assert not protocol_of(config, "seed").in_decibels
+    assert not protocol_of(config, "original").in_decibels
 
 
 def test_the_name_says_which_image_of_a_record(load_config):
@@ -93,10 +101,25 @@ def test_the_name_says_which_image_of_a_record(load_config):
     protocols = [
         protocol_of(load_config("us_srgan", data__target=target, **options), family)
         for target in ("image", "dtce", "bmode")
-        for family in ("physical", "seed")
+        for family in ("physical", "original")
     ]
     assert len({protocol.id for protocol in protocols}) == 6
     assert "target bmode" in protocols[-1].describe()
+
+
+def test_dose_and_drawn_views_are_part_of_the_name(load_config):
+    noisy = {"degradation__dose__photons": (1e4, 1e5)}
+    drawn = {"degradation__views": (32, 60)}
+    protocols = [
+        protocol_of(load_config("ct_srgan", "", **changes))
+        for changes in ({}, noisy, drawn, noisy | drawn)
+    ]
+    assert len({protocol.id for protocol in protocols}) == 4
+    assert "10000 to 100000 photons a ray" in protocols[1].describe()
+    assert "32 to 60 of 63 of 1000 views" in protocols[2].describe()
+    # The original's protocol knows neither.
+    original = protocol_of(load_config("ct_srgan", "", **noisy, **drawn), "original")
+    assert original == protocol_of(load_config("ct_srgan", ""), "original")
 
 
 def test_windows_are_cut_to_what_the_images_show(load_config):
@@ -117,5 +140,5 @@ def test_stated_constants_are_those_of_the_metric(ct):
 
 
 def test_unknown_family(ct):
-    with pytest.raises(ValueError, match="'fixed': expected 'physical' or 'seed'"):
+    with pytest.raises(ValueError, match="'fixed': expected 'physical' or 'original'"):
         protocol_of(ct, "fixed")

@@ -6,9 +6,10 @@ from sisr_jax.config import (
     Discriminator as DiscriminatorConfig,
 )
 from sisr_jax.config import (
-    Generator,
+    Dose,
     LateralDecimation,
     SparseViewCT,
+    SRResNet,
 )
 from sisr_jax.models import (
     Discriminator,
@@ -24,8 +25,13 @@ def config(degradation):
     return types.SimpleNamespace(
         compute_dtype="bfloat16",
         degradation=degradation,
-        generator=Generator(
-            width=24, num_blocks=3, num_shuffles=2, norm="group", global_skip=False
+        generator=SRResNet(
+            kind="srresnet",
+            width=24,
+            num_blocks=3,
+            num_shuffles=2,
+            norm="group",
+            global_skip=False,
         ),
         discriminator=DiscriminatorConfig(width=16, norm="none", head="dense"),
     )
@@ -39,6 +45,8 @@ def config(degradation):
                 kind="sparse_view_ct",
                 num_angles=64,
                 factor=8,
+                views=(0, 0),
+                dose=Dose(photons=(0.0, 0.0), electronic_noise=0.0, pixel_mm=0.7),
                 filter_name="ramp",
                 method="matmul",
                 weights="gaps",

@@ -1,9 +1,12 @@
 """The phase is a function of the step."""
 
+import dataclasses
+
 import pytest
 
 from sisr_jax.config import Phases
 from sisr_jax.train import phases
+from sisr_jax.train.steps import STEPS
 
 ALL = Phases(generator=3, discriminator=2, adversarial=4)
 
@@ -20,11 +23,19 @@ def test_a_phase_without_steps_is_left_out():
     config = Phases(generator=0, discriminator=0, adversarial=4)
     assert phases.schedule(config) == (phases.Phase("adversarial", 0, 4),)
     assert phases.adversarial_start(config) == 0
+    assert phases.adversarial_start(dataclasses.replace(config, adversarial=0)) is None
+
+
+def test_every_phase_has_a_step_and_moves_a_network():
+    fields = dataclasses.fields(Phases)
+    assert [field.name for field in fields] == list(STEPS)
+    networks = {"generator", "discriminator"}
+    assert all(set(field.metadata["moves"]) <= networks for field in fields)
 
 
 def test_updates_are_counted_for_each_network():
-    assert phases.generator_updates(ALL) == 7
-    assert phases.discriminator_updates(ALL) == 6
+    assert phases.num_updates(ALL, "generator") == 7
+    assert phases.num_updates(ALL, "discriminator") == 6
 
 
 def test_steps_outside_the_run_have_no_phase():

@@ -1,7 +1,5 @@
 """What each step moves, that it learns, and that devices do not matter."""
 
-import functools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -108,10 +106,9 @@ def test_generator_of_the_adversarial_step_meets_the_updated_discriminator(steps
     """Its loss is the pixel loss plus the weighted one of the new discriminator."""
     before, after, metrics = _one_step(steps, "ct_srgan", "adversarial", PLAIN)
     task = steps.task("ct_srgan", PLAIN)
-    pairs = jax.jit(task.training_pairs)
-    pair = pairs(task.degrade, before.key, make_batch(task.config))
+    example = jax.jit(task.training_example)(before.key, make_batch(task.config))
     sr = task.generator.apply(
-        {"params": before.generator.params}, pair.degraded, train=True
+        {"params": before.generator.params}, *example.inputs, train=True
     )
     expected = {}
     for name, network in (("old", before.discriminator), ("new", after.discriminator)):
@@ -120,7 +117,7 @@ def test_generator_of_the_adversarial_step_meets_the_updated_discriminator(steps
     assert metrics["loss/adversarial"] == pytest.approx(expected["new"], rel=1e-4)
     assert abs(expected["new"] - expected["old"]) > 1e-3
     assert metrics["loss/pixel"] == pytest.approx(
-        float(jnp.mean(jnp.abs(sr - pair.hr))), rel=1e-4
+        float(jnp.mean(jnp.abs(sr - example.hr))), rel=1e-4
     )
     weight = task.config.loss.adversarial_weight
     assert metrics["loss/generator"] == pytest.approx(
@@ -171,11 +168,11 @@ def test_devices_do_not_matter(steps, name, phase):
             state = fresh_state(task, replicated(mesh))
             batch = to_devices(make_batch(task.config), mesh)
             step = compile_step(task, phase, mesh)
-            step = step.func.lower(*step.args, state, batch).compile()
+            placed = jax.device_put(task, replicated(mesh))
+            step = step.lower(placed, state, batch).compile()
             assert "all-gather" not in step.as_text()
             assert ("all-reduce" in step.as_text()) == (count > 1)
-            degrade = jax.device_put(task.degrade, replicated(mesh))
-            results.append(jax.device_get(step(degrade, state, batch)[1]))
+            results.append(jax.device_get(step(placed, state, batch)[1]))
     for metric, value in results[0].items():
         np.testing.assert_allclose(results[1][metric], value, rtol=2e-4, err_msg=metric)
 
@@ -184,7 +181,7 @@ def test_state_is_donated(steps):
     task, mesh = steps.task("us_srgan", PLAIN), make_mesh(1)
     state = fresh_state(task, replicated(mesh))
     compile_step(task, "generator", mesh)(
-        state, to_devices(make_batch(task.config), mesh)
+        task, state, to_devices(make_batch(task.config), mesh)
     )
     for leaf in jax.tree.leaves(state.replace(key=None)):
         assert leaf.is_deleted()
@@ -194,10 +191,45 @@ def test_example_randomness_follows_its_index_not_its_row(steps):
     task, state = (f("ct_srgan", PLAIN) for f in (steps.task, steps.state))
     batch = make_batch(task.config)
     turned = Batch(*(leaf[::-1] for leaf in batch))
-    pairs = functools.partial(jax.jit(task.training_pairs), task.degrade)
-    there, back = pairs(state.key, batch), pairs(state.key, turned)
+    examples = jax.jit(task.training_example)
+    there, back = examples(state.key, batch), examples(state.key, turned)
     np.testing.assert_allclose(there.hr, back.hr[::-1], atol=1e-6)
-    np.testing.assert_allclose(there.degraded, back.degraded[::-1], atol=1e-5)
+    np.testing.assert_allclose(there.estimate, back.estimate[::-1], atol=1e-5)
+
+
+WHOLE = (*PLAIN, ("data__patch", (32, 32)))
+
+
+def test_whole_images_are_learned_from_in_one_donated_program(steps):
+    """On one device and on four, with the matrices as inputs of the program."""
+    task, results = steps.task("ct_srgan", WHOLE), []
+    size = sum(leaf.nbytes for leaf in jax.tree.leaves(task))
+    for count in (1, 4):
+        mesh = make_mesh(count)
+        with jax.set_mesh(mesh):
+            state = fresh_state(task, replicated(mesh))
+            batch = to_devices(make_batch(task.config), mesh)
+            step = compile_step(task, "generator", mesh)
+            lowered = step.lower(task, state, batch)
+            assert len(lowered.as_text()) < size  # as text they take twice that
+            placed = jax.device_put(task, replicated(mesh))
+            after, metrics = step(placed, state, batch)
+            assert all(leaf.is_deleted() for leaf in jax.tree.leaves(state.generator))
+            step(placed, after, batch)
+            assert step._cache_size() == 1
+            results.append(jax.device_get(metrics))
+    for metric, value in results[0].items():
+        np.testing.assert_allclose(results[1][metric], value, rtol=2e-4, err_msg=metric)
+
+
+def test_terms_add_to_the_loss_by_their_weights(steps):
+    changes = (*PLAIN, ("loss__terms", (("gradient_difference", 0.5),)))
+    before, after, metrics = _one_step(steps, "us_srgan", "generator", changes)
+    pixel, term = metrics["loss/pixel"], metrics["loss/gradient_difference"]
+    assert term > 0
+    assert metrics["loss/generator"] == pytest.approx(float(pixel + 0.5 * term))
+    _, plain, _ = _one_step(steps, "us_srgan", "generator", PLAIN)
+    assert not same(after.generator.params, plain.generator.params)
     moved = pairs(state.key, batch._replace(index=batch.index + 4))
     assert not np.allclose(there.hr, moved.hr)
 

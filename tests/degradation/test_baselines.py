@@ -7,16 +7,12 @@ from skimage import transform
 
 from configs import ct_srgan, us_srgan
 from sisr_jax.config import parse
-from sisr_jax.evaluation.acquisition import acquisition, full_beam, with_full_plan
-from sisr_jax.evaluation.baselines import (
-    LIGHT_BASELINE,
-    PRIMARY_BASELINE,
-    methods_of,
-    with_total_variation,
-)
-from sisr_jax.evaluation.protocol import protocol_of
+from sisr_jax.degradation import modality_of
+from sisr_jax.evaluation.protocol import config_of
 from sisr_jax.metrics import psnr
-from sisr_jax.reconstruction.total_variation import Settings
+
+KEY = jax.random.key(0)
+TV = "TV"
 
 
 def ct_config(factor=4):
@@ -33,18 +29,18 @@ def us_config(offset=0):
     return parse(values.to_dict())
 
 
-def acquire_of(config, family="physical"):
-    return acquisition(config, protocol_of(config, family))
+def parts(config, family="physical"):
+    """Degradation and baselines."""
+    config = config_of(config, family)
+    modality = modality_of(config)
+    return modality.degrade(config), modality.baselines(config)
 
 
-def baselines(config, family="physical"):
-    """Image to estimate in [0, 1], by the name of the row."""
-    acquire = acquire_of(config, family)
-
-    def baseline(method):
-        return lambda hr: jnp.clip(method(acquire(hr)), 0.0, 1.0)
-
-    return {name: baseline(method) for name, method in methods_of(acquire).items()}
+def estimates(config, hr, family="physical"):
+    """Estimates in [0, 1], by the name of the row."""
+    degradation, baselines = parts(config, family)
+    images = baselines(degradation.measure(KEY, hr))
+    return {name: jnp.clip(image, 0.0, 1.0) for name, image in images.items()}
 
 
 def disc():
@@ -68,7 +64,10 @@ def waves():
         (
             ct_config(),
             disc(),
-            ["Sparse FBP", "Hann FBP", "Linear views + FBP", "Cubic views + FBP"],
+            [
+                *("Sparse FBP", "Hann FBP", "Linear views + FBP", "Cubic views + FBP"),
+                TV,
+            ],
         ),
         (
             us_config(),
@@ -79,20 +78,19 @@ def waves():
     ids=["ct", "ultrasound"],
 )
 def test_every_baseline_is_a_full_size_estimate_in_range(config, hr, names):
-    acquire = with_full_plan(acquire_of(config))
+    degradation, baselines = parts(config)
 
     @jax.jit
-    def estimates(acquire, hr):
-        methods = methods_of(acquire)
-        assert list(methods) == names
-        return [jnp.clip(make(acquire(hr)), 0.0, 1.0) for make in methods.values()]
+    def estimates(degradation, baselines, hr):
+        return baselines(degradation.measure(KEY, hr))
 
-    assert PRIMARY_BASELINE[config.degradation.kind] in names
-    assert LIGHT_BASELINE[config.degradation.kind] in names
-    for estimate in estimates(acquire, hr):
+    images = estimates(degradation, baselines, hr)
+    assert [*baselines.names] == names
+    assert set(images) == set(names)
+    assert baselines.primary == names[-1]
+    for estimate in images.values():
         assert estimate.shape == hr.shape
-        assert 0.0 <= estimate.min() <= estimate.max() <= 1.0
-        assert psnr(estimate, hr).min() > 10.0
+        assert psnr(jnp.clip(estimate, 0.0, 1.0), hr).min() > 10.0
 
 
 @pytest.mark.parametrize("factor", [4, 5])
@@ -118,67 +116,62 @@ def test_reconstructions_agree_with_scikit_image(factor):
         "Hann FBP": inverse(views, kept, "hann"),
         "Linear views + FBP": inverse(line(degrees), degrees, "ramp"),
     }
-    methods = baselines(config, "seed")
+    images = estimates(config, hr, "original")
     for name, image in expected.items():
-        estimate = methods[name](hr)[0, ..., 0]
+        estimate = images[name][0, ..., 0]
         np.testing.assert_allclose(estimate, image, atol=2e-4, err_msg=name)
 
 
 def test_filling_views_in_removes_streaks():
-    hr = disc()
     scores = {
-        name: float(psnr(method(hr), hr)[0])
-        for name, method in baselines(ct_config()).items()
+        name: float(psnr(image, disc())[0])
+        for name, image in estimates(ct_config(), disc()).items()
     }
     assert scores["Linear views + FBP"] > scores["Hann FBP"] + 1.0
     assert scores["Cubic views + FBP"] > scores["Hann FBP"] + 1.0
 
 
-@pytest.mark.parametrize("family", ["physical", "seed"])
-def test_total_variation_says_its_settings_and_beats_the_quick_ones(family):
-    hr = disc()
-    settings = Settings(weight=1e-3, num_iterations=60, num_inner=5)
-    acquire = acquire_of(ct_config(), family)
-    methods = with_total_variation(settings)(acquire)
-    assert list(methods)[:-1] == list(methods_of(acquire))
-    name, method = list(methods.items())[-1]
-    assert name == "TV (60 iterations, weight 0.001)"
-    estimate = method(acquire(hr))
-    quick = baselines(ct_config(), family)["Cubic views + FBP"](hr)
-    assert psnr(estimate, hr).min() > psnr(quick, hr).max() + 3.0
+@pytest.mark.parametrize("family", ["physical", "original"])
+def test_total_variation_beats_the_quick_ones(family):
+    images = estimates(ct_config(), disc(), family)
+    quick = images["Cubic views + FBP"]
+    assert psnr(images[TV], disc()).min() > psnr(quick, disc()).max() + 3.0
 
 
-@pytest.mark.parametrize("family", ["physical", "seed"])
-def test_matrices_of_total_variation_are_inputs_of_a_program(family):
-    acquire = acquire_of(ct_config(), family)
-    method = list(with_total_variation(Settings())(acquire).values())[-1]
-    views = acquire(disc())
-    argument = jax.jit(lambda method, views: method(views)).lower(method, views)
-    constant = jax.jit(lambda views: method(views)).lower(views)
-    size = sum(leaf.nbytes for leaf in jax.tree.leaves(method))
+@pytest.mark.parametrize("family", ["physical", "original"])
+def test_matrices_of_the_baselines_are_inputs_of_a_program(family):
+    degradation, baselines = parts(ct_config(), family)
+    seen = degradation.measure(KEY, disc())
+    argument = jax.jit(lambda baselines, seen: baselines(seen)).lower(baselines, seen)
+    constant = jax.jit(lambda seen: baselines(seen)).lower(seen)
+    size = sum(leaf.nbytes for leaf in jax.tree.leaves(baselines))
     assert 0 < size < len(constant.as_text()) - len(argument.as_text())
 
 
-def test_ultrasound_has_no_projection_geometry():
-    with pytest.raises(ValueError, match="lateral_decimation has no projection"):
-        full_beam(us_config())
+def test_drawn_views_have_the_baselines_that_need_no_gaps(load_config):
+    config = load_config("ct_srgan", degradation__views=(3, 8))
+    degradation, baselines = parts(config)
+    images = baselines(degradation.measure(KEY, disc()))
+    assert set(images) == set(baselines.names)
+    assert len(images) == 3
+    assert not any("views" in name for name in images)
 
 
 def test_hann_is_smoother_than_ramp():
-    methods = baselines(ct_config())
+    images = estimates(ct_config(), disc())
 
     def roughness(image):
         return jnp.abs(jnp.diff(image, axis=2)).mean()
 
-    ramp, hann = (methods[f"{name} FBP"](disc()) for name in ("Sparse", "Hann"))
+    ramp, hann = (images[f"{name} FBP"] for name in ("Sparse", "Hann"))
     assert roughness(hann) < 0.9 * roughness(ramp)
 
 
 @pytest.mark.parametrize("offset", [0, 3])
 def test_alignment_decides_the_ultrasound_baselines(offset):
     scores = {
-        name: float(psnr(method(waves()), waves())[0])
-        for name, method in baselines(us_config(offset)).items()
+        name: float(psnr(image, waves())[0])
+        for name, image in estimates(us_config(offset), waves()).items()
     }
     # A shift of 1.5 columns costs far more than the choice of the kernel.
     assert scores["Bicubic (aligned)"] > scores["Linear (aligned)"]
@@ -188,5 +181,5 @@ def test_alignment_decides_the_ultrasound_baselines(offset):
 def test_aligned_baselines_keep_the_acquired_columns():
     hr = waves()
     for name in ("Linear (aligned)", "Bicubic (aligned)"):
-        estimate = baselines(us_config(1))[name](hr)
+        estimate = estimates(us_config(1), hr)[name]
         np.testing.assert_array_equal(estimate[:, :, 1::4], hr[:, :, 1::4])

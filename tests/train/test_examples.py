@@ -1,0 +1,69 @@
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from sisr_jax.degradation import modality_of
+from sisr_jax.train.examples import evaluation_example, training_example
+from sisr_jax.types import Batch
+
+
+@pytest.mark.parametrize(("name", "factor"), [("ct_srgan", 1), ("us_srgan", 4)])
+def test_training_examples_are_aligned_crops_of_what_evaluation_sees(
+    load_config, key, name, factor
+):
+    """Without symmetries, each training example is a window of the evaluation's."""
+    symmetries = ("flip_horizontal", "flip_vertical", "rotate")
+    config = load_config(name, **{f"augmentation__{s}": False for s in symmetries})
+    rng = np.random.default_rng(0)
+    hr = rng.uniform(size=(3, *config.data.shape, 1)).astype(np.float32)
+    batch = Batch(jnp.asarray(hr), jnp.ones(3, bool), jnp.arange(3))
+    degradation = modality_of(config).degrade(config)
+    whole = evaluation_example(degradation, key, batch)
+    crop = training_example(config, degradation, key, batch)
+    height, width = config.data.patch
+    assert crop.hr.shape == (3, height, width, 1)
+    assert crop.estimate.shape == (3, height, width // factor, 1)
+    for i in range(3):
+        windows = np.lib.stride_tricks.sliding_window_view(
+            hr[i, ..., 0], config.data.patch
+        )
+        matches = np.argwhere(np.all(windows == crop.hr[i, ..., 0], axis=(2, 3)))
+        assert len(matches) == 1
+        row, column = matches[0]
+        if factor == 1:
+            expected = whole.estimate[i, row : row + height, column : column + width]
+        else:
+            expected = crop.hr[i, :, ::factor]
+        np.testing.assert_allclose(crop.estimate[i], expected, atol=1e-6)
+
+
+@pytest.fixture
+def batch():
+    rng = np.random.default_rng(0)
+    hr = rng.uniform(size=(3, 32, 32, 1)).astype(np.float32)
+    return Batch(jnp.asarray(hr), jnp.ones(3, bool), jnp.arange(3))
+
+
+@pytest.mark.parametrize("name", ["ct_srgan", "us_srgan"])
+def test_whole_images_keep_their_measurement(load_config, key, batch, name):
+    config = load_config(name, data__patch=(32, 32))
+    degradation = modality_of(config).degrade(config)
+    example = training_example(config, degradation, key, batch)
+    assert example.hr.shape == batch.hr.shape
+    assert not jnp.array_equal(example.hr, batch.hr)  # turned, and then measured
+    estimate, values, operator = example.inputs
+    np.testing.assert_allclose(values, operator(example.hr[..., 0]), atol=1e-5)
+    again = degradation.estimate(example.measurement)
+    np.testing.assert_array_equal(again, estimate)
+
+
+def test_crops_of_what_was_measured_as_a_whole_have_no_measurement(
+    load_config, key, batch
+):
+    ct, us = load_config("ct_srgan"), load_config("us_srgan")
+    degradation = modality_of(ct).degrade(ct)
+    assert training_example(ct, degradation, key, batch).measurement is None
+    degradation = modality_of(us).degrade(us)
+    crop = training_example(us, degradation, key, batch)
+    _, values, operator = crop.inputs
+    np.testing.assert_array_equal(values, operator(crop.hr[..., 0]))
