@@ -2,6 +2,7 @@
 
 import email
 import pathlib
+import re
 import subprocess
 import sys
 import zipfile
@@ -60,3 +61,19 @@ def test_wheel_finds_its_configurations_beside_a_users_own(wheel, tmp_path):
     )
     assert found.returncode == 0, found.stderr
     assert len(found.stdout.split()) == 6
+
+
+def test_citation_and_changelog_know_this_version():
+    citation = (ROOT / "CITATION.cff").read_text()
+    assert f"\nversion: {sisr_jax.__version__}\n" in citation
+    assert f"\n## [{sisr_jax.__version__}] - 20" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_workflow_runs_the_checks_with_actions_that_cannot_move():
+    (path,) = (ROOT / ".github" / "workflows").glob("*.yml")
+    text = path.read_text()
+    assert re.search(r"- run: \.ci/run$", text, re.MULTILINE)
+    used = re.findall(r"uses: (.*)", text)
+    assert len(used) == 2
+    for action in used:
+        assert re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}  # v[0-9.]+", action), action
