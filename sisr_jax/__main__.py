@@ -6,6 +6,7 @@ import sys
 COMMANDS = {
     "main": "train a configuration, or evaluate a working folder",
     "data": "look at a folder of images, or prepare a data set",
+    "config": "explain the keys of a configuration",
     "aot": "compile for TPUs that are not there",
     "supervise": "run a command again when it was preempted",
 }
