@@ -26,9 +26,8 @@ from typing import NoReturn
 
 from absl import app, flags, logging
 from etils import epath
-from ml_collections import config_flags
 
-from sisr_jax.config import Config, ConfigError, parse
+from sisr_jax.config import Config, ConfigError, command_line, parse
 from sisr_jax.data.formats.dicom import keep_headers_private
 from sisr_jax.errors import InputError, StorageError
 from sisr_jax.hosts import agreement, leaving
@@ -39,7 +38,7 @@ from sisr_jax.run.report import report
 from sisr_jax.storage.failures import reporting
 from sisr_jax.storage.folder import open_folder
 
-_CONFIG = config_flags.DEFINE_config_file("config", None, "Configuration file.")
+_CONFIG = command_line.define_config()
 _WORKDIR = flags.DEFINE_string(
     "workdir", None, "Working folder of the run.", required=True
 )
@@ -115,17 +114,11 @@ def _read_flags() -> tuple[epath.Path, Config]:
 
 
 def parse_flags(argv: list[str]) -> list[str]:
-    """Parses the command line; a bad `--config` is one line, not a traceback."""
+    """Parses the command line; what is wrong with it is one line."""
     try:
-        rest = app.parse_flags_with_usage(argv)
-        # A file that could not be loaded is reported when it is first used.
-        getattr(_CONFIG.value, "to_dict", None)
-    except (AttributeError, KeyError, TypeError, ValueError, OSError) as error:
-        _leave(
-            f"error: --config: {' '.join(str(error).split())}",
-            leaving.BAD_INPUT_EXIT_CODE,
-        )
-    return rest
+        return command_line.parse_flags(argv)
+    except InputError as error:
+        _leave(f"error: {error}", leaving.BAD_INPUT_EXIT_CODE)
 
 
 def _leave(line: Exception | str, exit_code: int) -> NoReturn:

@@ -289,7 +289,7 @@ def test_a_batch_that_cannot_be_split(load_config, monkeypatch):
 
 def test_a_missing_compiler_is_told_with_the_remedy(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(InputError, match=r"pip install 'sisr-jax\[aot\]'"):
+    with pytest.raises(InputError, match=r"pip install 'jax\[tpu\]'"):
         compilation.topology_devices(parse_topology("v5e:1x1"))
 
 

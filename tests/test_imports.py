@@ -23,7 +23,7 @@ FLOORS = [
     {"checkpoints", "inference"},
     {"evaluation"},
     {"run", "aot"},
-    {"main", "supervise"},
+    {"__main__", "main", "supervise"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
@@ -43,7 +43,7 @@ DOORS = {
     "aiohttp": {"storage"},
     "array_record": {"data"},
     "nibabel": {"data.formats"},
-    "ml_collections": {"main", "aot"},
+    "ml_collections": {"config.command_line"},
     "optax": {"train", "losses"},
     "clu": {"evaluation", "run.loop"},
     "tensorflow": set(),

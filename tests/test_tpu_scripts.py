@@ -142,7 +142,7 @@ def test_install_sends_the_commit_to_every_host_and_brings_python():
     assert archive == ["git", "archive", "--format=tar.gz", f"--output={file}", "v1"]
     assert copy[4:6] == ["scp", file]
     assert copy[-1] == install[-2] == look[-2] == "--worker=all"
-    order = ("tar -xzf", "astral.sh/uv", "--python 3.12", '".[tpu,gcs]"')
+    order = ("tar -xzf", "astral.sh/uv", "--python 3.11", '".[tpu,gcs]"')
     positions = [install[-1].index(part) for part in order]
     assert positions == sorted(positions)
 
@@ -208,6 +208,30 @@ def test_what_is_printed_is_what_is_run(tmp_path):
     arguments = [*WHERE, *RUN, "--config=configs/ct_srgan.py", "--", "--a='x y'"]
     done = _call("run.sh", *arguments, path=f"{tmp_path}:{os.environ['PATH']}")
     assert log.read_text().split("\0")[:-1] == shlex.split(done.stdout)
+
+
+SCRIPTS = sorted(path.name for path in VM.glob("*.sh") if path.name != "flags.sh")
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+@pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["--name=x", "--help"]])
+def test_help_is_the_head_of_the_script_and_runs_nothing(tmp_path, script, arguments):
+    gcloud = tmp_path / "gcloud"
+    gcloud.write_text(f"#!/bin/sh\ntouch {tmp_path / 'called'}\n")
+    gcloud.chmod(0o755)
+    done = _call(script, *arguments, path=f"{tmp_path}:{os.environ['PATH']}")
+    assert (done.returncode, done.stderr) == (0, "")
+    first, *_, last = done.stdout.splitlines()
+    head = (VM / script).read_text().split("\nset -euo pipefail")[0].splitlines()
+    assert (first, last) == (head[1].removeprefix("# "), head[-1].removeprefix("# "))
+    assert f"    {script} " in done.stdout
+    assert not (tmp_path / "called").exists()
+
+
+def test_help_behind_the_dashes_is_of_the_training():
+    start = [*WHERE, *RUN, "--config=ct_srgan:demo", "--dry-run", "--", "--help"]
+    done = _call("run.sh", *start)
+    assert "--coordinator=auto --help" in done.stdout
 
 
 @pytest.mark.parametrize(

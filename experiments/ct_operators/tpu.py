@@ -1,6 +1,6 @@
 """What the TPU compiler makes of the CT operators, without a TPU.
 
-    pip install 'sisr-jax[aot]'
+    pip install -e ".[aot]"
     python experiments/ct_operators/tpu.py
 
 8 images of 512x512 in float32, every 16th of 1000 angles, one core of each chip.

@@ -4,8 +4,8 @@
 
 Prints for each phase's step and for the evaluation: whether it fits, the memory, the
 operations, the cycles that the compiler expects, the collectives and the dearest
-operations. Needs `pip install 'sisr-jax[aot]'`. Exit code 0 if everything fits, 1 if
-something does not, 2 for bad input.
+operations. Needs the TPU compiler: `pip install 'jax[tpu]'`. Exit code 0 if everything
+fits, 1 if something does not, 2 for bad input.
 """
 
 import json
@@ -15,16 +15,15 @@ from typing import NoReturn
 
 import jax
 from absl import app, flags, logging
-from ml_collections import config_flags
 
 from sisr_jax.aot.chips import parse_topology
 from sisr_jax.aot.compilation import EVALUATION, check_compiler, measure_config
 from sisr_jax.aot.report import as_text, as_values
-from sisr_jax.config import ConfigError, parse
+from sisr_jax.config import ConfigError, command_line, parse
 from sisr_jax.errors import InputError
 from sisr_jax.train.steps import STEPS
 
-_CONFIG = config_flags.DEFINE_config_file("config", None, "Configuration file.")
+_CONFIG = command_line.define_config()
 _TOPOLOGY = flags.DEFINE_string(
     "topology", None, "For instance v5e:2x4.", required=True
 )
@@ -61,14 +60,11 @@ def main(argv: Sequence[str]) -> None:
 
 
 def parse_flags(argv: list[str]) -> list[str]:
-    """Parses the command line; a bad `--config` is one line, not a traceback."""
+    """Parses the command line; what is wrong with it is one line."""
     try:
-        rest = app.parse_flags_with_usage(argv)
-        # A file that could not be loaded is reported when it is first used.
-        getattr(_CONFIG.value, "to_dict", None)
-    except (AttributeError, KeyError, TypeError, ValueError, OSError) as error:
-        _leave(f"--config: {' '.join(str(error).split())}")
-    return rest
+        return command_line.parse_flags(argv)
+    except InputError as error:
+        _leave(error)
 
 
 def _leave(error: Exception | str) -> NoReturn:

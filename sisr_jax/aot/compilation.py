@@ -50,7 +50,7 @@ _LOADING = threading.Lock()
 def check_compiler() -> None:
     """Raises InputError, with the remedy, where the TPU compiler is missing."""
     if importlib.util.find_spec("libtpu") is None:
-        raise InputError("the TPU compiler is missing: pip install 'sisr-jax[aot]'")
+        raise InputError("the TPU compiler is missing: pip install 'jax[tpu]'")
 
 
 def topology_devices(topology: Topology) -> list[Any]:

@@ -1,9 +1,15 @@
 """The sections about images: where they come from, and their symmetries."""
 
 import dataclasses
-from typing import Literal
+from typing import Annotated, Literal
 
 from sisr_jax.config.checks import check
+from sisr_jax.config.ranges import BatchSize, Count, Intensity, Pixels, Range
+
+# Below, float32 leaves too few levels between the ends of a window.
+_RESOLUTION = 1e-4
+# Below, every image would be constant.
+_LEAST_SLOPE = 1e-9
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -11,8 +17,8 @@ class Data:
     """Where images come from and the fixed scale they are brought to.
 
     Attributes:
-        source: `ct_phantoms`, `ultrasound_phantoms` (procedural), `folder`
-            (PNG, TIFF, npz, DICOM, NIfTI) or `tfds` (prepared array_record folder).
+        source: The phantoms are drawn; a `folder` holds PNG, TIFF, npz, DICOM or
+            NIfTI files, `tfds` is a prepared array_record folder.
         path: Folder of the `folder` and `tfds` sources, else empty.
         target: `image`: what a file or record holds. `dtce` or `bmode`: of
             `duke_ultrasound` records, the scanner's processed image, or dB below the
@@ -36,18 +42,30 @@ class Data:
     path: str
     target: Literal["image", "dtce", "bmode"]
     splits_csv: str
-    shape: tuple[int, int]
+    shape: tuple[Pixels, Pixels]
     fit: Literal["exact", "crop"]
-    patch: tuple[int, int]
-    window: tuple[float, float]
-    png_rescale: tuple[float, float]
-    num_phantoms: tuple[int, int, int]
-    batch_size: int
-    num_threads: int
+    patch: tuple[Pixels, Pixels]
+    window: tuple[Intensity, Intensity]
+    png_rescale: tuple[Intensity, Intensity]
+    num_phantoms: tuple[Count, Count, Count]
+    batch_size: BatchSize
+    num_threads: Annotated[int, Range(1, 256)]
 
     def check(self) -> None:
         """Raises ConfigError for values that do not go together."""
-        check(self.window[0] < self.window[1], "data.window", self.window, "low < high")
+        low, high = self.window
+        check(
+            high - low > _RESOLUTION * max(abs(low), abs(high)),
+            "data.window",
+            self.window,
+            f"low < high, further apart than {_RESOLUTION:g} of the larger one",
+        )
+        check(
+            abs(self.png_rescale[0]) >= _LEAST_SLOPE,
+            "data.png_rescale",
+            self.png_rescale,
+            f"a slope of at least {_LEAST_SLOPE:g} or at most -{_LEAST_SLOPE:g}",
+        )
         check(
             self.patch[0] <= self.shape[0] and self.patch[1] <= self.shape[1],
             "data.patch",

@@ -1,9 +1,10 @@
 """From nested plain values to a checked `Config`."""
 
 import dataclasses
+import sys
 import typing
 from collections.abc import Mapping
-from typing import Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from sisr_jax.config.checks import ConfigError
 from sisr_jax.config.rules import check_rules
@@ -30,7 +31,7 @@ def parse(values: Mapping[str, Any]) -> Config:
 def _parse_section(section: Any, values: Any, path: str) -> Any:
     if not isinstance(values, Mapping):
         raise ConfigError(f"{path} = {values!r}: expected a section, not a value")
-    hints = typing.get_type_hints(section)
+    hints = typing.get_type_hints(section, include_extras=True)
     names = [field.name for field in dataclasses.fields(section)]
     for key in values:
         if key not in names:
@@ -56,6 +57,8 @@ def _parse_section(section: Any, values: Any, path: str) -> Any:
 def _parse_value(hint: Any, value: Any, path: str) -> Any:
     if dataclasses.is_dataclass(hint):
         return _parse_section(hint, value, path)
+    if get_origin(hint) is Annotated:
+        return _parse_constrained(hint, value, path)
     if get_origin(hint) is Literal:
         if value not in get_args(hint):
             options = ", ".join(repr(option) for option in get_args(hint))
@@ -80,15 +83,23 @@ def _parse_tuple(hints: tuple[Any, ...], value: Any, path: str) -> tuple[Any, ..
     )
 
 
+def _parse_constrained(hint: Any, value: Any, path: str) -> Any:
+    kind, allowed = get_args(hint)
+    parsed = _parse_scalar(kind, value, path)
+    if parsed not in allowed:
+        raise ConfigError(f"{path} = {value!r}: expected {allowed}")
+    return parsed
+
+
 def _parse_scalar(hint: type, value: Any, path: str) -> Any:
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+    if hint is float and type(value) is int and abs(value) < sys.float_info.max:
         value = float(value)
     if type(value) is not hint or value != value:
         raise ConfigError(f"{path} = {value!r}: expected {hint.__name__}")
     return value
 
 
-def _parse_kind(sections: Mapping[str, Any], value: Any, path: str) -> Any:
+def _parse_kind(sections: Mapping[Any, Any], value: Any, path: str) -> Any:
     if not isinstance(value, Mapping):
         raise ConfigError(f"{path} = {value!r}: expected a section, not a value")
     kind = value.get("kind")

@@ -42,8 +42,7 @@ def open_folder(location: str, name: str) -> epath.Path:
             raise InputError(f"{name} = {location!r}: expected gs://BUCKET/FOLDER")
         if importlib.util.find_spec("gcsfs") is None:
             raise InputError(
-                f"{name} = {location!r}: gs:// needs the package gcsfs; "
-                'install "sisr-jax[gcs]"'
+                f"{name} = {location!r}: gs:// needs gcsfs; run: pip install gcsfs"
             )
         _configure_clients()
     elif "://" in location:

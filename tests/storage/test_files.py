@@ -132,7 +132,7 @@ def test_location_of_another_kind(location, message):
 
 def test_bucket_without_gcsfs(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(InputError, match=r'install "sisr-jax\[gcs\]"'):
+    with pytest.raises(InputError, match="pip install gcsfs"):
         open_folder("gs://bucket/run", "--workdir")
 
 

@@ -10,6 +10,17 @@
   exit 2
 }
 
+# The first lines of the script that was called are its help.
+for word; do
+  case $word in
+    --) break ;;
+    -h | --help)
+      sed -n '2,${/^#/!q; s/^# \{0,1\}//p}' "$0"
+      exit 0
+      ;;
+  esac
+done
+
 declare -A flag=()
 rest=()
 
@@ -21,7 +32,7 @@ declare -Ar pattern=(
   [type]='^(v4|v5p|v5litepod|v6e)-[1-9][0-9]*$'
   [bucket]='^[a-z0-9][-_.a-z0-9]{1,61}[a-z0-9]$'
   [run]='^[A-Za-z0-9][-_.A-Za-z0-9]*(/[A-Za-z0-9][-_.A-Za-z0-9]*)*$'
-  [config]='^configs/[a-z0-9_]+\.py(:[a-z]+)?$'
+  [config]='^(configs/[a-z0-9_]+\.py|[a-z0-9_]+)(:[a-z]+)?$'
   [revision]='^[A-Za-z0-9][-_./A-Za-z0-9]*$'
 )
 declare -Ar example=(
@@ -46,7 +57,7 @@ read_flags() {
         ;;
       --*=*) key=${1%%=*} value=${1#*=} ;;
       --*) key=$1 ;;
-      *) fail "'$1': expected --flags; the first lines of the script tell them" ;;
+      *) fail "'$1': expected --flags; --help tells them" ;;
     esac
     key=${key#--}
     if is_in "$key" "$switches"; then

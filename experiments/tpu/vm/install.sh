@@ -4,7 +4,8 @@
 #     install.sh --name sisr-1 --zone us-west4-a --project my-project \
 #       [--revision HEAD] [--dry-run]
 #
-# The images have Python 3.10, which JAX has left behind, so uv brings Python 3.12.
+# The images have Python 3.10, which is too old, so uv brings Python 3.11, on which
+# the project is tested.
 # What is not committed stays here. Running it again replaces the code and keeps runs.
 set -euo pipefail
 # shellcheck source=SCRIPTDIR/flags.sh
@@ -17,6 +18,6 @@ do_or_show gcloud compute tpus tpu-vm scp "$archive" "${flag[name]}:sisr_jax.tar
   "--project=${flag[project]}" "--zone=${flag[zone]}" --worker=all
 on_hosts 'set -e; mkdir -p sisr_jax; tar -xzf sisr_jax.tar.gz -C sisr_jax; '\
 'curl -LsSf https://astral.sh/uv/install.sh | sh; cd sisr_jax; '\
-'~/.local/bin/uv venv --allow-existing --python 3.12; '\
+'~/.local/bin/uv venv --allow-existing --python 3.11; '\
 '~/.local/bin/uv pip install -e ".[tpu,gcs]"'
 on_hosts 'cd sisr_jax; .venv/bin/python -c "import jax; print(jax.local_devices())"'

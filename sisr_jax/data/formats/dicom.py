@@ -253,7 +253,7 @@ def _check_codec(path: Path, dataset: Any) -> UID:
     if not available:
         raise InputError(
             f"{path}: compressed as {uid.name} ({uid}), which nothing installed "
-            "decodes; install sisr-jax[dicom-codecs] (JPEG-LS, JPEG 2000, RLE) or, for "
-            "other JPEG, pylibjpeg and pylibjpeg-libjpeg"
+            "decodes; install pyjpegls (JPEG-LS), or pylibjpeg and pylibjpeg-openjpeg "
+            "(JPEG 2000), pylibjpeg-rle (RLE) or pylibjpeg-libjpeg (other JPEG)"
         )
     return uid

@@ -90,7 +90,7 @@ def _open(path: Path, *, keep_open: bool) -> _Volume:
         from nibabel.orientations import io_orientation
     except ModuleNotFoundError as error:
         raise InputError(
-            f"{path}: reading NIfTI needs nibabel; run: pip install 'sisr-jax[nifti]'"
+            f"{path}: reading NIfTI needs nibabel; run: pip install nibabel"
         ) from error
     header = _read_header(path)
     shape, dtype = header.get_data_shape(), header.get_data_dtype()

@@ -1,0 +1,33 @@
+"""Runs a command: `sisr-jax main ...` is `python -m sisr_jax.main ...`."""
+
+import runpy
+import sys
+
+COMMANDS = {
+    "main": "train a configuration, or evaluate a working folder",
+    "data": "look at a folder of images, or prepare a data set",
+    "config": "explain the keys of a configuration",
+    "aot": "compile for TPUs that are not there",
+    "supervise": "run a command again when it was preempted",
+}
+_BAD_INPUT_EXIT_CODE = 2
+
+
+def main() -> None:
+    """Runs the module of the package that the first argument names."""
+    command, *arguments = sys.argv[1:] or ["--help"]
+    if command in COMMANDS:
+        sys.argv = [sys.argv[0], *arguments]
+        runpy.run_module(f"sisr_jax.{command}", run_name="__main__", alter_sys=True)
+    elif command in ("--help", "-h"):
+        print("sisr-jax COMMAND ... (COMMAND --help tells its arguments)")
+        for name, does in COMMANDS.items():
+            print(f"  {name:<10} {does}")
+    else:
+        names = ", ".join(COMMANDS)
+        print(f"sisr_jax: error: {command!r}: expected one of {names}", file=sys.stderr)
+        sys.exit(_BAD_INPUT_EXIT_CODE)
+
+
+if __name__ == "__main__":
+    main()
