@@ -1,28 +1,19 @@
-"""DICOM: single-frame grey slices, rescaled to physical units.
+"""DICOM: single-frame grey slices, rescaled to physical units."""
 
-Only technical elements are read; the patient's identifier leaves this file as a
-hash, and no value of a patient element enters a message.
-"""
-
-import hashlib
-import io
-import logging
 import math
-import struct
-import warnings
-import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pydicom
-from pydicom.filereader import read_dataset, read_file_meta_info
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_modality_lut
-from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
+from pydicom.uid import UID
 
-from sisr_jax.data.formats.headers import MAX_BYTES, Header, check_bounds, to_physical
+from sisr_jax.data.formats.dicom_file import open_dicom
+from sisr_jax.data.formats.dicom_values import check_numbers, numbers_of
+from sisr_jax.data.formats.headers import Header, check_bounds, to_physical
 from sisr_jax.errors import InputError
 
 _PIXELS = ["PixelData", "FloatPixelData", "DoubleFloatPixelData"]
@@ -43,24 +34,6 @@ _HEADER = [
     "ImageOrientationPatient",
     *_PIXELS,
 ]
-# No scanner's slope, offset or pixel is larger (HU or counts; mm).
-_MAX_SLOPE, _MAX_INTERCEPT, _MAX_SPACING = 1e6, 1e9, 100.0
-
-
-def keep_headers_private() -> None:
-    """Silences pydicom for the whole process, as its words quote header values.
-
-    It logs and warns of elements that break a rule of the standard, with what they
-    hold. A command calls this first; what matters of a file comes as an InputError.
-    """
-    logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
-    warnings.filterwarnings("ignore", module=r"pydicom(\.|$)")
-
-
-def has_magic(path: Path) -> bool:
-    """Whether a file starts with a DICOM preamble (128 bytes, then `DICM`)."""
-    with path.open("rb") as file:
-        return file.read(132)[128:] == b"DICM"
 
 
 def check_dicom(path: Path) -> Header:
@@ -75,7 +48,7 @@ def check_dicom(path: Path) -> Header:
             colour, an absurd size, rescale or spacing, is cut off, or is compressed
             with a codec that is not installed.
     """
-    return _check(path, _read(path, specific_tags=_HEADER, defer_size=1024))
+    return _check(path, open_dicom(path, specific_tags=_HEADER, defer_size=1024))
 
 
 def read_dicom(
@@ -89,7 +62,7 @@ def read_dicom(
     Raises:
         InputError: As `check_dicom`, or if the pixels cannot be decoded.
     """
-    dataset = _read(path)
+    dataset = open_dicom(path)
     header = _check(path, dataset)
     for _ in indices:
         try:
@@ -102,56 +75,6 @@ def read_dicom(
                 f"({type(error).__name__}: {(str(error).splitlines() or [''])[0]})"
             ) from error
         yield to_physical(values, header, path=path, rescale=rescale)
-
-
-def hash_patient(path: Path) -> str:
-    """SHA-256 of the stored PatientID bytes; empty when there is none.
-
-    The raw element is hashed: decoding it could warn, and a warning could show it.
-    """
-    dataset = _read(path, specific_tags=["PatientID"], stop_before_pixels=True)
-    if "PatientID" not in dataset:
-        return ""
-    try:
-        value = dataset.get_item("PatientID").value
-    except Exception as error:  # as in `_read`; the text could show the value
-        raise InputError(f"{path}: DICOM file with a damaged PatientID") from error
-    raw = (value if isinstance(value, bytes) else str(value or "").encode()).strip(
-        b" \0"
-    )
-    return hashlib.sha256(raw).hexdigest() if raw else ""
-
-
-def _read(path: Path, **options: Any) -> Any:
-    size = path.stat().st_size
-    if size > MAX_BYTES:
-        raise InputError(f"{path}: {size} bytes, expected at most {MAX_BYTES}")
-    try:
-        meta = read_file_meta_info(path)
-        if meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
-            return _inflate(path, meta)
-        return pydicom.dcmread(path, **options)
-    except (InputError, FileNotFoundError, PermissionError):
-        raise
-    # Damaged bytes surface as almost any type; the cause stays chained.
-    except Exception as error:
-        raise InputError(f"{path}: not a DICOM file, or damaged") from error
-
-
-def _inflate(path: Path, meta: Any) -> pydicom.Dataset:
-    """A deflated file; pydicom alone would inflate it without a bound."""
-    data = path.read_bytes()
-    # The preamble, then the length of the file meta information as first element.
-    start = 144 + struct.unpack_from("<I", data, 140)[0]
-    stream = zlib.decompressobj(-zlib.MAX_WBITS)
-    inflated = stream.decompress(data[start:], MAX_BYTES)
-    if not stream.eof:
-        raise InputError(f"{path}: cut off, or inflates to more than {MAX_BYTES} bytes")
-    dataset = read_dataset(io.BytesIO(inflated), False, True)
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian  # what was inflated
-    dataset.file_meta = meta
-    dataset.set_original_encoding(False, True, dataset.original_character_set)
-    return dataset
 
 
 def _check(path: Path, dataset: Any) -> Header:
@@ -184,7 +107,7 @@ def _check(path: Path, dataset: Any) -> Header:
         raise InputError(
             f"{path}: truncated DICOM, {size} bytes for a pixel block of {needed}"
         )
-    _check_numbers(path, dataset)
+    check_numbers(path, dataset)
     series, position = _find_place(dataset)
     return Header("DICOM", shape, dtype.name, series=series, position=position)
 
@@ -198,40 +121,10 @@ def _check_type(path: Path, dataset: Any) -> np.dtype:
     return np.dtype(f"{'i' if dataset.get('PixelRepresentation') else 'u'}{bits // 8}")
 
 
-def _check_numbers(path: Path, dataset: Any) -> None:
-    """Refuses a rescale or a pixel spacing that no scanner writes."""
-    slope = _numbers(dataset.get("RescaleSlope"))
-    intercept = _numbers(dataset.get("RescaleIntercept"))
-    spacing = _numbers(dataset.get("PixelSpacing"))
-    if (slope is None) != (intercept is None):
-        raise InputError(f"{path}: DICOM with only one of rescale slope and intercept")
-    if slope is not None and intercept is not None:
-        sane = len(slope) == len(intercept) == 1
-        if not (sane and 0 < abs(slope[0]) <= _MAX_SLOPE):
-            raise InputError(f"{path}: rescale slope {slope}, expected a number not 0")
-        if not abs(intercept[0]) <= _MAX_INTERCEPT:
-            raise InputError(
-                f"{path}: rescale intercept {intercept}, expected a number"
-            )
-    if spacing and (
-        len(spacing) != 2 or not all(0 < s <= _MAX_SPACING for s in spacing)
-    ):
-        raise InputError(
-            f"{path}: pixel spacing {spacing}, expected two of 0 to {_MAX_SPACING:g} mm"
-        )
-
-
-def _numbers(value: Any) -> list[float] | None:
-    """An element of one or several numbers; None when it is absent or empty."""
-    if value is None or value == "":
-        return None
-    return [float(v) for v in (value if hasattr(value, "__iter__") else [value])]
-
-
 def _find_place(dataset: Any) -> tuple[str, float]:
     """Series and position along its normal; empty when the geometry is absent."""
-    origin = _numbers(dataset.get("ImagePositionPatient")) or []
-    directions = _numbers(dataset.get("ImageOrientationPatient")) or []
+    origin = numbers_of(dataset.get("ImagePositionPatient")) or []
+    directions = numbers_of(dataset.get("ImageOrientationPatient")) or []
     uid = dataset.get("SeriesInstanceUID")
     numbers = [*origin, *directions]
     if not uid or len(numbers) != 9 or not all(map(math.isfinite, numbers)):

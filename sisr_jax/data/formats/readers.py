@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import UnidentifiedImageError
 
-from sisr_jax.data.formats import dicom
+from sisr_jax.data.formats.dicom import check_dicom, read_dicom
+from sisr_jax.data.formats.dicom_file import has_magic
 from sisr_jax.data.formats.headers import MAX_PIXELS, Header
 from sisr_jax.data.formats.nifti import check_nifti, read_nifti
 from sisr_jax.data.formats.npz import check_npz, read_npz
@@ -63,7 +64,7 @@ def find_reader(path: Path) -> Reader | None:
     reader = _READERS.get(suffix)
     if reader is None and path.name != "DICOMDIR":
         with _naming(path, "file"):
-            if dicom.has_magic(path):
+            if has_magic(path):
                 return _READERS[".dcm"]
     return reader
 
@@ -127,7 +128,7 @@ def _naming(path: Path, name: str) -> Iterator[None]:
         raise InputError(f"{path}: truncated or damaged {name} ({reason})") from error
 
 
-_DICOM = Reader("DICOM", dicom.check_dicom, dicom.read_dicom)
+_DICOM = Reader("DICOM", check_dicom, read_dicom)
 _NIFTI = Reader("NIfTI", check_nifti, read_nifti)
 _TIFF = Reader("TIFF", check_tiff, read_tiff)
 _READERS = {

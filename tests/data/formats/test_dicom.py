@@ -94,13 +94,13 @@ def test_deflated_dicom(tmp_path, monkeypatch):
     source = write_dicom(tmp_path / "a.dcm", ramp())
     path = save_deflated(tmp_path / "b.dcm", source)
     np.testing.assert_array_equal(read(path), ramp() * 2.0 - 1024)
-    monkeypatch.setattr("sisr_jax.data.formats.dicom.MAX_BYTES", 100_000)
+    monkeypatch.setattr("sisr_jax.data.formats.dicom_file.MAX_BYTES", 100_000)
     assert check_file(path).shape == (16, 16)
     bomb = save_deflated(tmp_path / "c.dcm", source, zeros=200_000)
     assert bomb.stat().st_size < 10_000
     with pytest.raises(ValueError, match=r"c\.dcm: .*inflates to more than 100000"):
         check_file(bomb)
-    monkeypatch.setattr("sisr_jax.data.formats.dicom.MAX_BYTES", 100)
+    monkeypatch.setattr("sisr_jax.data.formats.dicom_file.MAX_BYTES", 100)
     with pytest.raises(ValueError, match=r"a\.dcm: .* bytes, expected at most"):
         check_file(source)
 
