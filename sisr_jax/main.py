@@ -29,7 +29,7 @@ from etils import epath
 from ml_collections import config_flags
 
 from sisr_jax.config import Config, ConfigError, parse
-from sisr_jax.data.formats.dicom_file import keep_headers_private
+from sisr_jax.data.formats.dicom.opening import keep_headers_private
 from sisr_jax.errors import InputError, StorageError
 from sisr_jax.hosts import agreement, leaving
 from sisr_jax.run import workdir as workdirs

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sisr_jax.data.formats.headers import Header, check_bounds, to_physical
+from sisr_jax.data.formats.headers import Decoded, Header, check_bounds, to_physical
 from sisr_jax.errors import InputError
 
 # A thousand slices of 512 x 512 in float32, or two thousand in int16.
@@ -56,7 +56,7 @@ def check_nifti(path: Path) -> Header:
 
 def read_nifti(
     path: Path, indices: Sequence[int], rescale: tuple[float, float]
-) -> Iterator[np.ndarray]:
+) -> Iterator[Decoded]:
     """Axial slices in the display convention, with `scl_slope` applied.
 
     A slice of a `.nii` is read alone. To reach one in a `.nii.gz`, everything before

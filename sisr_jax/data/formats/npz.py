@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sisr_jax.data.formats.headers import Header, check_bounds, to_physical
+from sisr_jax.data.formats.headers import Decoded, Header, check_bounds, to_physical
 from sisr_jax.errors import InputError
 
 # NumPy refuses longer array headers, but only after reading them.
@@ -29,7 +29,7 @@ def check_npz(path: Path) -> Header:
 
 def read_npz(
     path: Path, indices: Sequence[int], rescale: tuple[float, float]
-) -> Iterator[np.ndarray]:
+) -> Iterator[Decoded]:
     """The array of an npz file, already physical, for each index 0.
 
     Raises:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from sisr_jax.data.formats.headers import Header, check_bounds, to_physical
+from sisr_jax.data.formats.headers import Decoded, Header, check_bounds, to_physical
 from sisr_jax.errors import InputError
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -43,7 +43,7 @@ def check_png(path: Path) -> Header:
 
 def read_png(
     path: Path, indices: Sequence[int], rescale: tuple[float, float]
-) -> Iterator[np.ndarray]:
+) -> Iterator[Decoded]:
     """Pixels of a grey PNG as `value * slope + intercept`, for each index 0.
 
     Raises:

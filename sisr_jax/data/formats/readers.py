@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 from PIL import UnidentifiedImageError
 
-from sisr_jax.data.formats.dicom import check_dicom, read_dicom
-from sisr_jax.data.formats.dicom_file import has_magic
-from sisr_jax.data.formats.headers import MAX_PIXELS, Header
+from sisr_jax.data.formats.dicom.opening import is_dicom
+from sisr_jax.data.formats.dicom.reading import check_dicom, read_dicom
+from sisr_jax.data.formats.headers import MAX_PIXELS, Decoded, Header
 from sisr_jax.data.formats.nifti import check_nifti, read_nifti
 from sisr_jax.data.formats.npz import check_npz, read_npz
 from sisr_jax.data.formats.png import check_png, read_png
@@ -27,6 +27,7 @@ __all__ = [
     "MAX_PIXELS",
     "Reader",
     "check_file",
+    "decode_images",
     "find_reader",
     "read_images",
 ]
@@ -41,12 +42,12 @@ class Reader(NamedTuple):
         format: What tables and messages call it.
         check: Path to header; reads no pixels.
         read: Path, indices of images in the file, and (slope, intercept) of stored
-            values, to one float32 `[height, width]` for each index.
+            values, to one image for each index.
     """
 
     format: str
     check: Callable[[Path], Header]
-    read: Callable[[Path, Sequence[int], tuple[float, float]], Iterator[np.ndarray]]
+    read: Callable[[Path, Sequence[int], tuple[float, float]], Iterator[Decoded]]
 
 
 def find_reader(path: Path) -> Reader | None:
@@ -64,7 +65,7 @@ def find_reader(path: Path) -> Reader | None:
     reader = _READERS.get(suffix)
     if reader is None and path.name != "DICOMDIR":
         with _naming(path, "file"):
-            if has_magic(path):
+            if is_dicom(path):
                 return _READERS[".dcm"]
     return reader
 
@@ -100,6 +101,14 @@ def read_images(
     Raises:
         InputError: As `check_file`, or if the pixels cannot be decoded.
     """
+    for decoded in decode_images(path, indices, rescale):
+        yield decoded.image
+
+
+def decode_images(
+    path: Path, indices: Sequence[int], rescale: tuple[float, float]
+) -> Iterator[Decoded]:
+    """As `read_images`, with what else is known of each image."""
     reader = _find(path)
     with _naming(path, reader.format):
         yield from reader.read(path, indices, rescale)

@@ -11,7 +11,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from sisr_jax.data.formats.headers import MAX_IMAGES, Header, check_bounds, to_physical
+from sisr_jax.data.formats.headers import (
+    MAX_IMAGES,
+    Decoded,
+    Header,
+    check_bounds,
+    to_physical,
+)
 from sisr_jax.errors import InputError
 
 _SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -53,7 +59,7 @@ def check_tiff(path: Path) -> Header:
 
 def read_tiff(
     path: Path, indices: Sequence[int], rescale: tuple[float, float]
-) -> Iterator[np.ndarray]:
+) -> Iterator[Decoded]:
     """Pages of a TIFF; unsigned values become `value * slope + intercept`.
 
     Raises:

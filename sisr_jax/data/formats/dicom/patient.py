@@ -7,7 +7,7 @@ enters a message.
 import hashlib
 from pathlib import Path
 
-from sisr_jax.data.formats.dicom_file import open_dicom
+from sisr_jax.data.formats.dicom.opening import open_dicom
 from sisr_jax.errors import InputError
 
 
@@ -16,11 +16,12 @@ def hash_patient(path: Path) -> str:
 
     The raw element is hashed: decoding it could warn, and a warning could show it.
     """
-    dataset = open_dicom(path, specific_tags=["PatientID"], stop_before_pixels=True)
-    if "PatientID" not in dataset:
+    with open_dicom(path, elements=["PatientID"]) as opened:
+        header = opened.header
+    if "PatientID" not in header:
         return ""
     try:
-        value = dataset.get_item("PatientID").value
+        value = header.get_item("PatientID").value
     except Exception as error:  # as in `open_dicom`; the text could show the value
         raise InputError(f"{path}: DICOM file with a damaged PatientID") from error
     raw = (value if isinstance(value, bytes) else str(value or "").encode()).strip(
