@@ -16,7 +16,9 @@ from PIL import UnidentifiedImageError
 from sisr_jax.data.formats.dicom.opening import is_dicom
 from sisr_jax.data.formats.dicom.reading import check_dicom, read_dicom
 from sisr_jax.data.formats.headers import MAX_PIXELS, Decoded, Header
+from sisr_jax.data.formats.jpeg import check_jpeg, read_jpeg
 from sisr_jax.data.formats.nifti import check_nifti, read_nifti
+from sisr_jax.data.formats.npy import check_npy, read_npy
 from sisr_jax.data.formats.npz import check_npz, read_npz
 from sisr_jax.data.formats.png import check_png, read_png
 from sisr_jax.data.formats.tiff import check_tiff, read_tiff
@@ -32,7 +34,7 @@ __all__ = [
     "read_images",
 ]
 
-FORMATS = ".png, .tif, .npz, .nii, .nii.gz or DICOM"
+FORMATS = ".png, .jpg, .tif, .npy, .npz, .nii, .nii.gz or DICOM"
 
 
 class Reader(NamedTuple):
@@ -138,12 +140,16 @@ def _naming(path: Path, name: str) -> Iterator[None]:
 
 
 _DICOM = Reader("DICOM", check_dicom, read_dicom)
+_JPEG = Reader("JPEG", check_jpeg, read_jpeg)
 _NIFTI = Reader("NIfTI", check_nifti, read_nifti)
 _TIFF = Reader("TIFF", check_tiff, read_tiff)
 _READERS = {
     ".png": Reader("PNG", check_png, read_png),
+    ".jpg": _JPEG,
+    ".jpeg": _JPEG,
     ".tif": _TIFF,
     ".tiff": _TIFF,
+    ".npy": Reader("npy", check_npy, read_npy),
     ".npz": Reader("npz", check_npz, read_npz),
     ".nii": _NIFTI,
     ".nii.gz": _NIFTI,

@@ -35,6 +35,8 @@ _TYPES = {
     (64, 3): "float64",
 }
 _BY_PILLOW = ("uint8", "uint16", "int16", "float32")
+# Without loss, and decompressing to no more than its strip.
+_CODECS = {5: "LZW", 8: "deflate", 32946: "deflate", 32773: "PackBits", 50000: "Zstd"}
 _PHOTOMETRIC = {0: "inverted (white is zero)", 2: "RGB", 3: "palette", 6: "YCbCr"}
 _IMAGEJ = re.compile(r"^ImageJ=.*\bimages=(\d+)", re.DOTALL)
 _TRUNCATED = '"truncated": true'  # of tifffile: a page for all images, too
@@ -115,7 +117,13 @@ def _check_page(path: Path, variant: Variant, page: Page) -> Header:
     shape = page.first(Tag.HEIGHT), page.first(Tag.WIDTH)
     check_bounds(path, shape)
     dtype = _TYPES[kind]
-    compressed = page.first(Tag.COMPRESSION, 1) != 1
+    codec = page.first(Tag.COMPRESSION, 1)
+    compressed = codec != 1
+    if compressed and codec not in _CODECS:
+        raise InputError(
+            f"{path}: TIFF of compression {codec}, expected none, "
+            f"{', '.join(dict.fromkeys(_CODECS.values()))}"
+        )
     if compressed and (dtype not in _BY_PILLOW or variant == Variant(">", big=True)):
         what = f"big-endian BigTIFF of {dtype}" if variant.big else dtype
         raise InputError(f"{path}: compressed TIFF of {what}, expected uncompressed")

@@ -18,11 +18,11 @@ from pydicom.uid import (
 from sisr_jax.data.formats.dicom.layout import Layout
 from sisr_jax.data.formats.dicom.opening import Opened
 from sisr_jax.data.formats.grey import grey_of
+from sisr_jax.data.formats.jpeg import MAX_SCANS, find_frame
 from sisr_jax.errors import InputError
 
 # Run-length decoding makes up to 64 bytes of one.
 _MAX_RLE_BYTES = 2**23
-_START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {0xF7}
 
 
 def decode_frame(path: Path, opened: Opened, layout: Layout, index: int) -> np.ndarray:
@@ -89,7 +89,9 @@ def _check_frame(path: Path, opened: Opened, layout: Layout, index: int) -> None
     if uid in JPEG2000TransferSyntaxes:
         size = _size_of_jpeg_2000(frame)
     elif uid in (*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes):
-        size = _size_of_jpeg(frame)
+        size = find_frame(frame)[2:4]
+        if frame.count(b"\xff\xda") > MAX_SCANS:
+            raise InputError(f"{path}: JPEG frame of more than {MAX_SCANS} scans")
     elif uid == RLELossless and len(frame) > _MAX_RLE_BYTES:
         raise InputError(
             f"{path}: run-length encoded frame of {len(frame)} bytes, expected at most "
@@ -108,13 +110,3 @@ def _size_of_jpeg_2000(frame: bytes) -> tuple[int, int]:
         raise ValueError("no JPEG 2000 codestream")
     right, lower, left, upper = struct.unpack_from(">4I", frame, 8)
     return lower - upper, right - left
-
-
-def _size_of_jpeg(frame: bytes) -> tuple[int, int]:
-    """Height and width by the frame header (ISO/IEC 10918-1, B.2.2)."""
-    offset = 2
-    while frame[offset] == 0xFF and frame[offset + 1] not in _START_OF_FRAME:
-        offset += 2 + int.from_bytes(frame[offset + 2 : offset + 4], "big")
-    if frame[:2] != b"\xff\xd8" or frame[offset] != 0xFF:
-        raise ValueError("no JPEG frame")
-    return struct.unpack_from(">2H", frame, offset + 5)
