@@ -28,7 +28,7 @@ from absl import app, flags, logging
 from etils import epath
 
 from sisr_jax.config import Config, ConfigError, command_line, parse
-from sisr_jax.data.formats.dicom import keep_headers_private
+from sisr_jax.data.formats.dicom.opening import keep_headers_private
 from sisr_jax.errors import InputError, StorageError
 from sisr_jax.hosts import agreement, leaving
 from sisr_jax.run import workdir as workdirs

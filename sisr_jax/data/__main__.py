@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sisr_jax.data.contact_sheet import save_contact_sheet
-from sisr_jax.data.formats.dicom import keep_headers_private
+from sisr_jax.data.formats.dicom.opening import keep_headers_private
 from sisr_jax.data.inspect import describe, inspect_folder
 from sisr_jax.errors import InputError
 

@@ -92,6 +92,9 @@ def open_folder(config: Data, split: Split) -> FolderSource:
     if not files:
         raise InputError(_describe_empty(config, split, splits))
     headers = {file: check_file(file) for file in files}
+    headers = {file: header for file, header in headers.items() if not header.left_out}
+    if not headers:
+        raise InputError(_describe_empty(config, split, splits))
     _check_sizes(config, headers)
     return FolderSource(root, list_entries(headers), config.png_rescale)
 

@@ -72,7 +72,9 @@ def inspect_folder(root: Path, *, splits_csv: Path | None) -> Inspection:
     problems: dict[Path, str] = {}
     for path in _progress(paths, "headers"):
         try:
-            headers[path] = check_file(path)
+            header = check_file(path)
+            if not header.left_out:
+                headers[path] = header
         except InputError as error:
             problems[path] = str(error)
     wanted = _spread(list_entries(headers))

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from sisr_jax.data.csv_rows import read_csv_rows
-from sisr_jax.data.formats import dicom
+from sisr_jax.data.formats.dicom.opening import is_dicom
+from sisr_jax.data.formats.dicom.patient import hash_patient
 from sisr_jax.errors import InputError
 
 Split = Literal["train", "validation", "test"]
@@ -170,7 +171,7 @@ def _check_patients(
 
 def _hash_dicom_patient(file: Path) -> str:
     try:
-        return dicom.hash_patient(file) if dicom.has_magic(file) else ""
+        return hash_patient(file) if is_dicom(file) else ""
     except OSError as error:
         raise InputError(f"{file}: cannot be opened ({error.strerror})") from error
 

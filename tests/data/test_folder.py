@@ -75,9 +75,9 @@ def test_csv_without_the_split_or_without_the_folder(tmp_path):
 
 
 def test_listed_file_of_a_foreign_format(tmp_path):
-    (tmp_path / "a.jpg").write_bytes(b"\xff\xd8")
-    csv = write_split_csv(tmp_path, {"a.jpg": "train"})
-    with pytest.raises(ValueError, match=r"a\.jpg: expected a \.png"):
+    (tmp_path / "a.gif").write_bytes(b"GIF89a")
+    csv = write_split_csv(tmp_path, {"a.gif": "train"})
+    with pytest.raises(ValueError, match=r"a\.gif: expected a \.png"):
         open_folder(folder_config(tmp_path, splits_csv=csv), "train")
 
 

@@ -32,6 +32,8 @@ class Header(NamedTuple):
             (unsigned PNG and TIFF); else they are physical once read.
         series: Equal for the slices of one DICOM series; else empty.
         position: Of a slice of a series, along its normal in mm.
+        left_out: Why training leaves the file out although nothing is wrong with it
+            (`localizer`); else empty.
     """
 
     format: str
@@ -41,6 +43,19 @@ class Header(NamedTuple):
     stored: bool = False
     series: str = ""
     position: float = 0.0
+    left_out: str = ""
+
+
+class Decoded(NamedTuple):
+    """An image of a file.
+
+    Attributes:
+        image: float32 `[height, width]`, finite, in physical units.
+        padding: How many of its pixels were never measured; they are air.
+    """
+
+    image: np.ndarray
+    padding: int = 0
 
 
 def check_bounds(path: Path, shape: tuple[int, int], count: int = 1) -> None:
@@ -64,8 +79,13 @@ def check_bounds(path: Path, shape: tuple[int, int], count: int = 1) -> None:
 
 
 def to_physical(
-    values: np.ndarray, header: Header, *, path: Path, rescale: tuple[float, float]
-) -> np.ndarray:
+    values: np.ndarray,
+    header: Header,
+    *,
+    path: Path,
+    rescale: tuple[float, float],
+    padding: int = 0,
+) -> Decoded:
     """Decoded values as a physical image that is what the header promised.
 
     Args:
@@ -73,9 +93,10 @@ def to_physical(
         header: Of their file.
         path: The file, for messages.
         rescale: Slope and intercept for `header.stored` values.
+        padding: How many of the values were never measured.
 
     Returns:
-        float32 of the same shape, finite.
+        The image, of the same shape.
 
     Raises:
         InputError: If the shape differs, or a value is not finite as float32.
@@ -89,4 +110,4 @@ def to_physical(
             values = values.astype(np.float64) * rescale[0] + rescale[1]
         image = values.astype(np.float32)
     check_finite(image, name=str(path))
-    return image
+    return Decoded(image, padding)

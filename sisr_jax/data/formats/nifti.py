@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sisr_jax.data.formats.headers import Header, check_bounds, to_physical
+from sisr_jax.data.formats.headers import Decoded, Header, check_bounds, to_physical
 from sisr_jax.errors import InputError
 
 # A thousand slices of 512 x 512 in float32, or two thousand in int16.
@@ -48,7 +48,8 @@ def check_nifti(path: Path) -> Header:
 
     Raises:
         InputError: If nibabel is not installed, the file is no single NIfTI volume
-            of real numbers, its affine is unusable, or it is too large or cut off.
+            of real numbers, compressed against its name, its affine is unusable, or
+            it is too large or cut off.
         Exception: Of the decoder, if the header is damaged.
     """
     return _open(path, keep_open=False).header
@@ -56,7 +57,7 @@ def check_nifti(path: Path) -> Header:
 
 def read_nifti(
     path: Path, indices: Sequence[int], rescale: tuple[float, float]
-) -> Iterator[np.ndarray]:
+) -> Iterator[Decoded]:
     """Axial slices in the display convention, with `scl_slope` applied.
 
     A slice of a `.nii` is read alone. To reach one in a `.nii.gz`, everything before
@@ -92,6 +93,10 @@ def _open(path: Path, *, keep_open: bool) -> _Volume:
         raise InputError(
             f"{path}: reading NIfTI needs nibabel; run: pip install nibabel"
         ) from error
+    if _is_gzip(path) and not path.name.lower().endswith(".gz"):
+        raise InputError(  # names decide how it would be opened further below
+            f"{path}: compressed with gzip, expected the name {path.name}.gz"
+        )
     header = _read_header(path)
     shape, dtype = header.get_data_shape(), header.get_data_dtype()
     if dtype.kind not in "uif":

@@ -1,18 +1,21 @@
 """NumPy archives: one real 2-D array of physical values."""
 
 import io
-import math
+import struct
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from sisr_jax.data.formats.headers import Header, check_bounds, to_physical
+from sisr_jax.data.formats.headers import Decoded, Header, to_physical
+from sisr_jax.data.formats.npy import ARRAY_HEADER_BYTES, check_array
 from sisr_jax.errors import InputError
 
-# NumPy refuses longer array headers, but only after reading them.
-_HEADER_BYTES = 12_000
+# What `np.savez` writes; others make ten thousand bytes of one.
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+# Members are listed before the first is opened.
+_MAX_MEMBERS = 1000
 
 
 def check_npz(path: Path) -> Header:
@@ -29,7 +32,7 @@ def check_npz(path: Path) -> Header:
 
 def read_npz(
     path: Path, indices: Sequence[int], rescale: tuple[float, float]
-) -> Iterator[np.ndarray]:
+) -> Iterator[Decoded]:
     """The array of an npz file, already physical, for each index 0.
 
     Raises:
@@ -46,6 +49,7 @@ def read_npz(
 def _inspect(path: Path) -> tuple[str, Header]:
     if not zipfile.is_zipfile(path):
         raise InputError(f"{path}: not an npz file, or cut off")
+    _check_members(path)
     with zipfile.ZipFile(path) as archive:
         names = [n[:-4] for n in archive.namelist() if n.endswith(".npy")]
         key = names[0] if len(names) == 1 else "image"
@@ -54,29 +58,27 @@ def _inspect(path: Path) -> tuple[str, Header]:
                 f"{path}: holds {', '.join(names) or 'no array'}; expected one array "
                 "or one called 'image'"
             )
-        stated = archive.getinfo(f"{key}.npy").file_size
-        with archive.open(f"{key}.npy") as file:
-            start = io.BytesIO(file.read(_HEADER_BYTES))
-    shape, dtype = _read_array_header(start)
-    if len(shape) != 2 or dtype.kind not in "uif":
-        raise InputError(
-            f"{path}: array {key!r} has shape {shape} and type {dtype}; expected two "
-            "dimensions of real numbers"
-        )
-    check_bounds(path, shape)
-    needed = start.tell() + math.prod(shape) * dtype.itemsize
-    if stated != needed:
-        raise InputError(
-            f"{path}: array {key!r} of {shape[0]}x{shape[1]} {dtype} takes {needed} "
-            f"bytes, the archive states {stated}"
-        )
-    return key, Header("npz", (shape[0], shape[1]), dtype.name)
+        member = archive.getinfo(f"{key}.npy")
+        if member.compress_type not in _METHODS:
+            raise InputError(
+                f"{path}: array {key!r} by compression method {member.compress_type}, "
+                "expected none or deflate, as NumPy writes"
+            )
+        with archive.open(member) as file:
+            start = io.BytesIO(file.read(ARRAY_HEADER_BYTES))
+    header = check_array(path, start, member.file_size, name=f"array {key!r}")
+    return key, header._replace(format="npz")
 
 
-def _read_array_header(start: io.BytesIO) -> tuple[tuple[int, ...], np.dtype]:
-    if np.lib.format.read_magic(start) == (1, 0):
-        shape, _, dtype = np.lib.format.read_array_header_1_0(start)
-    else:
-        # Version 3 differs in the names of structured types, refused anyway.
-        shape, _, dtype = np.lib.format.read_array_header_2_0(start)
-    return shape, dtype
+def _check_members(path: Path) -> None:
+    """Refuses a list of members that would take long to read, by the end record."""
+    with path.open("rb") as file:
+        file.seek(-min(path.stat().st_size, 2**16 + 22), 2)
+        tail = file.read()
+    place = tail.rfind(b"PK\5\6")
+    (members,) = struct.unpack_from("<H", tail.ljust(place + 12, b"\0"), place + 10)
+    # Of archives beyond 4 GiB, whose other end record states the number.
+    if b"PK\6\7" in tail[max(place - 20, 0) : place] or members > _MAX_MEMBERS:
+        raise InputError(
+            f"{path}: npz of {members} members or more, expected {_MAX_MEMBERS}"
+        )

@@ -1,4 +1,4 @@
-"""PNG: 8- and 16-bit grey."""
+"""PNG: 8- and 16-bit grey, and grey images that were saved in colour."""
 
 import struct
 from collections.abc import Iterator, Sequence
@@ -7,19 +7,24 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from sisr_jax.data.formats.headers import Header, check_bounds, to_physical
+from sisr_jax.data.formats.grey import grey_of
+from sisr_jax.data.formats.headers import Decoded, Header, check_bounds, to_physical
 from sisr_jax.errors import InputError
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _END = b"\x00\x00\x00\x00IEND\xaeB`\x82"
-_COLOUR = {2: "RGB", 3: "palette", 4: "grey with alpha", 6: "RGBA"}
+_GREY, _RGB, _RGBA = 0, 2, 6
+_COLOURS = {_RGB: "RGB", 3: "palette", 4: "grey with alpha", _RGBA: "RGBA"}
 
 
 def check_png(path: Path) -> Header:
     """Header of an 8- or 16-bit grey PNG that ends where it should.
 
+    RGB and RGBA of 8 bits pass; whether all of their pixels are grey, only decoding
+    tells.
+
     Raises:
-        InputError: If it is not a PNG, not grey, of another depth or too large.
+        InputError: If it is not a PNG, of another kind or depth, or too large.
         Exception: Of the decoder, if it is truncated.
     """
     with path.open("rb") as file:
@@ -29,11 +34,12 @@ def check_png(path: Path) -> Header:
     if len(head) < 26 or head[:8] != _SIGNATURE or head[12:16] != b"IHDR":
         raise InputError(f"{path}: not a PNG file, or cut off in its header")
     width, height, depth, colour = struct.unpack(">IIBB", head[16:26])
-    if colour != 0:
-        name = _COLOUR.get(colour, f"colour type {colour}")
-        raise InputError(f"{path}: {name} PNG, expected 8- or 16-bit grey")
-    if depth not in (8, 16):
-        raise InputError(f"{path}: {depth}-bit grey PNG, expected 8 or 16 bits")
+    depths = {_GREY: (8, 16), _RGB: (8,), _RGBA: (8,)}.get(colour, ())
+    if depth not in depths:
+        name = _COLOURS.get(colour, f"colour type {colour}") if colour else "grey"
+        raise InputError(
+            f"{path}: {depth}-bit {name} PNG, expected 8- or 16-bit grey, or 8-bit RGB"
+        )
     check_bounds(path, (height, width))
     if end != _END:  # cut off, or, harmlessly, followed by something else
         with Image.open(path, formats=["PNG"]) as image:
@@ -43,11 +49,12 @@ def check_png(path: Path) -> Header:
 
 def read_png(
     path: Path, indices: Sequence[int], rescale: tuple[float, float]
-) -> Iterator[np.ndarray]:
+) -> Iterator[Decoded]:
     """Pixels of a grey PNG as `value * slope + intercept`, for each index 0.
 
     Raises:
-        InputError: As `check_png`.
+        InputError: As `check_png`, or if a pixel is coloured or transparent, or
+            there are several images.
         Exception: Of the decoder, if the file is damaged.
     """
     header = check_png(path)
@@ -55,5 +62,12 @@ def read_png(
         with Image.open(path, formats=["PNG"]) as image:
             if image.size != header.shape[::-1]:  # a second header chunk
                 raise InputError(f"{path}: two headers of different size")
+            frames = getattr(image, "n_frames", 1)
+            if frames != 1:
+                raise InputError(f"{path}: animated PNG of {frames} images, expected 1")
             values = np.asarray(image)
+        if values.ndim == 3:
+            if values.shape[-1] == 4 and values[..., 3].min() < 255:
+                raise InputError(f"{path}: PNG with transparent pixels")
+            values = grey_of(values[..., :3], path=path)
         yield to_physical(values, header, path=path, rescale=rescale)

@@ -13,9 +13,12 @@ from typing import NamedTuple
 import numpy as np
 from PIL import UnidentifiedImageError
 
-from sisr_jax.data.formats import dicom
-from sisr_jax.data.formats.headers import MAX_PIXELS, Header
+from sisr_jax.data.formats.dicom.opening import is_dicom
+from sisr_jax.data.formats.dicom.reading import check_dicom, read_dicom
+from sisr_jax.data.formats.headers import MAX_PIXELS, Decoded, Header
+from sisr_jax.data.formats.jpeg import check_jpeg, read_jpeg
 from sisr_jax.data.formats.nifti import check_nifti, read_nifti
+from sisr_jax.data.formats.npy import check_npy, read_npy
 from sisr_jax.data.formats.npz import check_npz, read_npz
 from sisr_jax.data.formats.png import check_png, read_png
 from sisr_jax.data.formats.tiff import check_tiff, read_tiff
@@ -26,11 +29,12 @@ __all__ = [
     "MAX_PIXELS",
     "Reader",
     "check_file",
+    "decode_images",
     "find_reader",
     "read_images",
 ]
 
-FORMATS = ".png, .tif, .npz, .nii, .nii.gz or DICOM"
+FORMATS = ".png, .jpg, .tif, .npy, .npz, .nii, .nii.gz or DICOM"
 
 
 class Reader(NamedTuple):
@@ -40,12 +44,12 @@ class Reader(NamedTuple):
         format: What tables and messages call it.
         check: Path to header; reads no pixels.
         read: Path, indices of images in the file, and (slope, intercept) of stored
-            values, to one float32 `[height, width]` for each index.
+            values, to one image for each index.
     """
 
     format: str
     check: Callable[[Path], Header]
-    read: Callable[[Path, Sequence[int], tuple[float, float]], Iterator[np.ndarray]]
+    read: Callable[[Path, Sequence[int], tuple[float, float]], Iterator[Decoded]]
 
 
 def find_reader(path: Path) -> Reader | None:
@@ -63,7 +67,7 @@ def find_reader(path: Path) -> Reader | None:
     reader = _READERS.get(suffix)
     if reader is None and path.name != "DICOMDIR":
         with _naming(path, "file"):
-            if dicom.has_magic(path):
+            if is_dicom(path):
                 return _READERS[".dcm"]
     return reader
 
@@ -99,6 +103,14 @@ def read_images(
     Raises:
         InputError: As `check_file`, or if the pixels cannot be decoded.
     """
+    for decoded in decode_images(path, indices, rescale):
+        yield decoded.image
+
+
+def decode_images(
+    path: Path, indices: Sequence[int], rescale: tuple[float, float]
+) -> Iterator[Decoded]:
+    """As `read_images`, with what else is known of each image."""
     reader = _find(path)
     with _naming(path, reader.format):
         yield from reader.read(path, indices, rescale)
@@ -127,13 +139,17 @@ def _naming(path: Path, name: str) -> Iterator[None]:
         raise InputError(f"{path}: truncated or damaged {name} ({reason})") from error
 
 
-_DICOM = Reader("DICOM", dicom.check_dicom, dicom.read_dicom)
+_DICOM = Reader("DICOM", check_dicom, read_dicom)
+_JPEG = Reader("JPEG", check_jpeg, read_jpeg)
 _NIFTI = Reader("NIfTI", check_nifti, read_nifti)
 _TIFF = Reader("TIFF", check_tiff, read_tiff)
 _READERS = {
     ".png": Reader("PNG", check_png, read_png),
+    ".jpg": _JPEG,
+    ".jpeg": _JPEG,
     ".tif": _TIFF,
     ".tiff": _TIFF,
+    ".npy": Reader("npy", check_npy, read_npy),
     ".npz": Reader("npz", check_npz, read_npz),
     ".nii": _NIFTI,
     ".nii.gz": _NIFTI,

@@ -168,3 +168,24 @@ def test_without_nibabel_the_error_says_what_to_install(tmp_path, monkeypatch):
     message = r"a\.nii: .*pip install nibabel"
     with pytest.raises(ValueError, match=message):
         check_file(path)
+
+
+@pytest.mark.parametrize("name", ["a.nii", "A.NII"])
+def test_gzip_content_under_the_name_of_a_plain_file(tmp_path, name):
+    path = tmp_path / name
+    write(tmp_path / "b.nii.gz", world_volume()).rename(path)
+    with pytest.raises(ValueError, match=rf"{name}: compressed with gzip, .*\.gz"):
+        check_file(path)
+
+
+def test_plain_content_under_the_name_of_a_compressed_file(tmp_path):
+    path = tmp_path / "a.nii.gz"
+    write(tmp_path / "b.nii", world_volume()).rename(path)
+    with pytest.raises(ValueError, match=r"a\.nii\.gz: "):
+        read(path)
+
+
+def test_names_are_read_in_any_case(tmp_path):
+    path = tmp_path / "A.NII.GZ"
+    write(tmp_path / "b.nii.gz", world_volume()).rename(path)
+    np.testing.assert_array_equal(read(path), expected_slices())

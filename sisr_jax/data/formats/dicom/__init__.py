@@ -1,0 +1,1 @@
+"""DICOM: opening a file, how its pixels lie, and what they mean."""

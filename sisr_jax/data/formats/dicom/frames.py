@@ -1,0 +1,112 @@
+"""Decoding one frame of a DICOM file, within the size that its header states."""
+
+import struct
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from pydicom.encaps import get_frame
+from pydicom.pixels.decoders.base import Decoder, get_decoder
+from pydicom.pixels.utils import as_pixel_options
+from pydicom.uid import (
+    JPEG2000TransferSyntaxes,
+    JPEGLSTransferSyntaxes,
+    JPEGTransferSyntaxes,
+    RLELossless,
+)
+
+from sisr_jax.data.formats.dicom.layout import Layout
+from sisr_jax.data.formats.dicom.opening import Opened
+from sisr_jax.data.formats.grey import grey_of
+from sisr_jax.data.formats.jpeg import MAX_SCANS, find_frame
+from sisr_jax.errors import InputError
+
+# Run-length decoding makes up to 64 bytes of one.
+_MAX_RLE_BYTES = 2**23
+
+
+def decode_frame(path: Path, opened: Opened, layout: Layout, index: int) -> np.ndarray:
+    """Words of one frame, unused bits included; of colour, the grey values.
+
+    Args:
+        path: The file, for messages.
+        opened: The file.
+        layout: Of the file.
+        index: Which frame.
+
+    Raises:
+        InputError: If the frame cannot be decoded, states another size than the
+            header, or is coloured.
+    """
+    uid = opened.uid
+    try:
+        if opened.encapsulated:
+            _check_frame(path, opened, layout, index)
+        opened.stream.seek(opened.start)
+        options = as_pixel_options(opened.header, pixel_keyword=opened.pixels)
+        options |= {"pixel_vr": opened.vr, "correct_unused_bits": False}
+        pixels, _ = cast(Decoder, get_decoder(uid)).as_array(
+            opened.stream, index=index, raw=not layout.colour, **cast(Any, options)
+        )
+    except InputError:
+        raise
+    # Each codec raises its own types; the message names the file for all of them.
+    except Exception as error:
+        lines = str(error).strip().splitlines()  # the last: what the last codec said
+        raise InputError(
+            f"{path}: pixels cannot be decoded from {uid.name} "
+            f"({type(error).__name__}: {lines[-1].strip() if lines else ''})"
+        ) from error
+    if layout.colour:
+        return grey_of(pixels, path=path)
+    return pixels.astype(layout.dtype, copy=False)
+
+
+def stored_values(words: np.ndarray, layout: Layout) -> np.ndarray:
+    """Values in the stored bits of words, sign-extended; other bits may hold anything.
+
+    Args:
+        words: Of a frame.
+        layout: Of its file.
+    """
+    total = 8 * layout.dtype.itemsize
+    if layout.dtype.kind == "f" or layout.bits == total:
+        return words
+    return (words << (total - 1 - layout.high)) >> (total - layout.bits)
+
+
+def _check_frame(path: Path, opened: Opened, layout: Layout, index: int) -> None:
+    """Refuses a frame that would decode to more than the header says."""
+    opened.stream.seek(opened.start)
+    options = as_pixel_options(opened.header)
+    frame = get_frame(
+        opened.stream,
+        index,
+        number_of_frames=layout.frames,
+        extended_offsets=options.get("extended_offsets"),
+    )
+    uid, size = opened.uid, None
+    if uid in JPEG2000TransferSyntaxes:
+        size = _size_of_jpeg_2000(frame)
+    elif uid in (*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes):
+        size = find_frame(frame)[2:4]
+        if frame.count(b"\xff\xda") > MAX_SCANS:
+            raise InputError(f"{path}: JPEG frame of more than {MAX_SCANS} scans")
+    elif uid == RLELossless and len(frame) > _MAX_RLE_BYTES:
+        raise InputError(
+            f"{path}: run-length encoded frame of {len(frame)} bytes, expected at most "
+            f"{_MAX_RLE_BYTES}"
+        )
+    if size is not None and size != layout.shape:
+        raise InputError(
+            f"{path}: frame of {size[0]}x{size[1]} in {uid.name}, its header says "
+            f"{layout.shape[0]}x{layout.shape[1]}"
+        )
+
+
+def _size_of_jpeg_2000(frame: bytes) -> tuple[int, int]:
+    """Height and width by the SIZ segment (ISO/IEC 15444-1, A.5.1)."""
+    if frame[:4] != b"\xff\x4f\xff\x51":
+        raise ValueError("no JPEG 2000 codestream")
+    right, lower, left, upper = struct.unpack_from(">4I", frame, 8)
+    return lower - upper, right - left
