@@ -14,7 +14,7 @@ from sisr_jax.data.records import FLOOR_DB, TfdsSource
 from sisr_jax.data.sources import open_source
 from sisr_jax.errors import InputError
 
-POLAR = Path(__file__).parents[2].parent / "shared" / "data" / "us_polar"
+POLAR = Path(__file__).parents[3].parent / "shared" / "data" / "us_polar"
 SECTOR = {
     "initial_radius": 230.5,
     "final_radius": 950.5,
