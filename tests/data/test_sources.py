@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from image_files import make_config, ramp, write_png
+from tfds_folder import write_images, write_records
 
 from sisr_jax.data.pipeline import evaluation_batches, training_batches
 from sisr_jax.data.sources import CachedSource, Mirrored, details, open_source, spread
@@ -92,28 +93,6 @@ def test_phantoms_open_by_their_config_name(kind):
     assert np.any(source[1] != other[1])
 
 
-def prepare_tfds(folder, image, images):
-    """Writes an array_record dataset, without TensorFlow; returns its folder."""
-    import tensorflow_datasets as tfds
-
-    class Tiny(tfds.core.GeneratorBasedBuilder, skip_registration=True):
-        VERSION = tfds.core.Version("1.0.0")
-
-        def _info(self):
-            features = tfds.features.FeaturesDict({"image": image})
-            return tfds.core.DatasetInfo(builder=self, features=features)
-
-        def _split_generators(self, download_manager):
-            return {"train": self._generate_examples()}
-
-        def _generate_examples(self):
-            yield from ((i, {"image": value}) for i, value in enumerate(images))
-
-    builder = Tiny(data_dir=folder, file_format="array_record")
-    builder.download_and_prepare()
-    return str(builder.data_dir)
-
-
 @pytest.mark.parametrize(
     ("dtype", "start", "offset"), [(np.int16, -1000, 0), (np.uint16, 32000, -32768)]
 )
@@ -122,7 +101,7 @@ def test_tfds_round_trip(tmp_path, dtype, start, offset):
 
     images = [ramp((16, 16, 1), dtype, start + i) for i in range(5)]
     feature = tfds.features.Tensor(shape=(16, 16, 1), dtype=dtype)
-    path = prepare_tfds(tmp_path, feature, images)
+    path = write_images(tmp_path, feature, images)
     config = make_config(source="tfds", path=path, window=(-2000.0, 2000.0))
     source = open_source(config, "train", seed=0)
     assert len(source) == 5
@@ -144,7 +123,7 @@ def test_tfds_uint16_images_need_no_opencv(tmp_path, monkeypatch):
     image = ramp(start=50000)
     written = write_png(tmp_path / "a.png", image).read_bytes()
     feature = tfds.features.Image(shape=(16, 16, 1), dtype=np.uint16)
-    path = prepare_tfds(tmp_path, feature, [written, written[:-40]])
+    path = write_images(tmp_path, feature, [written, written[:-40]])
     source = open_source(make_config(source="tfds", path=path), "train", seed=0)
     images, errors = [], []
     for i in range(2):
@@ -160,32 +139,25 @@ def test_tfds_uint16_images_need_no_opencv(tmp_path, monkeypatch):
 def test_details_of_records_decode_no_pixels(tmp_path, encoding):
     import tensorflow_datasets as tfds
 
-    from sisr_jax.data.records import slice_feature
+    from sisr_jax.data.encodings import slice_feature
 
-    class Boxed(tfds.core.GeneratorBasedBuilder, skip_registration=True):
-        VERSION = tfds.core.Version("1.0.0")
-
-        def _info(self):
-            boxes = tfds.features.Tensor(shape=(None, 4), dtype=np.float32)
-            image = slice_feature(encoding, (16, 16))
-            features = {"image": image, "boxes": boxes, "patient_index": np.int32}
-            return tfds.core.DatasetInfo(
-                builder=self, features=tfds.features.FeaturesDict(features)
-            )
-
-        def _split_generators(self, download_manager):
-            return {"train": self._generate_examples()}
-
-        def _generate_examples(self):
-            written = write_png(tmp_path / "a.png", ramp()).read_bytes()[:-40]
-            image = written if encoding == "png" else ramp((16, 16, 1))
-            for i in range(3):
-                boxes = np.full((i, 4), i, np.float32)
-                yield i, {"image": image, "boxes": boxes, "patient_index": 9 - i}
-
-    builder = Boxed(data_dir=tmp_path, file_format="array_record")
-    builder.download_and_prepare()
-    config = make_config(source="tfds", path=str(builder.data_dir))
+    written = write_png(tmp_path / "a.png", ramp()).read_bytes()[:-40]
+    image = written if encoding == "png" else ramp((16, 16, 1))
+    features = {
+        "image": slice_feature(encoding, (16, 16)),
+        "boxes": tfds.features.Tensor(shape=(None, 4), dtype=np.float32),
+        "patient_index": np.int32,
+    }
+    records = [
+        {
+            "image": image,
+            "boxes": np.full((i, 4), i, np.float32),
+            "patient_index": 9 - i,
+        }
+        for i in range(3)
+    ]
+    path = write_records(tmp_path, features, records)
+    config = make_config(source="tfds", path=path)
     source = open_source(config, "train", seed=0)
     found = [details(source, i) for i in range(3)]
     assert all(set(each) == {"boxes", "patient_index"} for each in found)

@@ -21,7 +21,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple, Protocol
 
-from sisr_jax.data.shards import Skip
+from sisr_jax.data.plan import Skip
 from sisr_jax.errors import InputError
 
 # Of one header, and of all of them, which are kept while an archive is listed. A

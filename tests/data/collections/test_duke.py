@@ -106,6 +106,29 @@ def test_prepared_images_and_geometry(tree, tmp_path, target):
     assert "tensorflow" not in sys.modules
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("features.json", '{"pythonClassName": "evil.Evil"}', "of type 'evil.Evil'"),
+        ("features.json", "", "not JSON"),
+        ("dataset_info.json", "[]", "expected an object"),
+        ("dataset_info.json", None, "TFDS cannot open this folder"),
+        ("skipped.csv", "item\n", "no column detail, reason"),
+    ],
+)
+def test_folder_of_somebody_else_where_the_data_goes(
+    tree, tmp_path, name, content, message
+):
+    run(tree, tmp_path)
+    path = tmp_path / "duke_ultrasound/dtce/3.0.0" / name
+    if content is None:  # fields that only TFDS reads
+        content = path.read_text().replace("{", '{"unknownField": 3,', 1)
+    path.write_text(content)
+    with pytest.raises(InputError, match=message) as error:
+        run(tree, tmp_path)
+    assert "\n" not in str(error.value)
+
+
 def pack(folder, archive):
     """As published: a folder of recordings in an archive of its own."""
     with tarfile.open(archive, "w") as file:
