@@ -183,6 +183,10 @@ class TfdsSource:
         """Dataset, split and position."""
         return f"{self._records.name}/{index:06d}"
 
+    def files(self) -> list[Path]:
+        """The shards."""
+        return self._records.shards
+
     def details(self, index: int) -> dict[str, Any]:
         """What a record keeps beside its pixels: boxes, spacing, geometry, names.
 
