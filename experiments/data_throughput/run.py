@@ -15,10 +15,12 @@ from PIL import Image
 
 from sisr_jax.config import Data
 from sisr_jax.data.collections.builder import PlannedBuilder
+from sisr_jax.data.encodings import decode_png, slice_feature
 from sisr_jax.data.phantoms.ct import ct_phantom
 from sisr_jax.data.pipeline import training_batches
-from sisr_jax.data.records import Records, TfdsSource, decode_png, slice_feature
-from sisr_jax.data.shards import Plan, Planned, write_dataset
+from sisr_jax.data.plan import Plan, Planned
+from sisr_jax.data.records import Records, TfdsSource
+from sisr_jax.data.shards import write_dataset
 from sisr_jax.data.transforms import (
     check_finite,
     check_fit,

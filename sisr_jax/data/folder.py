@@ -59,6 +59,10 @@ class FolderSource:
         """Path of an image relative to the folder, with forward slashes."""
         return self.entries[index].name(self.root)
 
+    def files(self) -> list[Path]:
+        """The file of each image."""
+        return [entry.path for entry in self.entries]
+
 
 def open_folder(config: Data, split: Split) -> FolderSource:
     """Opens one split of `config.path` and checks the header of each of its files.

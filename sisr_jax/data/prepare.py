@@ -88,11 +88,11 @@ def _prepare(options: argparse.Namespace) -> None:
     if not options.manual_dir.is_dir():
         raise InputError(f"--manual_dir = {str(options.manual_dir)!r}: no such folder")
     # TFDS takes seconds to import: not for --help or a wrong path.
+    from sisr_jax.data.collections.builder import open_builder
     from sisr_jax.data.collections.deeplesion import DeepLesion, make_config
     from sisr_jax.data.collections.duke import DukeUltrasound
     from sisr_jax.data.shards import SKIPPED, write_dataset
 
-    folder = str(options.data_dir)
     if options.dataset == "deeplesion":
         config = make_config(
             options.config,
@@ -102,10 +102,15 @@ def _prepare(options: argparse.Namespace) -> None:
         )
         # TFDS wants its own object for a name that it knows.
         known = {known.name: known for known in DeepLesion.BUILDER_CONFIGS}
-        builder = DeepLesion(data_dir=folder, config=known.get(config.name, config))
+        builder = open_builder(
+            DeepLesion, options.data_dir, known.get(config.name, config)
+        )
         shard_size = _SHARD_SIZE[options.config]
     else:
-        builder = DukeUltrasound(data_dir=folder, config=options.target)
+        [config] = [
+            c for c in DukeUltrasound.BUILDER_CONFIGS if c.name == options.target
+        ]
+        builder = open_builder(DukeUltrasound, options.data_dir, config)
         shard_size = _SHARD_SIZE["duke"]
     plan = builder.plan(options.manual_dir)
     done = write_dataset(builder, plan, shard_size=shard_size)

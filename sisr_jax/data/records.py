@@ -1,23 +1,19 @@
-"""Prepared TFDS folders: how an image lies in a record, and records as a source.
+"""Prepared TFDS folders as a source; records are decoded without TensorFlow."""
 
-Nothing here needs TensorFlow, nor OpenCV, which TFDS would use for 16-bit PNG.
-"""
-
-import io
-import zlib
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import tensorflow_datasets as tfds
-from PIL import Image
+from array_record.python.array_record_data_source import ArrayRecordDataSource
 
 from sisr_jax.config import Data
-from sisr_jax.data.formats.readers import MAX_PIXELS
+from sisr_jax.data.formats.headers import MAX_BYTES
+from sisr_jax.data.prepared import INFO, Info, read_info
+from sisr_jax.data.record_features import read_features
 from sisr_jax.data.splits import Split
 from sisr_jax.errors import InputError
 
-Encoding = Literal["png", "zlib", "raw"]
 UltrasoundTarget = Literal["dtce", "bmode"]
 
 DUKE = "duke_ultrasound"
@@ -31,67 +27,7 @@ _PIXELS = frozenset({"image", "images", "das", "dtce"})
 # What a record of the catalogue's ultrasound has instead of an `image`.
 _FLAT = frozenset({"das", "dtce", "height", "width"})
 
-_TENSOR_ENCODING = {"zlib": "zlib", "raw": "bytes"}
-
-
-def slice_feature(encoding: Encoding, shape: tuple[int, int]) -> Any:
-    """The TFDS feature of one 16-bit slice `[height, width, 1]`.
-
-    Args:
-        encoding: `png`: smallest and slowest to decode; `zlib`; `raw`: fastest,
-            only packed by the record file itself.
-        shape: Height and width.
-    """
-    full = (*shape, 1)
-    if encoding == "png":
-        return tfds.features.Image(shape=full, dtype=np.uint16, encoding_format="png")
-    return tfds.features.Tensor(
-        shape=full, dtype=np.uint16, encoding=_TENSOR_ENCODING[encoding]
-    )
-
-
-def volume_feature(encoding: Encoding, shape: tuple[int, int]) -> Any:
-    """The TFDS feature of a stack of 16-bit slices `[slices, height, width, 1]`."""
-    if encoding == "png":
-        return tfds.features.Sequence(slice_feature(encoding, shape))
-    return tfds.features.Tensor(
-        shape=(None, *shape, 1), dtype=np.uint16, encoding=_TENSOR_ENCODING[encoding]
-    )
-
-
-def decode_png(data: bytes) -> np.ndarray:
-    """Stored values of an 8- or 16-bit grey PNG, `[height, width]`.
-
-    Raises:
-        InputError: If it is damaged, of another kind, or larger than `MAX_PIXELS`;
-            the caller knows its name.
-    """
-    try:
-        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise InputError(
-                    f"PNG of {image.height}x{image.width} pixels, expected at most "
-                    f"{MAX_PIXELS} in all"
-                )
-            if image.mode not in ("L", "I;16"):
-                raise InputError(
-                    f"PNG of mode {image.mode}, expected 8- or 16-bit grey"
-                )
-            return np.asarray(image)
-    except InputError:
-        raise
-    except (OSError, SyntaxError, ValueError, EOFError, zlib.error) as error:
-        raise InputError(f"truncated or damaged PNG ({error})") from error
-
-
-class _PngDecoder(tfds.decode.Decoder):
-    """Decodes 16-bit PNG with Pillow, one image or a sequence of them."""
-
-    def decode_example(self, serialized_example: Any) -> np.ndarray:
-        return decode_png(serialized_example)[..., None]
-
-    def decode_batch_example_np(self, serialized_example: Any) -> np.ndarray:
-        return np.stack([self.decode_example(data) for data in serialized_example])
+_SHOWN = 100
 
 
 class Records:
@@ -102,59 +38,86 @@ class Records:
         name: Dataset and split.
         features: Names of the features.
         targets: What `config.data.target` can be for these records.
+        shards: The files, in order.
     """
 
     def __init__(self, path: str, split: str) -> None:
         self.label = f"config.data.path = {path!r}"
-        if not (Path(path) / "dataset_info.json").is_file():
-            raise InputError(f"{self.label}: no dataset_info.json in this folder")
-        builder: Any = tfds.builder_from_directory(path)
-        if split not in builder.info.splits:
-            listing = ", ".join(builder.info.splits) or "none"
-            raise InputError(f"{self.label}: no split {split!r}; it has {listing}")
-        self.name = f"{builder.info.name}/{split}"
-        self.features = frozenset(builder.info.features)
-        self.targets = _targets(builder.info)
-        decoders = {
-            key: _PngDecoder()
-            for key, feature in builder.info.features.items()
-            if _holds_png16(feature)
-        }
-        undecoded = dict.fromkeys({"image"} & self.features, tfds.decode.SkipDecoding())
-        try:
-            self._records = builder.as_data_source(split=split, decoders=decoders)
-            self._details = builder.as_data_source(split=split, decoders=undecoded)
-        except NotImplementedError as error:  # TFDS, of a format without random access
+        folder = Path(path)
+        if not (folder / INFO).is_file():
+            raise InputError(f"{self.label}: no {INFO} in this folder")
+        info = read_info(folder)
+        self._features, self._decoders = read_features(folder)
+        if not any(info.splits.get(split, ())):
+            listing = ", ".join(name for name, n in info.splits.items() if any(n))
             raise InputError(
-                f"{self.label}: not in array_record format, which random access needs; "
-                "prepare it with file_format='array_record'"
-            ) from error
+                f"{self.label}: no split {split!r}; it has {listing or 'none'}"
+            )
+        self.name = f"{info.name}/{split}"
+        self.features = frozenset(self._features)
+        self.targets = _targets(info, self.features)
+        self.shards = info.shards(folder, split)
+        self._records = _open_shards(self.shards, sum(info.splits[split]))
+        undecoded = dict.fromkeys({"image"} & self.features, tfds.decode.SkipDecoding())
+        self._without_image = self._decoders | undecoded
 
     def __len__(self) -> int:
         return len(self._records)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        if not 0 <= index < len(self):  # also ends a `for` over the records
-            raise IndexError(f"{self.name}: record {index} of {len(self)}")
-        try:
-            return self._records[index]
-        except (InputError, zlib.error) as error:
-            raise InputError(f"{self.name}/{index:06d}: {error}") from error
+        return self._read(index, self._decoders)
 
     def details(self, index: int) -> dict[str, Any]:
         """A record without its pixels; an `image` is not even decoded for it."""
-        record = self._details[index]
+        record = self._read(index, self._without_image)
         return {k: v for k, v in record.items() if k not in _PIXELS}
 
+    def _read(self, index: int, decoders: dict[str, Any]) -> dict[str, Any]:
+        if not 0 <= index < len(self):  # also ends a `for` over the records
+            raise IndexError(f"{self.name}: record {index} of {len(self)}")
+        name = f"{self.name}/{index:06d}"
+        try:
+            data = self._records[index]
+            if len(data) > MAX_BYTES:
+                raise InputError(f"{len(data)} bytes, expected at most {MAX_BYTES}")
+            record = self._features.deserialize_example_np(data, decoders=decoders)
+            for feature, value in record.items():
+                inner = value.values() if isinstance(value, dict) else [value]
+                if any(each is None for each in inner):
+                    raise InputError(f"no feature {feature!r} in the record")
+            return record
+        except InputError as error:
+            raise InputError(f"{name}: {error}") from error
+        # Damaged bytes surface as almost any type; the cause stays chained.
+        except Exception as error:
+            raise InputError(f"{name}: damaged record ({_short(error)})") from error
 
-def _holds_png16(feature: Any) -> bool:
-    if isinstance(feature, tfds.features.Sequence):
-        feature = feature.feature
-    return isinstance(feature, tfds.features.Image) and feature.np_dtype == np.uint16
+
+def _open_shards(shards: list[Path], expected: int) -> ArrayRecordDataSource:
+    for path in shards:
+        if not path.is_file():
+            raise InputError(f"{path}: no such file, expected a shard")
+    folder = shards[0].parent
+    try:
+        records = ArrayRecordDataSource([str(path) for path in shards])
+    except Exception as error:  # the compiled reader has types of its own
+        raise InputError(f"{folder}: damaged shard ({_short(error)})") from error
+    if len(records) != expected:
+        raise InputError(
+            f"{folder}: {len(records)} records in the shards of a split, "
+            f"{expected} in {INFO}"
+        )
+    return records
 
 
-def _targets(info: Any) -> tuple[str, ...]:
-    if _FLAT <= frozenset(info.features):
+def _short(error: Exception) -> str:
+    """Its first line, not all of it: TFDS quotes whole records."""
+    first = (str(error).splitlines() or [""])[0]
+    return f"{type(error).__name__}: {first[:_SHOWN]}"
+
+
+def _targets(info: Info, features: frozenset[str]) -> tuple[str, ...]:
+    if _FLAT <= features:
         return "dtce", "bmode"
     # A prepared folder holds one image, and its configuration is named after it.
     return ("image", info.config_name) if info.name == DUKE else ("image",)
@@ -219,6 +182,10 @@ class TfdsSource:
     def name(self, index: int) -> str:
         """Dataset, split and position."""
         return f"{self._records.name}/{index:06d}"
+
+    def files(self) -> list[Path]:
+        """The shards."""
+        return self._records.shards
 
     def details(self, index: int) -> dict[str, Any]:
         """What a record keeps beside its pixels: boxes, spacing, geometry, names.

@@ -12,7 +12,7 @@ import fcntl
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,52 +24,22 @@ from etils import epath
 from tensorflow_datasets.core.splits import SplitDict
 from tqdm import tqdm
 
+from sisr_jax.data.csv_rows import read_csv_rows
+from sisr_jax.data.json_fields import (
+    UnfitError,
+    as_list,
+    as_name,
+    as_number,
+    as_object,
+    read_json,
+)
+from sisr_jax.data.plan import Plan, Planned, Skip
+from sisr_jax.data.prepared import read_info
 from sisr_jax.errors import InputError
 from sisr_jax.storage.files import sync, sync_tree
 
 _PLAN = "plan.sha256"
 SKIPPED = "skipped.csv"
-
-
-class Skip(NamedTuple):
-    """Something that was left out, wholly or in part, and why.
-
-    Attributes:
-        item: File, or line of a CSV.
-        reason: One of a few fixed phrases, for counting.
-        detail: What exactly, or empty.
-    """
-
-    item: str
-    reason: str
-    detail: str
-
-
-class Planned(NamedTuple):
-    """A record to be.
-
-    Attributes:
-        key: Unique name.
-        make: Reads the files; returns one value for each feature, or raises
-            InputError, upon which the record is skipped.
-    """
-
-    key: str
-    make: Callable[[], dict[str, Any]]
-
-
-class Plan(NamedTuple):
-    """All records of a dataset in order, and what was left out beforehand.
-
-    Attributes:
-        splits: Records of each split.
-        skips: What the selection left out.
-        options: What the content of a record depends on, beside its key.
-    """
-
-    splits: Mapping[str, Sequence[Planned]]
-    skips: Sequence[Skip]
-    options: str
 
 
 class Prepared(NamedTuple):
@@ -86,6 +56,14 @@ class Prepared(NamedTuple):
     records: dict[str, int]
     skips: list[Skip]
     new_shards: int
+
+
+class _Account(NamedTuple):
+    """What is in a finished shard; beside it in a file until all are finished."""
+
+    records: int
+    size: int
+    skips: list[Skip]
 
 
 def write_dataset(builder: Any, plan: Plan, *, shard_size: int) -> Prepared:
@@ -158,11 +136,9 @@ def _reopen(target: Path, fingerprint: str) -> Prepared:
             f"{target}: already there, and not from these files and options; remove it "
             "or choose another --data_dir"
         )
-    splits = tfds.builder_from_directory(target).info.splits
-    counts = {name: info.num_examples for name, info in splits.items()}
-    with (target / SKIPPED).open(newline="", encoding="utf-8") as file:
-        rows = list(csv.reader(file))[1:]
-    return Prepared(target, counts, [Skip(*row) for row in rows], 0)
+    counts = {name: sum(shards) for name, shards in read_info(target).splits.items()}
+    rows = read_csv_rows(target / SKIPPED, columns=Skip._fields)
+    return Prepared(target, counts, [Skip(**row) for _, row in rows], 0)
 
 
 def _write_splits(
@@ -190,23 +166,23 @@ def _write_splits(
                 else:
                     _write_shard(path, part, builder.info.features, progress)
                     new += 1
-                accounts.append(json.loads(_account_of(path).read_text()))
-                skips += [Skip(*skip) for skip in accounts[-1]["skips"]]
+                accounts.append(read_json(_account_of(path), _parse_account))
+                skips += accounts[-1].skips
             infos.append(_split_info(split, accounts, files, skips))
     return infos, skips, new
 
 
 def _split_info(
-    split: str, accounts: list[dict[str, Any]], files: Any, skips: list[Skip]
+    split: str, accounts: list[_Account], files: Any, skips: list[Skip]
 ) -> Any:
-    lengths = [account["records"] for account in accounts]
+    lengths = [account.records for account in accounts]
     if not sum(lengths):
         reason = skips[-1].detail if skips else "nothing was selected"
         raise InputError(f"{files.data_dir}: no record for split {split!r} ({reason})")
     return tfds.core.SplitInfo(
         name=split,
         shard_lengths=lengths,
-        num_bytes=sum(account["bytes"] for account in accounts),
+        num_bytes=sum(account.size for account in accounts),
         filename_template=files,
     )
 
@@ -237,6 +213,18 @@ def _write_shard(
     for written in (_account_of(path), part):
         sync(written)
     part.rename(path)
+
+
+def _parse_account(content: Any) -> _Account:
+    account = as_object(content, "the file", keys=("records", "bytes", "skips"))
+    skips = []
+    for skip in as_list(account.get("skips"), "skips"):
+        texts = [as_name(text, "a skip", "(?s).*") for text in as_list(skip, "a skip")]
+        if len(texts) != len(Skip._fields):
+            raise UnfitError(f"a skip of {len(texts)} texts")
+        skips.append(Skip(*texts))
+    records, size = (as_number(account.get(key), key) for key in ("records", "bytes"))
+    return _Account(records, size, skips)
 
 
 def _account_of(shard: Path) -> Path:

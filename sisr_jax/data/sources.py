@@ -1,7 +1,9 @@
 """Where images come from: one small protocol, four kinds of source."""
 
+import hashlib
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -14,6 +16,9 @@ from sisr_jax.errors import InputError
 
 # Decoded images kept in memory, for each open source.
 CACHE_BYTES = 2**30
+
+# Of how many files a fingerprint contains a piece, and of what length.
+_SAMPLES, _SAMPLE_BYTES = 256, 2**18
 
 
 class Source(Protocol):
@@ -42,6 +47,56 @@ class Detailed(Source, Protocol):
 def details(source: Source, index: int) -> dict[str, Any]:
     """What a record keeps beside its pixels; nothing for sources without records."""
     return source.details(index) if isinstance(source, Detailed) else {}
+
+
+@runtime_checkable
+class Stored(Source, Protocol):
+    """A source whose images lie in files."""
+
+    def files(self) -> Sequence[Path]:
+        """The files, in the order of their images; one may be there repeatedly."""
+        ...
+
+
+def fingerprint(source: Source) -> str:
+    """SHA-256 of what a source holds; another one once its images have changed.
+
+    Covers the name of every image, their order, and the size of every file; of up to
+    256 files, evenly spread, also 256 KiB of content. So images that were removed,
+    added, renamed or put in another order are always noticed, and so are those that
+    were replaced, unless they have the same size, byte for byte, and are a few among
+    many. Where the folder lies does not matter, nor when its files were written.
+    For 100,000 files it takes a few seconds.
+
+    Args:
+        source: An open source; procedural images have names alone.
+
+    Returns:
+        64 hexadecimal digits.
+
+    Raises:
+        InputError: If a file is no longer there.
+    """
+    digest = hashlib.sha256()
+    for index in range(len(source)):
+        digest.update(f"{source.name(index)}\0".encode(errors="surrogateescape"))
+    files = list(dict.fromkeys(_files(source)))
+    samples = {i * len(files) // _SAMPLES for i in range(_SAMPLES)}
+    for number, path in enumerate(files):
+        try:
+            size = path.stat().st_size
+            digest.update(b"%d\0" % size)
+            if number in samples:
+                with path.open("rb") as file:
+                    file.seek(max(0, size - _SAMPLE_BYTES) // 2)
+                    digest.update(file.read(_SAMPLE_BYTES))
+        except OSError as error:
+            raise InputError(f"{path}: cannot be opened ({error.strerror})") from error
+    return digest.hexdigest()
+
+
+def _files(source: Source) -> Sequence[Path]:
+    return source.files() if isinstance(source, Stored) else ()
 
 
 def open_source(config: Data, split: Split, *, seed: int) -> Source:
@@ -108,6 +163,10 @@ class CachedSource:
         """Details of the wrapped source."""
         return details(self._source, index)
 
+    def files(self) -> Sequence[Path]:
+        """Files of the wrapped source."""
+        return _files(self._source)
+
 
 class Subset:
     """Some images of a source, in the order of `indices`."""
@@ -129,6 +188,10 @@ class Subset:
     def details(self, index: int) -> dict[str, Any]:
         """Details in the whole source."""
         return details(self._source, self._indices[index])
+
+    def files(self) -> Sequence[Path]:
+        """Files of the whole source."""
+        return _files(self._source)
 
 
 class Mirrored:
@@ -156,6 +219,10 @@ class Mirrored:
     def name(self, index: int) -> str:
         """Name of the wrapped source."""
         return self._source.name(index)
+
+    def files(self) -> Sequence[Path]:
+        """Files of the wrapped source."""
+        return _files(self._source)
 
 
 def spread(source: Source, count: int) -> Source:

@@ -60,7 +60,7 @@ def test_many_mutants_in_bounded_time_and_memory(tmp_path):
         text=True,
         timeout=SECONDS,
         cwd=tmp_path / "empty",
-        env=os.environ | {"PYTHONPATH": f"{HERE.parents[1]}:{HERE}"},
+        env=os.environ | {"PYTHONPATH": f"{HERE.parents[1]}:{HERE.parent}:{HERE}"},
     )
     assert finished.returncode == 0, finished.stderr[-2000:]
     rows = [line.split() for line in finished.stdout.splitlines()]

@@ -241,7 +241,7 @@ batches = training_batches(Numbered(3), CONFIG, seed=0, start_step=0)
 next(batches)
 """
     here = Path(__file__).parent
-    path = os.pathsep.join([str(here), str(here.parents[1])])
+    path = os.pathsep.join(map(str, [here, here.parent, here.parents[1]]))
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
         env=os.environ | {"PYTHONPATH": path},

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sisr_jax.data.plan import Plan, Planned, Skip
 from sisr_jax.data.records import Records
-from sisr_jax.data.shards import Plan, Planned, Skip, write_dataset
+from sisr_jax.data.shards import write_dataset
 from sisr_jax.errors import InputError
 
 COUNTS = {"train": 7, "test": 2}
@@ -122,6 +123,17 @@ def test_stopped_run_goes_on_and_never_opens_half(tmp_path, number):
     assert [p.name for p in done.folder.parent.iterdir() if p.name[0] != "."] == [
         "1.0.0"
     ]
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"records": "x"}', "{}", "[" * 10**5])
+def test_account_that_is_damaged(tmp_path, content):
+    with pytest.raises(Stop):
+        write(tmp_path, make_plan(stop_at(5, [])))
+    [account] = tmp_path.rglob("*00000-of-00003.done.json")
+    account.write_text(content)
+    with pytest.raises(InputError, match=r"00003\.done\.json: ") as error:
+        write(tmp_path, make_plan())
+    assert "\n" not in str(error.value)
 
 
 def test_changed_plan_starts_over(tmp_path):

@@ -1,4 +1,5 @@
 import csv
+import os
 import re
 import sys
 from pathlib import Path
@@ -6,9 +7,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 from image_files import make_config, ramp, write_png
+from tfds_folder import write_images, write_records
 
+from sisr_jax.data import sources
+from sisr_jax.data.folder import Entry, FolderSource
 from sisr_jax.data.pipeline import evaluation_batches, training_batches
-from sisr_jax.data.sources import CachedSource, Mirrored, details, open_source, spread
+from sisr_jax.data.sources import (
+    CachedSource,
+    Mirrored,
+    Subset,
+    details,
+    fingerprint,
+    open_source,
+    spread,
+)
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 needs_shared = pytest.mark.skipif(
@@ -81,6 +93,126 @@ def test_details_pass_through_every_wrapper():
     assert details(spread(CountingSource(10), 4), 1) == {}
 
 
+def write_folder(root, names=("P1__a", "P1__b", "P2__c")):
+    for i, name in enumerate(names):
+        root.mkdir(exist_ok=True)
+        np.savez(root / f"{name}.npz", ramp((16, 16), np.float32, 100 * i))
+    return root
+
+
+def fingerprint_of(root, split="train", **changes):
+    lines = [f"{path.name},{split}" for path in root.glob("*.npz")]
+    (root / "splits.csv").write_text("\n".join(["file,split", *lines, ""]))
+    config = make_config(
+        source="folder", path=str(root), splits_csv=str(root / "splits.csv"), **changes
+    )
+    return fingerprint(open_source(config, split, seed=0))
+
+
+def test_fingerprint_is_of_the_images_alone(tmp_path):
+    before = fingerprint_of(write_folder(tmp_path / "a"))
+    assert re.fullmatch("[0-9a-f]{64}", before)
+    moved = write_folder(tmp_path / "elsewhere")
+    for path in moved.iterdir():
+        os.utime(path, (1, 1))
+    (moved / "notes.txt").write_text("no image")
+    assert fingerprint_of(moved) == before
+    assert fingerprint_of(moved, window=(0.0, 1.0), batch_size=1) == before
+
+
+def swap(root):
+    (root / "P1__a.npz").rename(root / "x")
+    (root / "P1__b.npz").rename(root / "P1__a.npz")
+    (root / "x").rename(root / "P1__b.npz")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda root: (root / "P1__b.npz").unlink(),
+        lambda root: write_folder(root, ["P1__aa"]),
+        lambda root: (root / "P1__b.npz").rename(root / "P1__bb.npz"),
+        lambda root: np.savez(root / "P1__b.npz", ramp((16, 16), np.float64)),
+        lambda root: np.savez(root / "P1__b.npz", ramp((16, 16), np.float32, 101)),
+        swap,
+    ],
+    ids=["removed", "added", "renamed", "size", "content", "swapped"],
+)
+def test_fingerprint_tells_that_data_changed(tmp_path, change):
+    before = fingerprint_of(write_folder(tmp_path / "a"))
+    change(tmp_path / "a")
+    assert fingerprint_of(tmp_path / "a") != before
+
+
+def test_fingerprint_of_many_files(tmp_path, monkeypatch):
+    """Sizes of all, and content of some."""
+    monkeypatch.setattr(sources, "_SAMPLES", 2)
+    monkeypatch.setattr(sources, "_SAMPLE_BYTES", 100)
+    names = [f"P{i}__a" for i in range(6)]
+    root = write_folder(tmp_path / "a", names)
+    before = fingerprint_of(root)
+    for name, is_noticed in (("P3__a", True), ("P4__a", False)):
+        np.savez(root / f"{name}.npz", ramp((16, 16), np.float32, 5))
+        assert (fingerprint_of(root) != before) == is_noticed
+        write_folder(root, names)
+        assert fingerprint_of(root) == before
+    np.savez(root / "P4__a.npz", ramp((16, 17), np.float32))
+    with pytest.raises(ValueError, match="mixed sizes"):
+        fingerprint_of(root)
+    assert fingerprint_of(root, fit="crop") != before
+
+
+def test_fingerprint_looks_into_the_middle_of_a_file(tmp_path, monkeypatch):
+    """Headers are alike, and so are the borders of images."""
+    monkeypatch.setattr(sources, "_SAMPLE_BYTES", 100)
+    path, found = tmp_path / "a.npz", set()
+    for middle in (b"", b"x", b"y"):
+        path.write_bytes(bytes(500) + middle.ljust(1) + bytes(499))
+        source = FolderSource(tmp_path, [Entry(path, 0, 1)], (1.0, 0.0))
+        found.add(fingerprint(source))
+    assert len(found) == 3
+
+
+def test_fingerprint_through_every_wrapper(tmp_path):
+    source = FolderSource(
+        tmp_path, [Entry(tmp_path / f"{i}.npz", 0, 1) for i in range(3)], (1.0, 0.0)
+    )
+    for i in range(3):
+        (tmp_path / f"{i}.npz").write_bytes(b"1")
+    wrapped = [
+        source,
+        CachedSource(source, max_bytes=0),
+        Mirrored(source, (3, 3)),
+        Subset(source, [0, 2]),
+    ]
+    before = [fingerprint(each) for each in wrapped]
+    assert len({*before}) == 2  # the subset has other images
+    (tmp_path / "2.npz").write_bytes(b"2")
+    after = [fingerprint(each) for each in wrapped]
+    assert all(old != new for old, new in zip(before, after, strict=True))
+    (tmp_path / "2.npz").unlink()
+    with pytest.raises(ValueError, match=r"2\.npz: cannot be opened"):
+        fingerprint(source)
+
+
+def test_fingerprint_of_phantoms_and_records(tmp_path):
+    import tensorflow_datasets as tfds
+
+    def of_phantoms(**changes):
+        return fingerprint(open_source(make_config(**changes), "train", seed=0))
+
+    assert of_phantoms() == of_phantoms()
+    assert of_phantoms(num_phantoms=(8, 3, 5)) != of_phantoms()
+    feature = tfds.features.Tensor(shape=(16, 16, 1), dtype=np.int16)
+    found = set()
+    for name, start in (("a", 0), ("b", 0), ("c", 1)):
+        images = [ramp((16, 16, 1), np.int16, start)]
+        path = write_images(tmp_path / name, feature, images)
+        source = open_source(make_config(source="tfds", path=path), "train", seed=0)
+        found.add(fingerprint(source))
+    assert len(found) == 2
+
+
 @pytest.mark.parametrize("kind", ["ct_phantoms", "ultrasound_phantoms"])
 def test_phantoms_open_by_their_config_name(kind):
     source = open_source(make_config(source=kind), "validation", seed=3)
@@ -92,28 +224,6 @@ def test_phantoms_open_by_their_config_name(kind):
     assert np.any(source[1] != other[1])
 
 
-def prepare_tfds(folder, image, images):
-    """Writes an array_record dataset, without TensorFlow; returns its folder."""
-    import tensorflow_datasets as tfds
-
-    class Tiny(tfds.core.GeneratorBasedBuilder, skip_registration=True):
-        VERSION = tfds.core.Version("1.0.0")
-
-        def _info(self):
-            features = tfds.features.FeaturesDict({"image": image})
-            return tfds.core.DatasetInfo(builder=self, features=features)
-
-        def _split_generators(self, download_manager):
-            return {"train": self._generate_examples()}
-
-        def _generate_examples(self):
-            yield from ((i, {"image": value}) for i, value in enumerate(images))
-
-    builder = Tiny(data_dir=folder, file_format="array_record")
-    builder.download_and_prepare()
-    return str(builder.data_dir)
-
-
 @pytest.mark.parametrize(
     ("dtype", "start", "offset"), [(np.int16, -1000, 0), (np.uint16, 32000, -32768)]
 )
@@ -122,7 +232,7 @@ def test_tfds_round_trip(tmp_path, dtype, start, offset):
 
     images = [ramp((16, 16, 1), dtype, start + i) for i in range(5)]
     feature = tfds.features.Tensor(shape=(16, 16, 1), dtype=dtype)
-    path = prepare_tfds(tmp_path, feature, images)
+    path = write_images(tmp_path, feature, images)
     config = make_config(source="tfds", path=path, window=(-2000.0, 2000.0))
     source = open_source(config, "train", seed=0)
     assert len(source) == 5
@@ -144,7 +254,7 @@ def test_tfds_uint16_images_need_no_opencv(tmp_path, monkeypatch):
     image = ramp(start=50000)
     written = write_png(tmp_path / "a.png", image).read_bytes()
     feature = tfds.features.Image(shape=(16, 16, 1), dtype=np.uint16)
-    path = prepare_tfds(tmp_path, feature, [written, written[:-40]])
+    path = write_images(tmp_path, feature, [written, written[:-40]])
     source = open_source(make_config(source="tfds", path=path), "train", seed=0)
     images, errors = [], []
     for i in range(2):
@@ -160,32 +270,25 @@ def test_tfds_uint16_images_need_no_opencv(tmp_path, monkeypatch):
 def test_details_of_records_decode_no_pixels(tmp_path, encoding):
     import tensorflow_datasets as tfds
 
-    from sisr_jax.data.records import slice_feature
+    from sisr_jax.data.encodings import slice_feature
 
-    class Boxed(tfds.core.GeneratorBasedBuilder, skip_registration=True):
-        VERSION = tfds.core.Version("1.0.0")
-
-        def _info(self):
-            boxes = tfds.features.Tensor(shape=(None, 4), dtype=np.float32)
-            image = slice_feature(encoding, (16, 16))
-            features = {"image": image, "boxes": boxes, "patient_index": np.int32}
-            return tfds.core.DatasetInfo(
-                builder=self, features=tfds.features.FeaturesDict(features)
-            )
-
-        def _split_generators(self, download_manager):
-            return {"train": self._generate_examples()}
-
-        def _generate_examples(self):
-            written = write_png(tmp_path / "a.png", ramp()).read_bytes()[:-40]
-            image = written if encoding == "png" else ramp((16, 16, 1))
-            for i in range(3):
-                boxes = np.full((i, 4), i, np.float32)
-                yield i, {"image": image, "boxes": boxes, "patient_index": 9 - i}
-
-    builder = Boxed(data_dir=tmp_path, file_format="array_record")
-    builder.download_and_prepare()
-    config = make_config(source="tfds", path=str(builder.data_dir))
+    written = write_png(tmp_path / "a.png", ramp()).read_bytes()[:-40]
+    image = written if encoding == "png" else ramp((16, 16, 1))
+    features = {
+        "image": slice_feature(encoding, (16, 16)),
+        "boxes": tfds.features.Tensor(shape=(None, 4), dtype=np.float32),
+        "patient_index": np.int32,
+    }
+    records = [
+        {
+            "image": image,
+            "boxes": np.full((i, 4), i, np.float32),
+            "patient_index": 9 - i,
+        }
+        for i in range(3)
+    ]
+    path = write_records(tmp_path, features, records)
+    config = make_config(source="tfds", path=path)
     source = open_source(config, "train", seed=0)
     found = [details(source, i) for i in range(3)]
     assert all(set(each) == {"boxes", "patient_index"} for each in found)

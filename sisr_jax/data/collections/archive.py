@@ -1,5 +1,12 @@
 """Published files, in a folder or still in their tar archive.
 
+The threat is an archive that somebody else packed: names and links that lead outside
+it, forged lengths, a listing without an end. Headers are parsed by `tarfile`, in its
+five dialects; what it lacks are bounds, so it is given the file through `_Headers`,
+which reads small pieces, in all no more than `MAX_HEADERS_BYTES`, and never backwards
+(a forged size could fill the memory, or lead in a circle). It ends quietly where a
+header is damaged, so that what follows must be zeros is checked here.
+
 An archive is read where it lies: its headers once, from front to back, then any
 member by its place. Nothing is unpacked, so no name in it can reach a file outside.
 Only regular files are members; links, devices, sparse files and names that leave
@@ -14,7 +21,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple, Protocol
 
-from sisr_jax.data.shards import Skip
+from sisr_jax.data.plan import Skip
 from sisr_jax.errors import InputError
 
 # Of one header, and of all of them, which are kept while an archive is listed. A
@@ -195,10 +202,7 @@ def _walk(path: Path, file: io.BufferedReader, size: int) -> Iterator[tarfile.Ta
 
 
 class _Headers(io.RawIOBase):
-    """An archive as its listing may read it: small pieces, never backwards.
-
-    A forged length can so neither fill the memory nor lead in a circle.
-    """
+    """An archive as its listing may read it: small pieces, never backwards."""
 
     def __init__(self, file: io.BufferedReader) -> None:
         self._file = file

@@ -6,7 +6,10 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
-from sisr_jax.data.shards import Plan, Planned
+from sisr_jax.data.plan import Plan, Planned
+from sisr_jax.data.prepared import read_info
+from sisr_jax.data.record_features import read_features
+from sisr_jax.errors import InputError
 
 
 class PlannedBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
@@ -36,3 +39,29 @@ class PlannedBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     ) -> Iterator[tuple[str, dict[str, Any]]]:
         for key, make in planned:
             yield key, make()
+
+
+def open_builder(
+    kind: type[PlannedBuilder], data_dir: Path, config: tfds.core.BuilderConfig
+) -> PlannedBuilder:
+    """A builder whose folder, if it is there already, is read by us first.
+
+    Args:
+        kind: The builder.
+        data_dir: Where prepared data goes.
+        config: Which configuration; TFDS wants its own object for a name it knows.
+
+    Raises:
+        InputError: If the folder is there, but is no prepared one.
+    """
+    target = data_dir / kind.name / config.name / str(kind.VERSION)
+    if target.exists():
+        read_info(target)
+        read_features(target)
+    try:
+        return kind(data_dir=str(data_dir), config=config)
+    except Exception as error:  # of the many fields that only TFDS reads
+        raise InputError(
+            f"{target}: TFDS cannot open this folder ({type(error).__name__}); remove "
+            "it or choose another --data_dir"
+        ) from error

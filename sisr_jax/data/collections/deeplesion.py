@@ -17,13 +17,13 @@ import tensorflow_datasets as tfds
 from sisr_jax.data.collections.builder import PlannedBuilder
 from sisr_jax.data.collections.deeplesion_selection import Chosen, Kind, choose
 from sisr_jax.data.collections.deeplesion_table import SIZE
-from sisr_jax.data.records import (
+from sisr_jax.data.encodings import (
     Encoding,
     decode_png,
     slice_feature,
     volume_feature,
 )
-from sisr_jax.data.shards import Plan, Planned
+from sisr_jax.data.plan import Plan, Planned
 from sisr_jax.errors import InputError
 
 # 512 x 512 x 2 bytes is half a megabyte before packing.

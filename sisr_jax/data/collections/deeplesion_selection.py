@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from sisr_jax.data.collections.deeplesion_table import Lesion, read_table, slice_name
-from sisr_jax.data.shards import Skip
+from sisr_jax.data.plan import Skip
 from sisr_jax.errors import InputError
 
 Kind = Literal["abnormal", "normal", "volume"]

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sisr_jax.data.csv_rows import read_csv_rows
-from sisr_jax.data.shards import Skip
+from sisr_jax.data.plan import Skip
 from sisr_jax.errors import InputError
 
 SIZE = 512

@@ -23,8 +23,8 @@ from sisr_jax.data.collections.archive import Files, Folder, open_archive
 from sisr_jax.data.collections.builder import PlannedBuilder
 from sisr_jax.data.collections.duke_table import LARGEST, NUMBERS, TEXTS, read_table
 from sisr_jax.data.collections.matlab import MAX_BYTES, read_mat
+from sisr_jax.data.plan import Plan, Planned, Skip
 from sisr_jax.data.records import DUKE, FLOOR_DB, UltrasoundTarget
-from sisr_jax.data.shards import Plan, Planned, Skip
 from sisr_jax.errors import InputError
 
 # What the repository calls their downloads, under which they may still lie.

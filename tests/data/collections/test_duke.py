@@ -14,7 +14,7 @@ from sisr_jax.data.records import FLOOR_DB, TfdsSource
 from sisr_jax.data.sources import open_source
 from sisr_jax.errors import InputError
 
-POLAR = Path(__file__).parents[2].parent / "shared" / "data" / "us_polar"
+POLAR = Path(__file__).parents[3].parent / "shared" / "data" / "us_polar"
 SECTOR = {
     "initial_radius": 230.5,
     "final_radius": 950.5,
@@ -104,6 +104,29 @@ def test_prepared_images_and_geometry(tree, tmp_path, target):
         if target == "bmode":
             assert details["reference"] == pytest.approx(magnitude.max())
     assert "tensorflow" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("features.json", '{"pythonClassName": "evil.Evil"}', "of type 'evil.Evil'"),
+        ("features.json", "", "not JSON"),
+        ("dataset_info.json", "[]", "expected an object"),
+        ("dataset_info.json", None, "TFDS cannot open this folder"),
+        ("skipped.csv", "item\n", "no column detail, reason"),
+    ],
+)
+def test_folder_of_somebody_else_where_the_data_goes(
+    tree, tmp_path, name, content, message
+):
+    run(tree, tmp_path)
+    path = tmp_path / "duke_ultrasound/dtce/3.0.0" / name
+    if content is None:  # fields that only TFDS reads
+        content = path.read_text().replace("{", '{"unknownField": 3,', 1)
+    path.write_text(content)
+    with pytest.raises(InputError, match=message) as error:
+        run(tree, tmp_path)
+    assert "\n" not in str(error.value)
 
 
 def pack(folder, archive):

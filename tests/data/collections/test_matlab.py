@@ -1,5 +1,7 @@
 import io
+import math
 import struct
+import tracemalloc
 import zlib
 
 import numpy as np
@@ -49,6 +51,49 @@ def test_types_and_shapes_as_scipy_reads_them(array):
     assert found.dtype == expected.dtype
 
 
+def stored_small(shape, flags=6, parts=1):
+    """A variable `iq` of class double (6) whose numbers are stored as int8."""
+    size = math.prod(shape)
+    values = [struct.pack("<II", 1, size) + bytes(range(5)) * (size // 5)] * parts
+    matrix = b"".join(
+        [
+            struct.pack("<IIII", 6, 8, flags, 0),
+            struct.pack("<IIii", 5, 8, *shape),
+            struct.pack("<HH4s", 1, 2, b"iq"),
+            *(value + bytes(-size % 8) for value in values),
+        ]
+    )
+    return content()[:128] + struct.pack("<II", 14, len(matrix)) + matrix
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_small_numbers_become_what_their_class_says(parts):
+    data = stored_small((5, 3), 6 | 0x0800 * (parts - 1), parts)
+    found = read(data, "iq")["iq"]
+    expected = np.repeat(np.arange(5.0)[:, None], 3, 1)
+    np.testing.assert_array_equal(
+        found, expected * (1 + 1j) if parts == 2 else expected
+    )
+    assert found.dtype == (np.complex128 if parts == 2 else np.float64)
+    theirs = scipy.io.loadmat(io.BytesIO(data))["iq"]
+    np.testing.assert_array_equal(found, theirs)
+
+
+@pytest.mark.parametrize(("columns", "parts"), [(2**15 // 5 * 5, 1), (2**14, 2)])
+def test_numbers_that_grow_in_memory_are_refused(monkeypatch, columns, parts):
+    monkeypatch.setattr(matlab, "MAX_BYTES", 2**20)
+    fits = stored_small((5, columns // 10), 6 | 0x0800 * (parts - 1), parts)
+    read(fits, "iq")
+    data = stored_small((5, columns), 6 | 0x0800 * (parts - 1), parts)
+    assert len(data) < 2**18
+    tracemalloc.start()
+    with pytest.raises(InputError, match="are more than 1048576 bytes"):
+        read(data, "iq")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**17
+
+
 def test_big_endian():
     matrix = b"".join(
         [
@@ -77,6 +122,14 @@ def bomb(size):
     return content()[:128] + struct.pack("<II", 15, len(packed)) + packed
 
 
+def many_dimensions(count):
+    matrix = struct.pack("<IIII", 6, 8, 6, 0)
+    matrix += struct.pack("<II", 5, 4 * count) + b"\1\0\0\0" * count
+    matrix += bytes(4 * (count % 2)) + struct.pack("<HH4s", 1, 2, b"iq")
+    matrix += struct.pack("<II", 9, 8) + bytes(8)
+    return content()[:128] + struct.pack("<II", 14, len(matrix)) + matrix
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [
@@ -96,6 +149,9 @@ def bomb(size):
         ),
         (content()[:128] + struct.pack("<II", 15, 16) + bytes(16), "damaged MATLAB"),
         (bomb(2**21), "inflates to more than 1048576 bytes"),
+        (content(False, iq=IQ) + content(False, iq=IQ)[128:], "two variables 'iq'"),
+        (content() + bytes(8 * 1001), "more than 1000 variables"),
+        (many_dimensions(33), "132 bytes of dimensions"),
         (content(iq="text"), "'iq' is not a full numeric"),
         (content(iq={"field": 1.0}), "'iq' is not a full numeric"),
         (content(dtce=np.eye(3)), "no variable 'iq'"),
