@@ -33,7 +33,7 @@ def test_validation_is_logged_with_its_protocol(
     first = SimpleNamespace(step=0, skipped=0)
     session = loop._Session(run, None, writer, None, first)
     monkeypatch.setattr(logging.getLogger("absl"), "propagate", True)
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, logger="absl"):
         assert session._evaluate(None, 7) == 31.5
     writer.close()
     name = protocol_of(config).id
