@@ -139,8 +139,10 @@ def parse_flags(argv: list[str]) -> list[str]:
 
 def _one_line(error: Exception) -> str:
     """What an error says, without the traceback that it may quote."""
-    # ml_collections quotes the text of a KeyError, which is quoted already.
-    text = str(error).replace("\\n", "\n").replace("\\'", "'").strip("\"' \n")
+    text = str(error)
+    if isinstance(error, AttributeError | KeyError) and text[:1] in ("'", '"'):
+        # The quoted text of a KeyError whose text was quoted.
+        text = text.strip("\"'").replace("\\n", "\n").replace("\\'", "")
     if " " not in text:
         return f"unknown key {text!r}"
     before, quoted, after = text.partition("Traceback (most recent call last)")

@@ -38,7 +38,7 @@ REFUSED = [
     (["--config=configs/nowhere.py"], "nowhere.py"),
     (["--config=README.md"], "--config: "),
     (["--config.data.nothing=3"], "--config: unknown key 'nothing'"),
-    (["--config.data.sorce=x"], '--config: sorce\' Did you mean "source" instead'),
+    (["--config.data.sorce=x"], '--config: sorce Did you mean "source" instead'),
     (["--config.phases.adversarial=-1"], "config.phases.adversarial = -1"),
     (["--nothing"], "Unknown command line flag 'nothing'"),
     (["--mode=think"], "flag --mode=think: value should be one of <train|evaluate>"),

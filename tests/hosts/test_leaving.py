@@ -99,26 +99,24 @@ with Preemption():
 
 
 def test_a_second_interrupt_ends_a_busy_process_at_once():
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", BUSY],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         cwd=processes.ROOT,
         env=processes.environment(1),
-    )
-    try:
-        assert process.stdout.readline() == "ready\n"
-        process.send_signal(signal.SIGINT)
-        line = process.stderr.readline()
-        assert (
-            line == "sisr_jax: leaving once this step is saved; Ctrl-C again: at once\n"
-        )
-        assert process.poll() is None
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=20)
-    finally:
-        process.kill()
+    ) as process:
+        try:
+            assert process.stdout.readline() == "ready\n"
+            process.send_signal(signal.SIGINT)
+            line = process.stderr.readline()
+            assert line.startswith("sisr_jax: leaving once this step is saved; Ctrl-C")
+            assert process.poll() is None
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=20)
+        finally:
+            process.kill()
     assert process.returncode == 130
     assert errors == "sisr_jax: interrupted twice: left at once\n"
 

@@ -26,7 +26,9 @@ def test_validation_is_logged_with_its_protocol(
     )
     monkeypatch.setattr(loop, "_validation_batches", lambda run: one)
     monkeypatch.setattr(
-        loop, "compile_validation", lambda task, mesh: lambda state, batch: metrics
+        loop,
+        "compile_validation",
+        lambda task, mesh: lambda task, state, batch: metrics,
     )
     monkeypatch.setattr(loop, "compile_samples", lambda task, mesh: None)
     writer = writers.JsonLinesWriter(tmp_path / "metrics.jsonl")
