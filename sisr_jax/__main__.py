@@ -3,6 +3,8 @@
 import runpy
 import sys
 
+from sisr_jax.errors import ExitCode
+
 COMMANDS = {
     "main": "train a configuration, or evaluate a working folder",
     "data": "look at a folder of images, or prepare a data set",
@@ -10,7 +12,6 @@ COMMANDS = {
     "aot": "compile for TPUs that are not there",
     "supervise": "run a command again when it was preempted",
 }
-_BAD_INPUT_EXIT_CODE = 2
 
 
 def main() -> None:
@@ -26,7 +27,7 @@ def main() -> None:
     else:
         names = ", ".join(COMMANDS)
         print(f"sisr_jax: error: {command!r}: expected one of {names}", file=sys.stderr)
-        sys.exit(_BAD_INPUT_EXIT_CODE)
+        sys.exit(ExitCode.BAD_INPUT)
 
 
 if __name__ == "__main__":

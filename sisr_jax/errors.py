@@ -1,4 +1,18 @@
-"""The errors that end a run with one line instead of a traceback."""
+"""How a command ends: its exit codes, and the errors that are one line."""
+
+import enum
+
+
+class ExitCode(enum.IntEnum):
+    """What the commands of this package end with; `sisr_jax.main` has the table."""
+
+    DONE = 0
+    DIVERGED = 1
+    BAD_INPUT = 2
+    MISTAKE = 70  # EX_SOFTWARE of sysexits.h
+    STORAGE = 74  # EX_IOERR
+    RESTART = 75  # EX_TEMPFAIL
+    INTERRUPTED = 130  # as a shell says of SIGINT
 
 
 class InputError(ValueError):

@@ -3,13 +3,20 @@
     python -m sisr_jax.main --config=configs/ct_srgan.py:demo --workdir=runs/ct_demo
     python -m sisr_jax.main --mode=evaluate --workdir=runs/ct_demo
 
-Running the same command again resumes. Bad input ends with one line on standard
-error and exit code 2, before anything is compiled or overwritten; too many steps
-in a row with numbers that are not finite end with exit code 1 and the checkpoints
-before them; a storage that fails (disk full, permission lost, server gone for longer
-than the retries last) with one line, exit code 74 and the checkpoints before it.
-SIGTERM and the loss of another process end with exit code 75, which asks for the
-same command again; `sisr_jax.supervise` gives it.
+Running the same command again resumes. What it ends with:
+
+    code  meaning
+       0  done: trained and evaluated
+       1  diverged: too many steps in a row with numbers that are not finite; one line,
+          and the checkpoints before them
+       2  bad input: one line that names the flag, key or file; before anything is
+          compiled or overwritten, unless it is a file that is read later
+      70  a mistake in this program, with its traceback
+      74  the storage failed (disk full, permission lost, server gone for longer than
+          the retries last): one line, and the checkpoints before it
+      75  preempted (SIGTERM, Ctrl-C) and saved, or another process of the run was
+          lost; the same command goes on from there, and `sisr_jax.supervise` gives it
+     130  Ctrl-C twice, or while there was nothing to save: at once
 
 The working folder may be in a bucket: `--workdir=gs://BUCKET/FOLDER` (needs the extra
 `gcs` and Google's default credentials). TensorFlow is not used.
@@ -29,8 +36,9 @@ from etils import epath
 
 from sisr_jax.config import Config, ConfigError, command_line, parse
 from sisr_jax.data.formats.dicom.opening import keep_headers_private
-from sisr_jax.errors import InputError, StorageError
+from sisr_jax.errors import ExitCode, InputError, StorageError
 from sisr_jax.hosts import agreement, leaving
+from sisr_jax.hosts.mesh import check_devices
 from sisr_jax.run import workdir as workdirs
 from sisr_jax.run.loop import train
 from sisr_jax.run.prepare import prepare
@@ -60,8 +68,6 @@ _PROCESS_ID = flags.DEFINE_integer(
 _HEARTBEAT_SECONDS = flags.DEFINE_integer(
     "heartbeat_seconds", 100, "A process that is silent for so long is lost."
 )
-_DIVERGED_EXIT_CODE = 1
-_STORAGE_EXIT_CODE = 74  # EX_IOERR of sysexits.h
 
 
 def main(argv: Sequence[str]) -> None:
@@ -83,20 +89,22 @@ def main(argv: Sequence[str]) -> None:
         with leaving.ending_with_the_others():
             _run()
     except InputError as error:
-        _leave(f"error: {error}", leaving.BAD_INPUT_EXIT_CODE)
+        _leave(f"error: {error}", ExitCode.BAD_INPUT)
     except FloatingPointError as error:
-        _leave(f"error: {error}", _DIVERGED_EXIT_CODE)
+        _leave(f"error: {error}", ExitCode.DIVERGED)
     except StorageError as error:
         # At once: threads of the storage libraries may still be trying.
-        leaving.leave_at_once(f"error: {error}", _STORAGE_EXIT_CODE)
+        leaving.leave_at_once(f"error: {error}", ExitCode.STORAGE)
     except leaving.Preempted as message:
-        _leave(message, leaving.RESTART_EXIT_CODE)
+        _leave(message, ExitCode.RESTART)
+    except KeyboardInterrupt:
+        leaving.leave_at_once("interrupted", ExitCode.INTERRUPTED)
     except Exception:
-        leaving.leave_if_others_wait()
-        raise
+        leaving.leave_with_traceback()
 
 
 def _run() -> None:
+    check_devices()
     agreement.check_joined()
     workdir, config = agreement.together(_read_flags)
     with reporting(f"workdir {workdir}"):
@@ -114,14 +122,16 @@ def _read_flags() -> tuple[epath.Path, Config]:
 
 
 def parse_flags(argv: list[str]) -> list[str]:
-    """Parses the command line; what is wrong with it is one line."""
+    """Parses the command line; what is wrong with it is one line, not a traceback."""
     try:
         return command_line.parse_flags(argv)
+    except SystemExit:  # after --help, which absl counts as a failure
+        sys.exit(ExitCode.DONE)
     except InputError as error:
-        _leave(f"error: {error}", leaving.BAD_INPUT_EXIT_CODE)
+        _leave(f"error: {error}", ExitCode.BAD_INPUT)
 
 
-def _leave(line: Exception | str, exit_code: int) -> NoReturn:
+def _leave(line: Exception | str, exit_code: ExitCode) -> NoReturn:
     print(f"sisr_jax: {line}", file=sys.stderr)
     leaving.leave(exit_code)
 

@@ -3,11 +3,11 @@
     python -m sisr_jax.supervise -- python -m sisr_jax.main --config=... --workdir=...
 
 Exit code 75 and death by SIGABRT, SIGBUS, SIGHUP, SIGKILL, SIGSEGV or SIGTERM ask for
-a restart; every other exit code is returned, 2 (bad input) and 0 among them. The run
-resumes from its newest checkpoint. On several hosts each one runs its command under a
-supervisor, and all meet again. Restarts without progress are bounded, and wait longer
-and longer. SIGTERM to the supervisor is passed on and nothing is restarted after it.
-The command ends with its supervisor, whatever ends that. Standard library only.
+a restart; every other exit code is returned. The run resumes from its newest
+checkpoint. On several hosts each one runs its command under a supervisor, and all meet
+again. Restarts without progress are bounded, and wait longer and longer. SIGTERM or
+Ctrl-C to the supervisor asks the command to leave, and nothing is restarted after it.
+The command ends with its supervisor, whatever ends that.
 """
 
 import argparse
@@ -48,8 +48,9 @@ def main() -> None:
     command = values.pop("command")
     supervisor = Supervisor(command, Limits(**values))
     signal.signal(signal.SIGTERM, supervisor.stop)
-    # The terminal sends it to the command as well, whose exit code then counts.
-    signal.signal(signal.SIGINT, lambda number, frame: None)
+    # The terminal sends Ctrl-C to the command as well, which a second one ends at once;
+    # so the supervisor asks by the other signal.
+    signal.signal(signal.SIGINT, supervisor.stop)
     try:
         code = supervisor.run()
     except OSError as error:

@@ -17,6 +17,9 @@ import jax
 import pytest
 from absl import flags
 
+# Fixtures that tests of several rooms share.
+pytest_plugins = ("bucket_server", "compiled_steps")
+
 ROOT = pathlib.Path(__file__).parents[1]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))

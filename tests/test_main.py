@@ -16,7 +16,7 @@ from etils import epath
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 from trees import same
 
-from sisr_jax.checkpoints.checkpointer import CheckpointReader
+from sisr_jax.checkpoints.restore import CheckpointReader
 from sisr_jax.errors import InputError
 from sisr_jax.evaluation.protocol import protocol_of
 from sisr_jax.run.loop import train

@@ -20,7 +20,7 @@ from sisr_jax.aot.chips import parse_topology
 from sisr_jax.aot.compilation import EVALUATION, check_compiler, measure_config
 from sisr_jax.aot.report import as_text, as_values
 from sisr_jax.config import ConfigError, command_line, parse
-from sisr_jax.errors import InputError
+from sisr_jax.errors import ExitCode, InputError
 from sisr_jax.train.steps import STEPS
 
 _CONFIG = command_line.define_config()
@@ -32,7 +32,6 @@ _PHASE = flags.DEFINE_enum(
     "phase", None, [*STEPS, EVALUATION], "Compile only this one of the programs."
 )
 _DOES_NOT_FIT_EXIT_CODE = 1
-_BAD_INPUT_EXIT_CODE = 2
 
 
 def main(argv: Sequence[str]) -> None:
@@ -69,7 +68,7 @@ def parse_flags(argv: list[str]) -> list[str]:
 
 def _leave(error: Exception | str) -> NoReturn:
     print(f"sisr_jax: error: {error}", file=sys.stderr)
-    sys.exit(_BAD_INPUT_EXIT_CODE)
+    sys.exit(ExitCode.BAD_INPUT)
 
 
 if __name__ == "__main__":

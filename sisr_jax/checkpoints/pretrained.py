@@ -7,7 +7,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 from etils import epath
 
-from sisr_jax.checkpoints.checkpointer import FOLDER, CheckpointError, CheckpointReader
+from sisr_jax.checkpoints.restore import FOLDER, CheckpointError, CheckpointReader
 from sisr_jax.storage.files import absolute, names_in
 from sisr_jax.train.state import NetworkState
 

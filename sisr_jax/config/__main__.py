@@ -15,9 +15,9 @@ from absl import app
 
 from sisr_jax.config import ConfigError, command_line, parse
 from sisr_jax.config.describe import Key, as_text, keys
+from sisr_jax.errors import ExitCode
 
 _CONFIG = command_line.define_config()
-_BAD_INPUT_EXIT_CODE = 2
 
 
 def main(argv: list[str]) -> None:
@@ -53,7 +53,7 @@ def _chosen(found: list[Key], names: list[str]) -> list[Key]:
 
 def _leave(error: Exception) -> NoReturn:
     print(f"sisr_jax: error: {error}", file=sys.stderr)
-    sys.exit(_BAD_INPUT_EXIT_CODE)
+    sys.exit(ExitCode.BAD_INPUT)
 
 
 if __name__ == "__main__":

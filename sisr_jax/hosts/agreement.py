@@ -1,4 +1,4 @@
-"""Several hosts: joining them, agreeing with them, and leaving when one is lost.
+"""Several hosts: joining the others and agreeing with them.
 
 The same command runs on every host; each is one process. Process 0 alone writes
 files and prints results. Errors of the user's input end all processes with the same

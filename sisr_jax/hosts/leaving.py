@@ -1,12 +1,13 @@
-"""Leaving a run early: asked to (SIGTERM), or because another process is lost.
+"""Leaving a run early: asked to (SIGTERM, Ctrl-C), or because a process is lost.
 
-Both end with the exit code that asks for the same command again (`EX_TEMPFAIL` of
-sysexits.h); `sisr_jax.supervise` gives it.
+Both end with `ExitCode.RESTART`, which asks for the same command again;
+`sisr_jax.supervise` gives it.
 """
 
 import contextlib
 import os
 import signal
+import socket
 import sys
 import threading
 import traceback
@@ -18,10 +19,7 @@ import jax
 from etils import epath
 from jax.experimental import multihost_utils
 
-from sisr_jax.errors import InputError
-
-RESTART_EXIT_CODE = 75
-BAD_INPUT_EXIT_CODE = 2
+from sisr_jax.errors import ExitCode, InputError
 
 _FAILURE_FILE = "failure.txt"
 
@@ -36,19 +34,31 @@ class Preempted(Exception):  # noqa: N818 - no error, all is saved
 
 
 class Preemption:
-    """Notices SIGTERM while it is entered, on any process of the run.
+    """Notices SIGTERM and Ctrl-C while it is entered, on any process of the run.
 
-    A single process listens itself; of several, the coordinator tells all of them
-    the step at which to leave.
+    A single process listens itself; of several, the coordinator tells all of them the
+    step at which to leave. A second Ctrl-C ends the process at once, whatever it does.
     """
 
     def __init__(self) -> None:
         self._asked = threading.Event()
-        self._before: Any = None
+        self._interrupts = 0
+        self._before: dict[int, Any] = {}
+        self._numbers: socket.socket | None = None
 
     def __enter__(self) -> Self:
-        if jax.process_count() == 1 and _is_main_thread():
-            self._before = signal.signal(signal.SIGTERM, self._note)
+        if not _is_main_thread():
+            return self
+        signals = [signal.SIGINT]
+        if jax.process_count() == 1:  # else JAX itself listens to this one
+            signals.append(signal.SIGTERM)
+        self._before = {each: signal.signal(each, self._note) for each in signals}
+        # Python notes a signal between two of its own instructions, so not while a
+        # program is compiled; a thread hears of it at any time.
+        self._numbers, heard = socket.socketpair()
+        self._numbers.setblocking(False)
+        signal.set_wakeup_fd(self._numbers.fileno(), warn_on_full_buffer=False)
+        threading.Thread(target=self._listen, args=[heard], daemon=True).start()
         return self
 
     def __exit__(
@@ -57,11 +67,33 @@ class Preemption:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGTERM, self._before)
+        if self._numbers is None:
+            return
+        signal.set_wakeup_fd(-1)
+        for number, before in self._before.items():
+            signal.signal(number, before)
+        self._numbers.close()  # which ends the thread
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self._asked.set()
+
+    def _listen(self, heard: socket.socket) -> None:
+        with heard:
+            while numbers := heard.recv(1):
+                if numbers[0] == signal.SIGINT:
+                    self._interrupt()
+
+    def _interrupt(self) -> None:
+        self._interrupts += 1
+        if self._interrupts > 1:
+            leave_at_once("interrupted twice: left at once", ExitCode.INTERRUPTED)
+        print(
+            "sisr_jax: leaving once this step is saved; Ctrl-C again: at once",
+            file=sys.stderr,
+            flush=True,
+        )
+        if jax.process_count() > 1:  # as if the cluster had asked
+            os.kill(os.getpid(), signal.SIGTERM)
 
     def reached(self, step: int) -> bool:
         """Whether to save and leave at this step; asked at every step, by all."""
@@ -116,7 +148,7 @@ def telling_the_others(workdir: epath.Path) -> Iterator[None]:
     except Exception as error:
         if is_loss(error) and path.exists():
             print(f"sisr_jax: error: {path.read_text()}", file=sys.stderr)
-            leave(BAD_INPUT_EXIT_CODE)
+            leave(ExitCode.BAD_INPUT)
         raise
 
 
@@ -125,14 +157,13 @@ def forget_failures(workdir: epath.Path) -> None:
     (workdir / _FAILURE_FILE).unlink(missing_ok=True)
 
 
-def leave_if_others_wait() -> None:
-    """Ends one of several processes at once, with the traceback of its error."""
-    if jax.distributed.is_initialized():
-        traceback.print_exc()
-        leave(1)
+def leave_with_traceback() -> NoReturn:
+    """Ends the process for a mistake in the program, with the traceback of it."""
+    traceback.print_exc()
+    leave(ExitCode.MISTAKE)
 
 
-def leave(exit_code: int) -> NoReturn:
+def leave(exit_code: ExitCode) -> NoReturn:
     """Ends the process with an exit code; one of several does not wait for the rest."""
     if not jax.distributed.is_initialized():
         sys.exit(exit_code)
@@ -143,10 +174,10 @@ def leave(exit_code: int) -> NoReturn:
 
 def leave_for_restart(line: str) -> NoReturn:
     """Ends the process at once, with a line, asking for the same command again."""
-    leave_at_once(line, RESTART_EXIT_CODE)
+    leave_at_once(line, ExitCode.RESTART)
 
 
-def leave_at_once(line: str, exit_code: int) -> NoReturn:
+def leave_at_once(line: str, exit_code: ExitCode) -> NoReturn:
     """Ends the process with a line, whatever its threads still wait for."""
     print(f"sisr_jax: {line}", file=sys.stderr, flush=True)
     sys.stdout.flush()

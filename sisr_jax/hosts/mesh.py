@@ -9,6 +9,7 @@ convolutional GAN step are gradient all-reduces and nothing else.
 """
 
 import itertools
+import os
 from typing import Any
 
 import jax
@@ -16,9 +17,26 @@ from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from sisr_jax.errors import InputError
+from sisr_jax.hosts.leaving import is_loss
 
 AXES = ("data", "model")
 AXIS_TYPES = (AxisType.Auto, AxisType.Auto)
+
+
+def check_devices() -> None:
+    """Finds the devices of this process.
+
+    Raises:
+        InputError: If there are none of the kind that `JAX_PLATFORMS` asks for.
+    """
+    try:
+        jax.devices()
+    except (AssertionError, RuntimeError) as error:
+        if is_loss(error):
+            raise
+        platforms = os.environ.get("JAX_PLATFORMS", "")
+        line = " ".join(str(error).split()) or "JAX has no such platform"
+        raise InputError(f"JAX_PLATFORMS={platforms}: no device: {line}") from error
 
 
 def make_mesh(num_devices: int | None = None, *, model: int = 1) -> Mesh:

@@ -1,9 +1,9 @@
 """Restarts of a command that was preempted, killed or lost another host.
 
-Exit code 75 and death by SIGABRT, SIGBUS, SIGHUP, SIGKILL, SIGSEGV or SIGTERM ask for
-a restart; every other exit code is returned, 2 (bad input) and 0 among them. Restarts
-without progress are bounded, and wait longer and longer. The command ends with its
-supervisor, whatever ends that. Standard library only.
+`ExitCode.RESTART` and death by SIGABRT, SIGBUS, SIGHUP, SIGKILL, SIGSEGV or SIGTERM
+ask for a restart; every other exit code is returned. Restarts without progress are
+bounded, and wait longer and longer. The command ends with its supervisor, whatever ends
+that. Nothing but the standard library is loaded.
 """
 
 import ctypes
@@ -20,7 +20,8 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import NamedTuple
 
-_RESTART_EXIT_CODE = 75
+from sisr_jax.errors import ExitCode
+
 _RESTART_SIGNALS = frozenset(
     {
         *(signal.SIGABRT, signal.SIGBUS, signal.SIGHUP),
@@ -69,7 +70,7 @@ class Supervisor:
             return self._run(pathlib.Path(folder) / "progress")
 
     def stop(self, number: int, frame: FrameType | None) -> None:
-        """Handles SIGTERM: passes it on, and restarts nothing any more."""
+        """Handles a signal: SIGTERM to the command, and no restart any more."""
         self._asked_to_stop.set()
         if self._child is not None and self._child.poll() is None:
             self._child.send_signal(signal.SIGTERM)
@@ -124,7 +125,7 @@ class Supervisor:
 
 
 def _asks_for_restart(code: int) -> bool:
-    return code == _RESTART_EXIT_CODE or code - 128 in _RESTART_SIGNALS
+    return code == ExitCode.RESTART or code - 128 in _RESTART_SIGNALS
 
 
 def _waiting_time(limits: Limits, in_vain: int) -> float:
@@ -160,7 +161,7 @@ def _ending_with_parent() -> Callable[[], None] | None:
     def prepare() -> None:
         library.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # it died before the line above
-            os._exit(_RESTART_EXIT_CODE)
+            os._exit(ExitCode.RESTART)
 
     return prepare
 

@@ -19,7 +19,7 @@ from absl import logging
 from clu import parameter_overview
 from etils import epath
 
-from sisr_jax.checkpoints.checkpointer import Checkpointer
+from sisr_jax.checkpoints.save import Checkpointer
 from sisr_jax.data.pipeline import Batches, evaluation_batches, training_batches
 from sisr_jax.data.sources import spread
 from sisr_jax.evaluation.protocol import protocol_of
@@ -28,6 +28,7 @@ from sisr_jax.hosts import agreement, leaving
 from sisr_jax.hosts.mesh import local_rows, replicated, to_devices, to_host
 from sisr_jax.hosts.supervision import note_progress
 from sisr_jax.run import writers
+from sisr_jax.run.deferred import DeferredScalars
 from sisr_jax.run.prepare import Run, first_state, open_checkpoints
 from sisr_jax.run.progress import Progress
 from sisr_jax.storage.files import write_whole
@@ -96,7 +97,7 @@ class _Session:
         self._run, self._checkpointer, self._writer = run, checkpointer, writer
         self._progress = progress
         self._watch = Watch(run.config.safety, skipped=int(first.skipped))
-        self._scalars = writers.DeferredScalars(
+        self._scalars = DeferredScalars(
             writer, start=int(first.step), look=self._watch.look
         )
         self._steps: dict[str, Step] = {}

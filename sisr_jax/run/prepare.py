@@ -8,8 +8,9 @@ from absl import logging
 from etils import epath
 from jax.sharding import Mesh
 
-from sisr_jax.checkpoints.checkpointer import Checkpointer, has_checkpoints
 from sisr_jax.checkpoints.pretrained import load_weights
+from sisr_jax.checkpoints.restore import has_checkpoints
+from sisr_jax.checkpoints.save import Checkpointer
 from sisr_jax.config import Config, ConfigError
 from sisr_jax.data.pipeline import check_images
 from sisr_jax.data.sources import Source, open_source

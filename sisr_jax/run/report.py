@@ -4,7 +4,7 @@ import jax
 import numpy as np
 from etils import epath
 
-from sisr_jax.checkpoints.checkpointer import CheckpointError, CheckpointReader
+from sisr_jax.checkpoints.restore import CheckpointError, CheckpointReader
 from sisr_jax.config import Config
 from sisr_jax.data.sources import open_source
 from sisr_jax.degradation import modality_of

@@ -34,9 +34,11 @@ def open_folder(location: str, name: str) -> epath.Path:
         name: What the location was given as, for messages: `--workdir`.
 
     Raises:
-        InputError: If the location is of another kind, lacks its bucket, or needs
-            a library that is not installed.
+        InputError: If the location is empty or of another kind, lacks its bucket, or
+            needs a library that is not installed.
     """
+    if not location.strip():
+        raise InputError(f"{name} = {location!r}: expected a folder")
     if is_remote(location):
         if not location.removeprefix("gs://").split("/")[0]:
             raise InputError(f"{name} = {location!r}: expected gs://BUCKET/FOLDER")

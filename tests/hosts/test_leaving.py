@@ -1,6 +1,11 @@
 """Which errors are the loss of another process, and what a process then does."""
 
+import signal
+import subprocess
+import sys
+
 import jax
+import processes
 import pytest
 from etils import epath
 
@@ -81,3 +86,46 @@ def test_a_single_process_leaves_no_file(tmp_path):
     ):
         raise InputError("a.png: truncated")
     assert not list(tmp_path.iterdir())
+
+
+# Long in C, as a compilation is: handlers of Python do not run meanwhile.
+BUSY = """
+import hashlib
+from sisr_jax.hosts.leaving import Preemption
+with Preemption():
+    print("ready", flush=True)
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)
+"""
+
+
+def test_a_second_interrupt_ends_a_busy_process_at_once():
+    with subprocess.Popen(
+        [sys.executable, "-c", BUSY],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=processes.ROOT,
+        env=processes.environment(1),
+    ) as process:
+        try:
+            assert process.stdout.readline() == "ready\n"
+            process.send_signal(signal.SIGINT)
+            line = process.stderr.readline()
+            assert line.startswith("sisr_jax: leaving once this step is saved; Ctrl-C")
+            assert process.poll() is None
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=20)
+        finally:
+            process.kill()
+    assert process.returncode == 130
+    assert errors == "sisr_jax: interrupted twice: left at once\n"
+
+
+def test_signals_are_given_back():
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.getsignal(number) for number in numbers]
+    with leaving.Preemption() as preemption:
+        assert not preemption.reached(0)
+        signal.raise_signal(signal.SIGTERM)
+        assert preemption.reached(1)
+    assert [signal.getsignal(number) for number in numbers] == before

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import time
@@ -11,7 +12,7 @@ import pytest
 
 from sisr_jax.hosts import supervision
 
-ROOT = pathlib.Path(__file__).parents[1]
+ROOT = pathlib.Path(__file__).parents[2]
 QUICK = ("--first_seconds=0.01", "--longest_seconds=0.02")
 LONG = ("--first_seconds=60", "--longest_seconds=60")
 
@@ -94,7 +95,8 @@ def test_waiting_grows_to_a_bound_and_varies():
         assert len(waits) > 40
 
 
-def test_sigterm_is_passed_on_and_the_code_returned():
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_becomes_sigterm_and_the_code_is_returned(number):
     script = _script(
         "signal.signal(signal.SIGTERM, lambda *_: sys.exit(75))\n"
         "print('ready', flush=True)\ntime.sleep(60)"
@@ -102,7 +104,7 @@ def test_sigterm_is_passed_on_and_the_code_returned():
     with _running(script) as process:
         while process.stdout.readline() != "ready\n":
             pass
-        process.terminate()
+        process.send_signal(number)
         process.communicate(timeout=20)
         assert process.returncode == 75
 

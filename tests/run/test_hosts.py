@@ -13,7 +13,7 @@ import processes
 import pytest
 from etils import epath
 
-from sisr_jax.checkpoints.checkpointer import CheckpointReader
+from sisr_jax.checkpoints.restore import CheckpointReader
 from sisr_jax.hosts.mesh import make_mesh, replicated
 from sisr_jax.run.workdir import read_config
 from sisr_jax.train.task import abstract_state, build_task

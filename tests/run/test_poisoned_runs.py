@@ -7,7 +7,7 @@ from etils import epath
 from states import counts, learned
 from trees import same
 
-from sisr_jax.checkpoints.checkpointer import CheckpointReader
+from sisr_jax.checkpoints.restore import CheckpointReader
 from sisr_jax.run import loop
 from sisr_jax.run.prepare import prepare
 

@@ -1,4 +1,4 @@
-"""SIGTERM to a single process: it saves, leaves, and resumes to the same bits."""
+"""SIGTERM or Ctrl-C to a process: it saves, leaves, and resumes to the same bits."""
 
 import os
 import signal
@@ -16,21 +16,24 @@ from sisr_jax.run.prepare import prepare
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
-def _terminate_at(monkeypatch, step):
-    """Sends SIGTERM to this process while the batch of a step is put on devices."""
+def _send_at(monkeypatch, step, number):
+    """Sends this process a signal while the batch of a step is put on devices."""
     original, calls = loop.to_devices, []
 
     def to_devices(batch, mesh):
         calls.append(batch)
         if len(calls) == step + 1:
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), number)
         return original(batch, mesh)
 
     monkeypatch.setattr(loop, "to_devices", to_devices)
 
 
 @pytest.mark.slow
-def test_sigterm_saves_the_next_step_and_resumes(load_config, tmp_path, monkeypatch):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_saves_the_next_step_and_resumes(
+    load_config, tmp_path, monkeypatch, number
+):
     config = load_config(
         "us_srresnet",
         checkpoint__every_steps=100,
@@ -39,12 +42,12 @@ def test_sigterm_saves_the_next_step_and_resumes(load_config, tmp_path, monkeypa
         phases__generator=4,
     )
     straight = train(prepare(config, epath.Path(tmp_path / "straight")))
-    before = signal.getsignal(signal.SIGTERM)
+    before = signal.getsignal(number)
     with monkeypatch.context() as patch:
-        _terminate_at(patch, 2)  # the samples of step 0 come first
+        _send_at(patch, 2, number)  # the samples of step 0 come first
         with pytest.raises(Preempted, match=r"^preempted at step 2: saved$"):
             train(prepare(config, epath.Path(tmp_path / "stopped")))
-    assert signal.getsignal(signal.SIGTERM) == before
+    assert signal.getsignal(number) == before
     assert (tmp_path / "stopped" / "checkpoints" / "2").is_dir()
     # Asked again before it has done a step, it must not save the same step twice.
     with monkeypatch.context() as patch:

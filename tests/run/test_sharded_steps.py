@@ -105,7 +105,8 @@ def test_a_split_head_trains_as_a_whole_one(config):
         state = fresh_state(task, state_sharding(task, mesh))
         with jax.set_mesh(mesh):
             step = compile_step(task, "adversarial", mesh)
-            state, _ = step(state, to_devices(batch, mesh))
+            on_devices = jax.device_put(task, replicated(mesh))
+            state, _ = step(on_devices, state, to_devices(batch, mesh))
         found.append(_numbers(state))
     for (path, a), (_, b) in zip(*found, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6, err_msg=path)

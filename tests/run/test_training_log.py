@@ -26,14 +26,16 @@ def test_validation_is_logged_with_its_protocol(
     )
     monkeypatch.setattr(loop, "_validation_batches", lambda run: one)
     monkeypatch.setattr(
-        loop, "compile_validation", lambda task, mesh: lambda state, batch: metrics
+        loop,
+        "compile_validation",
+        lambda task, mesh: lambda task, state, batch: metrics,
     )
     monkeypatch.setattr(loop, "compile_samples", lambda task, mesh: None)
     writer = writers.JsonLinesWriter(tmp_path / "metrics.jsonl")
     first = SimpleNamespace(step=0, skipped=0)
     session = loop._Session(run, None, writer, None, first)
     monkeypatch.setattr(logging.getLogger("absl"), "propagate", True)
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, logger="absl"):
         assert session._evaluate(None, 7) == 31.5
     writer.close()
     name = protocol_of(config).id

@@ -1,42 +1,18 @@
+"""Records and pictures of a run: whole lines, valid JSON, events read back."""
+
 import errno
 import io
 import json
 import warnings
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
-from absl import logging
 from etils import epath
+from recorders import Recorder
 
 from sisr_jax.errors import StorageError
 from sisr_jax.run import writers
-from sisr_jax.run.progress import Progress
 from sisr_jax.storage.upload_buffer import UploadBuffer
-
-
-class Recorder(writers.MetricWriter):
-    """Remembers the calls."""
-
-    def __init__(self):
-        self.calls = []
-
-    def write_scalars(self, step, scalars):
-        self.calls.append((step, dict(scalars)))
-
-    def write_images(self, step, images):
-        self.calls.append((step, sorted(images)))
-
-    def flush(self):
-        self.calls.append("flush")
-
-    def close(self):
-        self.calls.append("close")
-
-
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
 
 
 def records_of(path):
@@ -180,107 +156,6 @@ def test_multi_writer_passes_everything_on():
     writer.close()
     for recorder in recorders:
         assert recorder.calls == [(1, {"a": 2.0}), (1, ["b"]), "flush", "close"]
-
-
-def test_deferred_scalars_are_written_one_record_late():
-    recorder = Recorder()
-    scalars = writers.DeferredScalars(recorder, start=0, look=_ignore)
-    scalars.push(1, {"loss/generator": jnp.float32(0.5)})
-    assert recorder.calls == []
-    assert scalars.latest == {}
-    scalars.push(2, {"loss/generator": jnp.float32(0.25)})
-    assert [_without_speed(call) for call in recorder.calls] == [
-        (1, {"loss/generator": 0.5})
-    ]
-    assert scalars.latest["loss/generator"] == 0.5
-    scalars.flush()
-    scalars.flush()
-    assert [_without_speed(call) for call in recorder.calls[1:]] == [
-        (2, {"loss/generator": 0.25})
-    ]
-
-
-def _ignore(step, record):
-    pass
-
-
-def _without_speed(call):
-    step, record = call
-    return step, {k: v for k, v in record.items() if not k.startswith("perf/")}
-
-
-def test_speed_is_measured_between_arrivals(monkeypatch):
-    now = iter([0.0, 2.0, 100.0, 104.0])
-    monkeypatch.setattr(writers.time, "monotonic", lambda: next(now))
-    recorder = Recorder()
-    scalars = writers.DeferredScalars(recorder, start=10, look=_ignore)
-    scalars.push(14, {})
-    scalars.flush()  # 4 steps in 2 seconds
-    scalars.restart_clock(14)  # an evaluation in between
-    scalars.push(15, {})
-    scalars.flush()  # 1 step in 4 seconds
-    speeds = [record["perf/steps_per_second"] for _, record in recorder.calls]
-    assert speeds == [2.0, 0.25]
-
-
-def test_a_record_is_looked_at_once_it_is_written():
-    recorder, seen = Recorder(), []
-
-    def look(step, record):
-        seen.append((step, record["loss/pixel"], len(recorder.calls)))
-        raise FloatingPointError("stop")
-
-    scalars = writers.DeferredScalars(recorder, start=0, look=look)
-    scalars.push(7, {"loss/pixel": jnp.float32(np.inf)})
-    with pytest.raises(FloatingPointError, match="stop"):
-        scalars.push(8, {"loss/pixel": jnp.float32(0.0)})
-    assert seen == [(7, np.inf, 1)]
-
-
-def test_progress_is_silent_without_a_terminal():
-    stream = io.StringIO()
-    with Progress(total=3, start=0, stream=stream) as progress:
-        for _ in range(3):
-            progress.update("generator", {"loss/generator": 0.5})
-    assert stream.getvalue() == ""
-
-
-def test_progress_shows_phase_step_rate_time_left_and_losses():
-    stream = Terminal()
-    with Progress(total=10, start=4, stream=stream) as progress:
-        for _ in range(6):
-            progress.update("adversarial", {"loss/generator": 0.51239, "eval/psnr": 1})
-    last = stream.getvalue().split("\r")[-1]
-    for part in ("adversarial 10/10", "steps/s", "left", "loss/generator 0.5124"):
-        assert part in last
-    assert "eval/psnr" not in last
-
-
-def test_log_lines_stay_whole_while_progress_is_shown(monkeypatch):
-    stream = Terminal()
-    handler = logging.get_absl_handler().python_handler
-    monkeypatch.setattr(handler, "stream", stream)
-    with Progress(total=3, start=0, stream=stream) as progress:
-        progress.update("generator", {})
-        handler.emit(
-            logging.get_absl_logger().makeRecord(
-                "absl", logging.converter.STANDARD_INFO, "f", 1, "a message", (), None
-            )
-        )
-        progress.update("generator", {})
-    assert handler.stream is stream
-    # The bar is wiped ("\r", blanks, "\r") before the line, and drawn again after.
-    before, after = stream.getvalue().split("a message\n")
-    assert before.split("\r")[-2].strip() == ""
-    assert "1/3" in after
-
-
-def test_log_stream_is_given_back_after_an_error():
-    handler = logging.get_absl_handler().python_handler
-    before = handler.stream
-    with pytest.raises(KeyError), Progress(3, 0, stream=Terminal()):
-        raise KeyError
-    assert handler.stream is before
 
 
 def test_a_full_disk_names_the_folders(tmp_path):

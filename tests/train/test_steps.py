@@ -195,6 +195,8 @@ def test_example_randomness_follows_its_index_not_its_row(steps):
     there, back = examples(state.key, batch), examples(state.key, turned)
     np.testing.assert_allclose(there.hr, back.hr[::-1], atol=1e-6)
     np.testing.assert_allclose(there.estimate, back.estimate[::-1], atol=1e-5)
+    moved = examples(state.key, batch._replace(index=batch.index + 4))
+    assert not np.allclose(there.hr, moved.hr)
 
 
 WHOLE = (*PLAIN, ("data__patch", (32, 32)))
@@ -224,14 +226,12 @@ def test_whole_images_are_learned_from_in_one_donated_program(steps):
 
 def test_terms_add_to_the_loss_by_their_weights(steps):
     changes = (*PLAIN, ("loss__terms", (("gradient_difference", 0.5),)))
-    before, after, metrics = _one_step(steps, "us_srgan", "generator", changes)
+    _, after, metrics = _one_step(steps, "us_srgan", "generator", changes)
     pixel, term = metrics["loss/pixel"], metrics["loss/gradient_difference"]
     assert term > 0
     assert metrics["loss/generator"] == pytest.approx(float(pixel + 0.5 * term))
     _, plain, _ = _one_step(steps, "us_srgan", "generator", PLAIN)
     assert not same(after.generator.params, plain.generator.params)
-    moved = pairs(state.key, batch._replace(index=batch.index + 4))
-    assert not np.allclose(there.hr, moved.hr)
 
 
 @pytest.mark.parametrize(

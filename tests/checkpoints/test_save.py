@@ -6,11 +6,8 @@ import os
 import pytest
 from etils import epath
 
-from sisr_jax.checkpoints.checkpointer import (
-    Checkpointer,
-    CheckpointReader,
-    has_checkpoints,
-)
+from sisr_jax.checkpoints.restore import CheckpointReader, has_checkpoints
+from sisr_jax.checkpoints.save import Checkpointer
 from sisr_jax.errors import StorageError
 
 

@@ -6,7 +6,8 @@ import pytest
 from etils import epath
 
 from sisr_jax.checkpoints import outages
-from sisr_jax.checkpoints.checkpointer import Checkpointer, has_checkpoints
+from sisr_jax.checkpoints.restore import has_checkpoints
+from sisr_jax.checkpoints.save import Checkpointer
 from sisr_jax.errors import StorageError
 from sisr_jax.storage.files import names_in, write_whole
 

@@ -12,8 +12,7 @@ from etils import epath
 
 from sisr_jax.storage.folder import open_folder
 
-ROOT = pathlib.Path(__file__).parents[2]
-SERVER = pathlib.Path(__file__).with_name("gcs_server.py")
+SERVER = pathlib.Path(__file__).parent / "storage" / "gcs_server.py"
 SETTINGS = (
     "EPATH_USE_TF",
     "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT",
