@@ -16,6 +16,7 @@ which shape to which; `check_adjoint` tests it.
 import abc
 import dataclasses
 import sys
+from collections.abc import Callable
 from typing import Any, Self
 
 import jax
@@ -174,13 +175,19 @@ class Composition(LinearOperator):
 
     @property
     def domain_shape(self) -> tuple[int | None, ...]:
-        """Shape of one input."""
-        return self.inner.domain_shape
+        """Shape of one input, as either operator knows it."""
+        shape = self.inner.domain_shape
+        if None not in shape:
+            return shape
+        return _shape_after(self.inner.transpose, self.outer.domain_shape) or shape
 
     @property
     def range_shape(self) -> tuple[int | None, ...]:
-        """Shape of one output."""
-        return self.outer.range_shape
+        """Shape of one output, as either operator knows it."""
+        shape = self.outer.range_shape
+        if None not in shape:
+            return shape
+        return _shape_after(self.outer, self.inner.range_shape) or shape
 
     def __call__(self, x: Float[Array, "..."], /) -> Float[Array, "..."]:
         """`A B x`."""
@@ -191,8 +198,9 @@ class Composition(LinearOperator):
         return self.inner.transpose(self.outer.transpose(y))
 
     def draw(self, key: Key) -> Float[Array, "..."]:
-        """A random input of the inner operator."""
-        return self.inner.draw(key)
+        """A random input, normally distributed."""
+        free = None in self.inner.domain_shape
+        return super().draw(key) if free else self.inner.draw(key)
 
 
 def check_adjoint(operator: LinearOperator, key: Key) -> float:
@@ -232,6 +240,15 @@ def recognised_by_nnx(cls: type) -> None:
     nnx = sys.modules.get("flax.nnx")
     if hasattr(nnx, "register_data_type"):
         nnx.register_data_type(cls)
+
+
+def _shape_after(
+    function: Callable[[Array], Array], shape: tuple[int | None, ...]
+) -> tuple[int, ...] | None:
+    """Shape of what a function makes of an array of a shape, None if that is open."""
+    if None in shape:
+        return None
+    return jax.eval_shape(function, jax.ShapeDtypeStruct(shape, jnp.float32)).shape
 
 
 def _largest_eigenvalue(operator: LinearOperator) -> Float[Array, ""]:

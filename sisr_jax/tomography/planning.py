@@ -8,7 +8,7 @@ each other share their matrices. Time to plan: about 1 and 4 s on a laptop core.
 import dataclasses
 import functools
 import math
-from typing import Any, Self
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -84,7 +84,7 @@ class PlannedBeam:
     dft_basis: Any
     groups: tuple[ViewGroup, ...]
 
-    def __new__(cls, *_: Any, **__: Any) -> Self:  # noqa: D102
+    def __new__(cls, *_: Any, **__: Any) -> "PlannedBeam":  # noqa: D102
         recognised_by_nnx(cls)
         return super().__new__(cls)
 
