@@ -1,10 +1,13 @@
-"""Linear operators as values: the physics that a measurement, a reconstruction and a
-network hold alike.
+"""Linear operators as values that a measurement, a reconstruction and a network share.
 
 An operator is a frozen dataclass that is registered as a pytree of its arrays. Passed
 to `jit` as an argument it brings them along as inputs, where a closure would copy them
 into the program; two values of one geometry share the program. It works under `vmap`,
 `grad`, `jax.checkpoint` and `lax.scan`, and as an argument of a module's call.
+
+Its arrays describe a geometry and are constants to differentiation: the derivative with
+respect to them is 0, also where a framework takes every array of a module for a
+parameter (an optimiser that decays weights must then be told to leave them alone).
 
 A new operator is a subclass that says how it maps, how its transpose does, and from
 which shape to which; `check_adjoint` tests it.
@@ -12,6 +15,9 @@ which shape to which; `check_adjoint` tests it.
 
 import abc
 import dataclasses
+import sys
+from collections.abc import Callable
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
@@ -28,13 +34,20 @@ _POWER_ITERATIONS = 32
 class LinearOperator(abc.ABC):
     """A linear map `A` of arrays `[*batch, *domain_shape]`.
 
+    Subclasses are decorated as this class is, and with
+    `jax.tree_util.register_dataclass`; fields that are no arrays have
+    `metadata={"static": True}`. Fields may hold tracers, shapes or shardings in the
+    place of arrays, hence `Any`.
+
     Attributes:
         known_norm: What `norm` has computed, else None.
     """
 
-    known_norm: Float[Array, ""] | None = dataclasses.field(
-        default=None, kw_only=True, repr=False
-    )
+    known_norm: Any = dataclasses.field(default=None, kw_only=True, repr=False)
+
+    def __new__(cls, *_: Any, **__: Any) -> Self:  # noqa: D102
+        recognised_by_nnx(cls)
+        return super().__new__(cls)
 
     @property
     @abc.abstractmethod
@@ -60,17 +73,38 @@ class LinearOperator(abc.ABC):
         return Transpose(self)
 
     def gram(self, x: Float[Array, "..."]) -> Float[Array, "..."]:
-        """`A^T A x`, the Hessian of `||A x - y||^2 / 2`."""
+        """`A^T A x`, the gradient of `||A x||^2 / 2`."""
         return self.transpose(self(x))
+
+    def __matmul__(self, inner: "LinearOperator") -> "LinearOperator":
+        """`A @ B`, which maps by `B` first.
+
+        Raises:
+            ValueError: If what `B` gives is not what `A` takes.
+        """
+        if not isinstance(inner, LinearOperator):
+            return NotImplemented
+        given, taken = inner.range_shape, self.domain_shape
+        if len(given) != len(taken) or any(
+            None not in sizes and sizes[0] != sizes[1]
+            for sizes in zip(given, taken, strict=True)
+        ):
+            raise ValueError(
+                f"{type(inner).__name__} to {given}, then {type(self).__name__} from "
+                f"{taken}: expected equal shapes"
+            )
+        return Composition(self, inner)
 
     def norm(self) -> Float[Array, ""]:
         """Largest singular value, by power iteration, from below.
 
         Computed once for a value and kept in it. Ask for it before the operator
-        becomes an argument of `jit`: inside, it would be part of every run.
+        becomes an argument of `jit`: inside, it would be part of every run, and an
+        operator that knows its norm has another structure than one that does not, so
+        that a program is compiled for each.
         """
         if self.known_norm is not None:
-            return self.known_norm
+            return lax.stop_gradient(self.known_norm)
         norm = jnp.sqrt(_largest_eigenvalue(self))
         if not isinstance(norm, jax.core.Tracer):
             object.__setattr__(self, "known_norm", norm)
@@ -87,7 +121,7 @@ class LinearOperator(abc.ABC):
         return residual / (1.02 * self.norm() ** 2)
 
     def draw(self, key: Key) -> Float[Array, "..."]:
-        """A random input, normally distributed."""
+        """A random input, normally distributed; axes of any size are 16 long."""
         return jax.random.normal(key, [size or 16 for size in self.domain_shape])
 
 
@@ -125,6 +159,49 @@ class Transpose(LinearOperator):
         """Largest singular value: that of the operator."""
         return self.operator.norm()
 
+    def draw(self, key: Key) -> Float[Array, "..."]:
+        """A random input, of the shape of an output of the operator."""
+        output = jax.eval_shape(lambda key: self.operator(self.operator.draw(key)), key)
+        return jax.random.normal(key, output.shape)
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, eq=False)
+class Composition(LinearOperator):
+    """One operator after the other: `outer(inner(x))`."""
+
+    outer: LinearOperator
+    inner: LinearOperator
+
+    @property
+    def domain_shape(self) -> tuple[int | None, ...]:
+        """Shape of one input, as either operator knows it."""
+        shape = self.inner.domain_shape
+        if None not in shape:
+            return shape
+        return _shape_after(self.inner.transpose, self.outer.domain_shape) or shape
+
+    @property
+    def range_shape(self) -> tuple[int | None, ...]:
+        """Shape of one output, as either operator knows it."""
+        shape = self.outer.range_shape
+        if None not in shape:
+            return shape
+        return _shape_after(self.outer, self.inner.range_shape) or shape
+
+    def __call__(self, x: Float[Array, "..."], /) -> Float[Array, "..."]:
+        """`A B x`."""
+        return self.outer(self.inner(x))
+
+    def transpose(self, y: Float[Array, "..."], /) -> Float[Array, "..."]:
+        """`B^T A^T y`."""
+        return self.inner.transpose(self.outer.transpose(y))
+
+    def draw(self, key: Key) -> Float[Array, "..."]:
+        """A random input, normally distributed."""
+        free = None in self.inner.domain_shape
+        return super().draw(key) if free else self.inner.draw(key)
+
 
 def check_adjoint(operator: LinearOperator, key: Key) -> float:
     """How far an operator and its transpose are from being adjoint.
@@ -135,14 +212,43 @@ def check_adjoint(operator: LinearOperator, key: Key) -> float:
     Args:
         operator: The operator.
         key: Randomness.
+
+    Raises:
+        ValueError: If the transpose gives another shape than the operator takes.
     """
     x = operator.draw(jax.random.fold_in(key, 0))
     there = operator(x)
     y = jax.random.normal(jax.random.fold_in(key, 1), there.shape, there.dtype)
     back = operator.T(y)
+    if back.shape != x.shape:
+        raise ValueError(
+            f"transpose of {type(operator).__name__}: gives shape {back.shape}, "
+            f"expected {x.shape}"
+        )
     x, y, there, back = (np.asarray(each, np.float64) for each in (x, y, there, back))
     difference = abs(np.vdot(there, y) - np.vdot(x, back))
-    return float(difference / (np.linalg.norm(there) * np.linalg.norm(y)))
+    scale = np.linalg.norm(there) * np.linalg.norm(y)
+    return float(difference / max(scale, np.finfo(np.float64).tiny))
+
+
+def recognised_by_nnx(cls: type) -> None:
+    """Lets values of a class, pytrees of arrays, be attributes of NNX modules.
+
+    NNX takes an attribute for static unless it is an array or of a type that it was
+    told of. It is told where flax is loaded, which nothing here needs.
+    """
+    nnx = sys.modules.get("flax.nnx")
+    if hasattr(nnx, "register_data_type"):
+        nnx.register_data_type(cls)
+
+
+def _shape_after(
+    function: Callable[[Array], Array], shape: tuple[int | None, ...]
+) -> tuple[int, ...] | None:
+    """Shape of what a function makes of an array of a shape, None if that is open."""
+    if None in shape:
+        return None
+    return jax.eval_shape(function, jax.ShapeDtypeStruct(shape, jnp.float32)).shape
 
 
 def _largest_eigenvalue(operator: LinearOperator) -> Float[Array, ""]:
@@ -151,7 +257,7 @@ def _largest_eigenvalue(operator: LinearOperator) -> Float[Array, ""]:
     def multiply(x: Array, _: None) -> tuple[Array, Array]:
         x = operator.gram(x)
         size = jnp.linalg.norm(jnp.ravel(x))
-        return x / size, size
+        return x / jnp.where(size > 0, size, 1), size
 
     # The first singular vector of an operator without negative weights has none
     # either, so a positive start is not orthogonal to it.

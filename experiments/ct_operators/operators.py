@@ -86,8 +86,8 @@ class Ours(Operator):
         from sisr_jax import tomography as ct
 
         beam = ct.ParallelBeam(size, angles=angles)
-        rays = beam if self.method == "exact" else ct.plan(beam)
-        static = (0,) if self.method == "exact" else ()
+        rays = beam if self.method == "reference" else ct.plan(beam)
+        static = (0,) if self.method == "reference" else ()
 
         def radon(rays, image):
             return ct.radon(image, rays, method=self.method)
@@ -122,5 +122,5 @@ class OursUniform(Ours):
     weights = "uniform"
 
 
-class OursExact(OursUniform):
-    method = "exact"
+class OursReference(OursUniform):
+    method = "reference"

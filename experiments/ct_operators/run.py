@@ -23,7 +23,7 @@ from process import Worker
 HERE = pathlib.Path(__file__).parent
 SIZE = 512
 SLICES = 12
-OURS = ("ours", "ours-exact")
+OURS = ("ours", "ours-reference")
 NAMES = (*OURS, *environments.REQUIREMENTS)
 # Not timed: the standard of the accuracy table, and ours with the same weights of
 # the views.

@@ -25,7 +25,7 @@ from sisr_jax.errors import InputError
 
 SIZE, BATCH, NUM_ANGLES, FACTOR = 512, 8, 1000, 16
 CHIPS = ("v5e", "v6e")
-METHODS = ("matmul", "exact")
+METHODS = ("matmul", "reference")
 OPERATIONS = ("degrade", "radon", "fbp", "gradient")
 MOST_CYCLES = 2.0e6
 COLUMNS = (
@@ -69,7 +69,7 @@ def compile_operation(name, method, device):
     sharding = jax.sharding.SingleDeviceSharding(device)
     beam = ct.ParallelBeam(SIZE, num_angles=NUM_ANGLES).every(FACTOR)
     shapes = arguments(name, beam, sharding)
-    if method == "exact":
+    if method == "reference":
         jitted = jax.jit(operation(name, method), static_argnums=0)
         return jitted.lower(beam, *shapes).compile()
     planned = jax.tree.map(

@@ -24,7 +24,7 @@ from operators import AbsentError
 IMPLEMENTATIONS = {
     "ours": ("operators", "Ours", "sisr-jax"),
     "ours-uniform": ("operators", "OursUniform", "sisr-jax"),
-    "ours-exact": ("operators", "OursExact", "sisr-jax"),
+    "ours-reference": ("operators", "OursReference", "sisr-jax"),
     "scikit-image": ("numpy_peers", "ScikitImage", "scikit-image"),
     "scikit-image-float64": ("numpy_peers", "ScikitImageFloat64", "scikit-image"),
     "imops": ("numpy_peers", "Imops", "imops"),

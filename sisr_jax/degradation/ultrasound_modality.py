@@ -36,9 +36,13 @@ class UltrasoundBaselines:
         columns, operator = measurement.values[..., None], measurement.operator
         factor, offset = operator.factor, operator.offset
         images = (
-            half_pixel_columns(columns, factor),
-            aligned_columns(columns, factor, offset, "linear"),
-            aligned_columns(columns, factor, offset, "cubic"),
+            half_pixel_columns(columns, factor=factor),
+            aligned_columns(
+                columns, factor=factor, offset=offset, interpolation="linear"
+            ),
+            aligned_columns(
+                columns, factor=factor, offset=offset, interpolation="cubic"
+            ),
         )
         return dict(zip(self.names, images, strict=True))
 

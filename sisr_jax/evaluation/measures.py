@@ -55,12 +55,12 @@ def measure(
         **_compare(protocol, estimate, target, mask, "_mask"),
     }
     if min(protocol.shape) >= _SMALLEST_FOR_MS_SSIM:
-        values["ms_ssim"] = ms_ssim(estimate, target, protocol.data_range)
+        values["ms_ssim"] = ms_ssim(estimate, target, data_range=protocol.data_range)
     low, high = protocol.window
     for name, start, end in protocol.windows:
         limits = (start - low) / (high - low), (end - low) / (high - low)
         cut = jnp.clip(estimate, *limits), jnp.clip(target, *limits)
-        values[f"psnr_{name}"] = psnr(*cut, limits[1] - limits[0])
+        values[f"psnr_{name}"] = psnr(*cut, data_range=limits[1] - limits[0])
     if regions.lesions is not None:
         values |= _compare(protocol, estimate, target, regions.lesions, "_lesions")
     values |= _of_regions(protocol, estimate, regions, "")
@@ -74,8 +74,8 @@ def _compare(
     top = protocol.data_range
     error = rmse(estimate, target, mask=mask) * protocol.rmse_scale
     return {
-        f"psnr{suffix}": psnr(estimate, target, top, mask=mask),
-        f"ssim{suffix}": ssim(estimate, target, top, mask=mask),
+        f"psnr{suffix}": psnr(estimate, target, data_range=top, mask=mask),
+        f"ssim{suffix}": ssim(estimate, target, data_range=top, mask=mask),
         f"rmse{suffix}": error,
     }
 

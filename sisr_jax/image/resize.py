@@ -1,7 +1,7 @@
 """Interpolation along the width, from acquired columns to the full image.
 
 Every resampling is one small `[width * factor, width]` matrix, built on the
-host in float64 from (width, factor, offset, method) and applied as one matrix
+host in float64 from (width, factor, offset, interpolation) and applied as one matrix
 product: exact gradients, no gather, and the matrix unit of a TPU does the work.
 """
 
@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 
 from sisr_jax.types import Image
 
-Method = Literal["linear", "cubic"]
+Interpolation = Literal["linear", "cubic"]
 
 # Free parameter of the kernel family of Keys, "Cubic convolution interpolation
 # for digital image processing", IEEE TASSP 1981, eq. 15: a = -0.5 is the one
@@ -24,7 +24,11 @@ _KEYS_A = -0.5
 
 
 def aligned_columns(
-    image: Image, factor: int, offset: int = 0, method: Method = "linear"
+    image: Image,
+    *,
+    factor: int,
+    offset: int = 0,
+    interpolation: Interpolation = "linear",
 ) -> Float[Array, "*batch height width*{factor} channels"]:
     """Interpolates between kept columns, each at the place it was acquired at.
 
@@ -38,26 +42,30 @@ def aligned_columns(
         factor: Columns of the result for each kept one, at least 1.
         offset: Column of the result at which the first kept one sits,
             `0 <= offset < factor`.
-        method: `linear`, or `cubic` (Keys 1981, a = -0.5), whose taps beyond
+        interpolation: `linear`, or `cubic` (Keys 1981, a = -0.5), whose taps beyond
             the border read the edge column and which may overshoot.
 
     Returns:
         The full-width image in the dtype of `image`.
 
     Raises:
-        ValueError: If `factor`, `offset` or `method` is not as stated.
+        ValueError: If `factor`, `offset` or `interpolation` is not as stated.
     """
     if factor < 1:
         raise ValueError(f"factor = {factor}: expected at least 1")
     if not 0 <= offset < factor:
         raise ValueError(f"offset = {offset}: expected 0 <= offset < {factor}")
-    if method not in ("linear", "cubic"):
-        raise ValueError(f"method = {method!r}: expected 'linear' or 'cubic'")
-    return _apply(_aligned_weights(image.shape[-2], factor, offset, method), image)
+    if interpolation not in ("linear", "cubic"):
+        raise ValueError(
+            f"interpolation = {interpolation!r}: expected 'linear' or 'cubic'"
+        )
+    return _apply(
+        _aligned_weights(image.shape[-2], factor, offset, interpolation), image
+    )
 
 
 def half_pixel_columns(
-    image: Image, factor: int
+    image: Image, *, factor: int
 ) -> Float[Array, "*batch height width*{factor} channels"]:
     """Bicubic widening with half-pixel centres, as `tf.image.resize` does it.
 
@@ -100,10 +108,10 @@ def _apply(weights: np.ndarray, image: Image) -> Array:
 
 @functools.lru_cache(maxsize=32)
 def _aligned_weights(
-    width: int, factor: int, offset: int, method: Method
+    width: int, factor: int, offset: int, interpolation: Interpolation
 ) -> np.ndarray:
     position = (np.arange(width * factor) - offset) / factor
-    if method == "linear":
+    if interpolation == "linear":
         # Edge replication of a linear ramp is a clipped position.
         taps, weights = _linear_taps(np.clip(position, 0, width - 1))
     else:

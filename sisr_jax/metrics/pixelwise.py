@@ -9,6 +9,7 @@ from sisr_jax.metrics.inputs import AnyImage, Mask, check_same_shape, mask_for
 def psnr(
     a: AnyImage,
     b: AnyImage,
+    *,
     data_range: int | float = 1.0,
     mask: Mask | None = None,
 ) -> Float[Array, "*batch"]:
@@ -35,7 +36,9 @@ def psnr(
     return jnp.where(equal, jnp.inf, finite + 20.0 * jnp.log10(data_range))
 
 
-def rmse(a: AnyImage, b: AnyImage, mask: Mask | None = None) -> Float[Array, "*batch"]:
+def rmse(
+    a: AnyImage, b: AnyImage, *, mask: Mask | None = None
+) -> Float[Array, "*batch"]:
     """Root of the mean squared difference.
 
     Args:

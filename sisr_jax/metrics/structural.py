@@ -22,6 +22,7 @@ _SMALLEST_FOR_FIVE = (_WINDOW - 1) * 2 ** (len(_SCALE_WEIGHTS) - 1) + 1
 def ssim(
     a: AnyImage,
     b: AnyImage,
+    *,
     data_range: int | float = 1.0,
     mask: Mask | None = None,
 ) -> Float[Array, "*batch"]:
@@ -59,7 +60,7 @@ def ssim(
 
 
 def ms_ssim(
-    a: AnyImage, b: AnyImage, data_range: int | float = 1.0
+    a: AnyImage, b: AnyImage, *, data_range: int | float = 1.0
 ) -> Float[Array, "*batch"]:
     """Multi-scale structural similarity (Wang, Simoncelli, Bovik, 2003, eq. 7).
 

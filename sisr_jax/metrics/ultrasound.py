@@ -37,7 +37,7 @@ def speckle_snr(image: AnyImage, mask: Mask) -> Float[Array, "*batch"]:
 
 
 def gcnr(
-    image: AnyImage, inside: Mask, outside: Mask, bins: int = 100
+    image: AnyImage, inside: Mask, outside: Mask, *, bins: int = 100
 ) -> Float[Array, "*batch"]:
     """Generalised contrast-to-noise ratio: 1 minus the overlap of two histograms.
 

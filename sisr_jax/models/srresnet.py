@@ -130,7 +130,9 @@ class SRResNetUltrasound(nn.Module):
         if not self.global_skip:
             return _output(y, None, self.dtype)
         x = x.astype(jnp.float32)
-        skip = aligned_columns(x, self.factor, self.offset, "cubic")
+        skip = aligned_columns(
+            x, factor=self.factor, offset=self.offset, interpolation="cubic"
+        )
         return _output(y, skip, self.dtype)
 
 

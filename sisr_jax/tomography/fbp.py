@@ -17,7 +17,7 @@ from jax import lax
 from jaxtyping import Array, Float, Real
 
 from sisr_jax.tomography import linogram, reference
-from sisr_jax.tomography.filters import convolution
+from sisr_jax.tomography.filters import impulse_response
 from sisr_jax.tomography.geometry import ParallelBeam, as_sinogram
 from sisr_jax.tomography.planning import PlannedBeam
 from sisr_jax.tomography.radon import Method, is_reference, with_plan, without_plan
@@ -60,17 +60,17 @@ def fbp(
     rays = without_plan(beam)
     sinogram = as_sinogram(sinogram, rays)
     if isinstance(weights, str):
-        weights = angular_weights(rays, weights)
+        weights = angular_weights(rays, weights=weights)
     views = sinogram * jnp.asarray(weights / 2, sinogram.dtype)[..., None]
     if filter_name is not None:
         views = _filter(views, filter_name)
     if is_reference(method):
-        return reference.smear(views, rays)
-    return linogram.smear(views, with_plan(beam, views))
+        return reference.back_project_pixel_driven(views, rays)
+    return linogram.back_project_pixel_driven(views, with_plan(beam, views))
 
 
 def angular_weights(
-    beam: ParallelBeam, weights: Weights = "gaps"
+    beam: ParallelBeam, *, weights: Weights = "gaps"
 ) -> Float[np.ndarray, " angles"]:
     """The angle that each view stands for, in radians.
 
@@ -111,6 +111,22 @@ def _filter(
     it looks, and a matrix product splits over devices along the batch, where
     the compiler would gather a batch to transform it (FFT) on each of them.
     """
-    matrix = jnp.asarray(convolution(filter_name, sinogram.shape[-1]), sinogram.dtype)
+    matrix = _toeplitz(
+        jnp.asarray(impulse_response(filter_name, sinogram.shape[-1]), sinogram.dtype)
+    )
     # A TPU would round the factors to bfloat16 otherwise.
     return jnp.matmul(sinogram, matrix, precision=lax.Precision.HIGHEST)
+
+
+def _toeplitz(
+    impulse: Float[Array, " detectors"],
+) -> Float[Array, "detectors detectors"]:
+    """Symmetric matrix with `impulse[|row - column|]`.
+
+    Rows that each start one element earlier in a repeated sequence: the program
+    holds a vector and not a matrix of constants, and no gather.
+    """
+    size = len(impulse)
+    period = jnp.concatenate([impulse, jnp.flip(impulse[1:])])
+    rows = jnp.tile(period, size)[: size * (len(period) - 1)]
+    return rows.reshape(size, -1)[:, :size] if size > 1 else period[:, None]

@@ -15,12 +15,13 @@ def padded_length(num_detectors: int) -> int:
     return max(64, 1 << (2 * num_detectors - 1).bit_length())
 
 
-def convolution(
+def impulse_response(
     filter_name: str, num_detectors: int
-) -> Float[np.ndarray, "detectors detectors"]:
-    """Matrix that filters a view: its zero-padded convolution, symmetric Toeplitz.
+) -> Float[np.ndarray, " detectors"]:
+    """What a filter makes of one detector, at that detector and those after it.
 
-    Equal to multiplying the FFT of the padded view with `response`.
+    It is symmetric. Convolving a zero-padded view with it equals multiplying its FFT
+    with `response`.
 
     Args:
         filter_name: See `response`.
@@ -30,9 +31,7 @@ def convolution(
         ValueError: If the name is unknown.
     """
     length = padded_length(num_detectors)
-    impulse = np.fft.irfft(response(filter_name, length), length)
-    detector = np.arange(num_detectors)
-    return impulse[np.abs(detector[:, None] - detector)]
+    return np.fft.irfft(response(filter_name, length), length)[:num_detectors]
 
 
 def response(filter_name: str, length: int) -> Float[np.ndarray, " frequencies"]:

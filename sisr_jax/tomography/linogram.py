@@ -56,6 +56,7 @@ import math
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float
 
 from sisr_jax.tomography.adjoint import transposed_pair
@@ -73,7 +74,7 @@ def project(
     image: Float[Array, "*batch size size"], planned: PlannedBeam
 ) -> Float[Array, "*batch angles detectors"]:
     """Projections of images: line integrals through square pixels."""
-    return _radon(image, (planned, _project_gains(planned)))
+    return _radon(image, _projection(planned))
 
 
 @jax.jit
@@ -81,23 +82,25 @@ def transpose(
     sinogram: Float[Array, "*batch angles detectors"], planned: PlannedBeam
 ) -> Float[Array, "*batch size size"]:
     """The exact transpose of `project`."""
-    return _radon_transpose(sinogram, (planned, _project_gains(planned)))
+    return _radon_transpose(sinogram, _projection(planned))
 
 
 @jax.jit
-def smear(
+def back_project_pixel_driven(
     views: Float[Array, "*batch angles detectors"], planned: PlannedBeam
 ) -> Float[Array, "*batch size size"]:
     """Sum over the views of their linear interpolation at every pixel, blurred."""
-    gains = tuple(group.smear_gain for group in planned.groups)
+    planned = lax.stop_gradient(planned)
+    gains = tuple(group.pixel_driven_gain for group in planned.groups)
     return _radon_transpose(views, (planned, gains))
 
 
-def _project_gains(planned: PlannedBeam) -> tuple[Array, ...]:
-    return tuple(group.project_gain for group in planned.groups)
+def _projection(planned: PlannedBeam) -> _Matrices:
+    planned = lax.stop_gradient(planned)
+    return planned, tuple(group.projection_gain for group in planned.groups)
 
 
-def _spread_and_unshear(
+def _shear_and_sum_transpose(
     sinogram: Float[Array, "*batch angles detectors"], matrices: _Matrices
 ) -> Float[Array, "*batch size size"]:
     """`_shear_and_sum` backwards, step by step."""
@@ -113,7 +116,7 @@ def _spread_and_unshear(
     for group, slopes, gain in zip(planned.groups, order.groups, gains, strict=True):
         stop = start + slopes.num_slots
         even, odd = (half[:, start:stop] for half in slots)
-        parts = _quarters_of_views(even, odd, planned.waves, group, gain)
+        parts = _quarters_of_views(even, odd, planned.dft_basis, group, gain)
         quarters = jax.tree.map(jnp.add, quarters, parts)
         start = stop
     planes = unfold_plane(quarters, beam.size)
@@ -129,7 +132,7 @@ def _shear_and_sum(
     planes = image.reshape(math.prod(batch), beam.size, beam.size)
     quarters = fold_plane(planes)
     halves = [
-        _views(quarters, planned.waves, group, gain)
+        _views(quarters, planned.dft_basis, group, gain)
         for group, gain in zip(planned.groups, gains, strict=True)
     ]
     order = layout(beam)
@@ -145,7 +148,7 @@ def _shear_and_sum(
 
 def _views(
     quarters: Quarters,
-    waves: Float[Array, "2 quarter_and_1 half"],
+    dft_basis: Float[Array, "2 quarter_and_1 half"],
     group: ViewGroup,
     gain: Float[Array, "frequencies slopes"],
 ) -> tuple[
@@ -156,7 +159,7 @@ def _views(
     spectra, mirrored = [], []
     for along_rows in group.along_rows:
         even, odd = (
-            sheared_sums(*parts, waves, shear, along_rows)
+            sheared_sums(*parts, dft_basis, shear, along_rows)
             for parts, shear in zip(
                 quarters.by_lines(along_rows),
                 (group.shear_cos, group.shear_sin),
@@ -185,7 +188,7 @@ def _views(
 def _quarters_of_views(
     even: Float[Array, "planes slots half_detectors"],
     odd: Float[Array, "planes slots half_detectors"],
-    waves: Float[Array, "2 quarter_and_1 half"],
+    dft_basis: Float[Array, "2 quarter_and_1 half"],
     group: ViewGroup,
     gain: Float[Array, "frequencies slopes"],
 ) -> Quarters:
@@ -217,13 +220,17 @@ def _quarters_of_views(
             odd_parts += jnp.stack([-im, re], axis=1)
         sums.append(
             Quarters.of_lines(
-                unsheared_parts(even_parts, waves, group.spread_cos, along_rows),
-                unsheared_parts(odd_parts, waves, group.spread_sin, along_rows),
+                unsheared_parts(
+                    even_parts, dft_basis, group.transposed_shear_cos, along_rows
+                ),
+                unsheared_parts(
+                    odd_parts, dft_basis, group.transposed_shear_sin, along_rows
+                ),
                 along_rows,
             )
         )
     return functools.reduce(functools.partial(jax.tree.map, jnp.add), sums)
 
 
-# Differentiation would not find the order of the axes that `_spread_and_unshear` has.
-_radon, _radon_transpose = transposed_pair(_shear_and_sum, _spread_and_unshear)
+# Differentiation would not find the order of the axes that the transpose has here.
+_radon, _radon_transpose = transposed_pair(_shear_and_sum, _shear_and_sum_transpose)

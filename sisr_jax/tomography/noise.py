@@ -22,7 +22,7 @@ _FEWEST_COUNTS = 0.5
 
 
 def attenuation_from_hu(
-    hu: Float[Array | np.ndarray, "..."], pixel_mm: float
+    hu: Float[Array | np.ndarray, "..."], *, pixel_mm: float
 ) -> Float[Array, "..."]:
     """Attenuation of one pixel's width of tissue, never negative.
 
@@ -37,7 +37,7 @@ def attenuation_from_hu(
 
 
 def hu_from_attenuation(
-    attenuation: Float[Array, "..."], pixel_mm: float
+    attenuation: Float[Array, "..."], *, pixel_mm: float
 ) -> Float[Array, "..."]:
     """Inverse of `attenuation_from_hu` above -1000 HU."""
     return 1000 * (attenuation / (WATER_PER_MM * pixel_mm) - 1)
@@ -46,6 +46,7 @@ def hu_from_attenuation(
 def low_dose(
     key: Key,
     sinogram: Float[Array, "..."],
+    *,
     photons: float | Float[Array, ""],
     electronic_noise: float = 0.0,
 ) -> Float[Array, "..."]:

@@ -1,9 +1,12 @@
 """Parallel-beam projection as a linear operator."""
 
 import dataclasses
+from typing import Any
 
 import jax
-from jaxtyping import Array, Float
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Real
 
 from sisr_jax.operators import LinearOperator
 from sisr_jax.tomography.fbp import Weights, fbp
@@ -16,7 +19,7 @@ from sisr_jax.tomography.radon import (
     radon,
     without_plan,
 )
-from sisr_jax.types import Sinogram, SquarePlane
+from sisr_jax.types import Key, Sinogram, SquarePlane
 
 
 @jax.tree_util.register_dataclass
@@ -32,19 +35,21 @@ class ParallelBeamCT(LinearOperator):
         method: See `radon`.
         sampled: None if all views are measured; else the angle in radians that each
             view stands for, `[*batch, angles]`, 0 for views that are not: they read 0,
-            and whatever they hold is ignored.
+            and whatever they hold is ignored. With a batch, images and measurements
+            have it, too.
     """
 
     beam: ParallelBeam | PlannedBeam
     method: Method = dataclasses.field(
         default="matmul", kw_only=True, metadata={"static": True}
     )
-    sampled: Float[Array, "*batch angles"] | None = dataclasses.field(
-        default=None, kw_only=True
-    )
+    sampled: Any = dataclasses.field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        if isinstance(self.beam, ParallelBeam) and not is_reference(self.method):
+        if is_reference(self.method):
+            object.__setattr__(self, "method", "reference")
+            object.__setattr__(self, "beam", without_plan(self.beam))
+        elif isinstance(self.beam, ParallelBeam):
             object.__setattr__(self, "beam", plan(self.beam))
 
     @property
@@ -59,17 +64,19 @@ class ParallelBeamCT(LinearOperator):
         rays = without_plan(self.beam)
         return rays.num_angles, rays.num_detectors
 
-    def __call__(self, x: SquarePlane, /) -> Sinogram:
+    def __call__(self, x: Real[Array | np.ndarray, "*batch size size"], /) -> Sinogram:
         """Projects images, see `radon`."""
         return self._masked(radon(x, self.beam, method=self.method))
 
-    def transpose(self, y: Sinogram, /) -> SquarePlane:
+    def transpose(
+        self, y: Real[Array | np.ndarray, "*batch angles detectors"], /
+    ) -> SquarePlane:
         """Back-projects views, see `back_project`."""
         return back_project(self._masked(y), self.beam, method=self.method)
 
     def fbp(
         self,
-        y: Sinogram,
+        y: Real[Array | np.ndarray, "*batch angles detectors"],
         *,
         filter_name: str | None = "ramp",
         weights: Weights | Float[Array, "*batch angles"] | None = None,
@@ -84,10 +91,22 @@ class ParallelBeamCT(LinearOperator):
         if weights is None:
             weights = "gaps" if self.sampled is None else self.sampled
         return fbp(
-            y, self.beam, filter_name=filter_name, method=self.method, weights=weights
+            self._masked(y),
+            self.beam,
+            filter_name=filter_name,
+            method=self.method,
+            weights=weights,
         )
 
-    def _masked(self, views: Sinogram) -> Sinogram:
+    def draw(self, key: Key) -> SquarePlane:
+        """A random image, normally distributed; one for each of `sampled`."""
+        batch = () if self.sampled is None else self.sampled.shape[:-1]
+        return jax.random.normal(key, (*batch, *self.domain_shape))
+
+    def _masked(
+        self, views: Real[Array | np.ndarray, "*batch angles detectors"]
+    ) -> Real[Array | np.ndarray, "*batch angles detectors"]:
         if self.sampled is None:
             return views
-        return views * (self.sampled > 0).astype(views.dtype)[..., None]
+        # Not a product: whatever the others hold may be NaN.
+        return jnp.where(self.sampled[..., None] > 0, views, 0)

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from sisr_jax.operators import recognised_by_nnx
 from sisr_jax.tomography.geometry import ParallelBeam
 from sisr_jax.tomography.slots import Slopes, layout
 
@@ -36,28 +37,28 @@ class ViewGroup:
         shear_cos: `cos(frequency * slope * line)`, `[frequencies, lines, slopes]`,
             lines at 0, 1, ... from the centre.
         shear_sin: The sines.
-        spread_cos: The same numbers as `shear_cos`, `[frequencies, slopes, lines]`, for
-            back-projection: a product that runs across the rows of a large matrix
-            takes several times as long.
-        spread_sin: The sines.
+        transposed_shear_cos: The same numbers as `shear_cos`, `[frequencies, slopes,
+            lines]`, for back-projection: a product that runs across the rows of a large
+            matrix takes several times as long.
+        transposed_shear_sin: The sines.
         detect_cos: `cos(frequency * detector / scale)`, `[slopes, detectors,
             frequencies]`, detectors at 0, 1, ... from the centre.
         detect_sin: The sines.
-        project_gain: Weight of every frequency in a projection, `[frequencies,
+        projection_gain: Weight of every frequency in a projection, `[frequencies,
             slopes]`.
-        smear_gain: The same in a filtered back-projection.
+        pixel_driven_gain: The same in the back-projection of `fbp`.
     """
 
     along_rows: tuple[bool, ...] = dataclasses.field(metadata=_STATIC)
     mirrored: bool = dataclasses.field(metadata=_STATIC)
     shear_cos: Any
     shear_sin: Any
-    spread_cos: Any
-    spread_sin: Any
+    transposed_shear_cos: Any
+    transposed_shear_sin: Any
     detect_cos: Any
     detect_sin: Any
-    project_gain: Any
-    smear_gain: Any
+    projection_gain: Any
+    pixel_driven_gain: Any
 
 
 @jax.tree_util.register_dataclass
@@ -69,22 +70,28 @@ class PlannedBeam:
     matrices are inputs of the compiled program; a beam that is closed over
     instead puts a copy of them into each program. To split the matrices over
     devices, `jax.device_put` the plan with the sharding of `plan_sharding`.
+    The matrices are constants to differentiation.
 
     Attributes:
         beam: The rays.
-        waves: Cosines and sines that turn the pixels of a line into its spectrum, `[2,
-            quarter + 1, half]`: the first quarter of the frequencies, from which the
-            others follow, and offsets 0, 1, ... from the centre.
+        dft_basis: Cosines and sines that turn the pixels of a line into its spectrum,
+            `[2, quarter + 1, half]`: the first quarter of the frequencies, from which
+            the others follow, and offsets 0, 1, ... from the centre.
         groups: The matrices of the views.
     """
 
     beam: ParallelBeam = dataclasses.field(metadata=_STATIC)
-    waves: Any
+    dft_basis: Any
     groups: tuple[ViewGroup, ...]
 
+    def __new__(cls, *_: Any, **__: Any) -> "PlannedBeam":  # noqa: D102
+        recognised_by_nnx(cls)
+        return super().__new__(cls)
 
-@functools.lru_cache(maxsize=4)
-def plan(beam: ParallelBeam, dtype: jax.typing.DTypeLike = jnp.float32) -> PlannedBeam:
+
+def plan(
+    beam: ParallelBeam, *, dtype: jax.typing.DTypeLike = jnp.float32
+) -> PlannedBeam:
     """Computes the matrices of a beam; the last four plans are kept.
 
     Args:
@@ -93,12 +100,17 @@ def plan(beam: ParallelBeam, dtype: jax.typing.DTypeLike = jnp.float32) -> Plann
             halves the memory and costs accuracy: the relative error of a
             sinogram is then near 2e-3.
     """
+    return _plan(beam, np.dtype(dtype))
+
+
+@functools.lru_cache(maxsize=4)
+def _plan(beam: ParallelBeam, dtype: np.dtype) -> PlannedBeam:
     frequency = frequencies(beam.size)
-    build = functools.partial(_view_group, beam, frequency, np.dtype(dtype))
+    build = functools.partial(_view_group, beam, frequency, dtype)
     # The plan outlives the trace that asks for it first.
     with jax.ensure_compile_time_eval():
         return PlannedBeam(
-            beam, _waves(beam.size, dtype), tuple(map(build, layout(beam).groups))
+            beam, _dft_basis(beam.size, dtype), tuple(map(build, layout(beam).groups))
         )
 
 
@@ -119,17 +131,17 @@ def plan_sharding(
         A tree like the plan, for `jax.device_put`.
     """
 
-    def spread(*names: str | None) -> jax.sharding.NamedSharding:
+    def over(*names: str | None) -> jax.sharding.NamedSharding:
         return jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(*names))
 
-    shear, detect = spread(axis), spread(None, None, axis)
-    names = ("shear_cos", "shear_sin", "spread_cos", "spread_sin")
+    shear, detect = over(axis), over(None, None, axis)
+    names = ("shear_cos", "shear_sin", "transposed_shear_cos", "transposed_shear_sin")
     fields = {name: shear for name in names}
     fields |= {name: detect for name in ("detect_cos", "detect_sin")}
-    fields |= {name: shear for name in ("project_gain", "smear_gain")}
+    fields |= {name: shear for name in ("projection_gain", "pixel_driven_gain")}
     return dataclasses.replace(
         planned,
-        waves=spread(),
+        dft_basis=over(),
         groups=tuple(dataclasses.replace(g, **fields) for g in planned.groups),
     )
 
@@ -163,7 +175,7 @@ def num_beyond(size: int) -> int:
     return 8 * math.ceil(0.57 * quarter_of(size) / 8)
 
 
-def _waves(
+def _dft_basis(
     size: int, dtype: jax.typing.DTypeLike
 ) -> Float[Array, "2 quarter_and_1 half"]:
     offset = np.arange(size // 2 + 1)
@@ -183,24 +195,24 @@ def _view_group(
     detector = np.arange(beam.num_detectors // 2 + 1)
     shear = [np.outer(line, views.slope * f) for f in frequency]
     detect = [np.outer(detector, frequency / scale) for scale in views.scale]
-    project_gain, smear_gain = _gains(beam.size, frequency, views)
+    projection_gain, pixel_driven_gain = _gains(beam.size, frequency, views)
     single = jnp.promote_types(dtype, jnp.float32)
 
-    def table(phases: list[np.ndarray], wave: np.ufunc) -> np.ndarray:
-        return np.stack([wave(phase).astype(dtype) for phase in phases])
+    def table(phases: list[np.ndarray], function: np.ufunc) -> np.ndarray:
+        return np.stack([function(phase).astype(dtype) for phase in phases])
 
-    shear_cos, shear_sin = (table(shear, wave) for wave in (np.cos, np.sin))
+    shear_cos, shear_sin = (table(shear, function) for function in (np.cos, np.sin))
     return ViewGroup(
         along_rows=views.along_rows,
         mirrored=views.mirrored,
         shear_cos=jnp.asarray(shear_cos),
         shear_sin=jnp.asarray(shear_sin),
-        spread_cos=jnp.asarray(shear_cos.swapaxes(1, 2)),
-        spread_sin=jnp.asarray(shear_sin.swapaxes(1, 2)),
+        transposed_shear_cos=jnp.asarray(shear_cos.swapaxes(1, 2)),
+        transposed_shear_sin=jnp.asarray(shear_sin.swapaxes(1, 2)),
         detect_cos=jnp.asarray(table(detect, np.cos)),
         detect_sin=jnp.asarray(table(detect, np.sin)),
-        project_gain=jnp.asarray(project_gain, single),
-        smear_gain=jnp.asarray(smear_gain, single),
+        projection_gain=jnp.asarray(projection_gain, single),
+        pixel_driven_gain=jnp.asarray(pixel_driven_gain, single),
     )
 
 

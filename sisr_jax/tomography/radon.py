@@ -101,7 +101,7 @@ def with_plan(
     beam: ParallelBeam | PlannedBeam, values: Float[Array, "..."]
 ) -> PlannedBeam:
     """The beam with matrices for values of this type."""
-    return beam if isinstance(beam, PlannedBeam) else plan(beam, values.dtype)
+    return beam if isinstance(beam, PlannedBeam) else plan(beam, dtype=values.dtype)
 
 
 def is_reference(method: Method) -> bool:

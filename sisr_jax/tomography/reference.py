@@ -24,9 +24,9 @@ from jaxtyping import Array, Float, Int
 
 from sisr_jax.tomography.geometry import ParallelBeam, Split, join, split
 
-# Zeros around the image. Two, so that an index clipped into the ring finds
+# Zero padding around the image. Two pixels, so that an index clipped into it finds
 # zeros in both neighbours of the interpolation.
-_RING = 2
+_PADDING = 2
 
 # Ray samples added up before their sum joins the total: keeps the rounding error
 # of a float32 sum of a thousand terms to that of about sixty.
@@ -43,10 +43,10 @@ def project(
     an interpolation into an accumulation but not into a reduction: ten times
     faster, and nothing larger than the sinogram is ever stored.
     """
-    side = beam.size + 2 * _RING
+    side = beam.size + 2 * _PADDING
     planes = image.reshape(-1, beam.size, beam.size)
-    ring = ((0, 0), (_RING, _RING), (_RING, _RING))
-    pixels = jnp.pad(planes, ring).reshape(-1, side * side)
+    width = ((0, 0), (_PADDING, _PADDING), (_PADDING, _PADDING))
+    pixels = jnp.pad(planes, width).reshape(-1, side * side)
     across, along = _ray_tables(beam, image.dtype)
 
     # Reverse mode recomputes positions instead of storing those of every sample.
@@ -82,7 +82,7 @@ def transpose(
 
 
 @functools.partial(jax.jit, static_argnames="beam")
-def smear(
+def back_project_pixel_driven(
     views: Float[Array, "*batch angles detectors"], beam: ParallelBeam
 ) -> Float[Array, "*batch size size"]:
     """Sum over the views of their linear interpolation at every pixel.
@@ -121,7 +121,7 @@ def smear(
 def _ray_tables(
     beam: ParallelBeam, dtype: jax.typing.DTypeLike
 ) -> tuple[tuple[Split, Split], tuple[Split, Split]]:
-    """Rows and columns of the samples, in the coordinates of the ringed image.
+    """Rows and columns of the samples, in the coordinates of the padded image.
 
     Returns:
         `(row, column)` where the rays cross the line through the centre,
@@ -137,7 +137,7 @@ def _ray_tables(
     v = np.full(blocks * _BLOCK, 4 * beam.num_detectors)
     v[: len(u)] = u
     v = v.reshape(blocks, _BLOCK, 1, 1)
-    origin = beam.size // 2 + _RING
+    origin = beam.size // 2 + _PADDING
     across = split(origin - sin * u, dtype), split(origin + cos * u, dtype)
     return across, (split(v * cos, dtype), split(v * sin, dtype))
 
@@ -148,9 +148,9 @@ def _interpolate(
     column: tuple[Int[Array, "angles detectors"], Float[Array, "angles detectors"]],
     side: int,
 ) -> Float[Array, "planes angles detectors"]:
-    """Bilinear samples of ringed images stored as rows of `side` pixels."""
+    """Bilinear samples of padded images stored as rows of `side` pixels."""
     (top, down), (left, right) = row, column
-    last = side - _RING
+    last = side - _PADDING
     corner = jnp.clip(top, 0, last) * side + jnp.clip(left, 0, last)
     upper = (1 - right) * _take(pixels, corner) + right * _take(pixels, corner + 1)
     corner += side

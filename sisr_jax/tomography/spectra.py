@@ -19,7 +19,7 @@ from sisr_jax.tomography.parity import pad
 def sheared_sums(
     cosine: Float[Array, "planes half half"],
     sine: Float[Array, "planes half half"],
-    waves: Float[Array, "2 quarter_and_1 half"],
+    dft_basis: Float[Array, "2 quarter_and_1 half"],
     shear: Float[Array, "frequencies half slopes"],
     along_rows: bool,
 ) -> Float[Array, "frequencies 2 planes slopes"]:
@@ -30,25 +30,26 @@ def sheared_sums(
     Args:
         cosine: Part of the image that is even along the lines.
         sine: Part that is odd along the lines.
-        waves: Cosines and sines of the series, up to a quarter of the frequencies.
+        dft_basis: Cosines and sines of the series, up to a quarter of the
+            frequencies.
         shear: Cosines, for parts that are even across the lines, or sines.
         along_rows: Whether lines are the rows of the image, else its columns.
     """
     layout = "pln" if along_rows else "pnl"
 
     def by_quarters(
-        cosine: Array, sine: Array, waves: Array, shear: Array
+        cosine: Array, sine: Array, dft_basis: Array, shear: Array
     ) -> Float[Array, "frequencies 2 planes slopes"]:
         series = [
-            _series(cosine, waves[0], 1, len(shear), layout),
-            _series(sine, waves[1], -1, len(shear), layout),
+            _series(cosine, dft_basis[0], 1, len(shear), layout),
+            _series(sine, dft_basis[1], -1, len(shear), layout),
         ]
         return contract("kwpl,klt->kwpt", jnp.stack(series, axis=1), shear)
 
     def at_once(
-        cosine: Array, sine: Array, waves: Array, shear: Array
+        cosine: Array, sine: Array, dft_basis: Array, shear: Array
     ) -> Float[Array, "frequencies 2 planes slopes"]:
-        table = _all_frequencies(waves, len(shear))
+        table = _all_frequencies(dft_basis, len(shear))
         # A sum over 257 lines is laid out anew in memory, one over 256 is not.
         rim = shear.shape[1] - 1
         lines = jnp.stack([cosine, sine])
@@ -61,14 +62,14 @@ def sheared_sums(
         return sums + outer[..., None] * shear[:, None, None, rim]
 
     return lax.platform_dependent(
-        cosine, sine, waves, shear, cpu=by_quarters, default=at_once
+        cosine, sine, dft_basis, shear, cpu=by_quarters, default=at_once
     )
 
 
 def unsheared_parts(
     sums: Float[Array, "frequencies 2 planes slopes"],
-    waves: Float[Array, "2 quarter_and_1 half"],
-    spread: Float[Array, "frequencies slopes half"],
+    dft_basis: Float[Array, "2 quarter_and_1 half"],
+    transposed_shear: Float[Array, "frequencies slopes half"],
     along_rows: bool,
 ) -> tuple[Float[Array, "planes half half"], Float[Array, "planes half half"]]:
     """Transpose of `sheared_sums`, with the matrix transposed beforehand.
@@ -77,21 +78,27 @@ def unsheared_parts(
         The parts that are even and odd along the lines.
     """
 
-    def by_quarters(sums: Array, waves: Array, spread: Array) -> tuple[Array, Array]:
-        lines = contract("kwpt,ktl->kwpl", sums, spread)
+    def by_quarters(
+        sums: Array, dft_basis: Array, transposed_shear: Array
+    ) -> tuple[Array, Array]:
+        lines = contract("kwpt,ktl->kwpl", sums, transposed_shear)
         order = (1, 2, 0) if along_rows else (1, 0, 2)
-        cosine = _unseries(lines[:, 0], waves[0], 1)
-        sine = _unseries(lines[:, 1], waves[1], -1)
+        cosine = _unseries(lines[:, 0], dft_basis[0], 1)
+        sine = _unseries(lines[:, 1], dft_basis[1], -1)
         return cosine.transpose(order), sine.transpose(order)
 
-    def at_once(sums: Array, waves: Array, spread: Array) -> tuple[Array, Array]:
-        lines = contract("kwpt,ktl->kwpl", sums, spread)
+    def at_once(
+        sums: Array, dft_basis: Array, transposed_shear: Array
+    ) -> tuple[Array, Array]:
+        lines = contract("kwpt,ktl->kwpl", sums, transposed_shear)
         layout = "pln" if along_rows else "pnl"
-        table = _all_frequencies(waves, len(spread))
+        table = _all_frequencies(dft_basis, len(transposed_shear))
         parts = contract(f"wkn,kwpl->w{layout}", table, lines)
         return parts[0], parts[1]
 
-    return lax.platform_dependent(sums, waves, spread, cpu=by_quarters, default=at_once)
+    return lax.platform_dependent(
+        sums, dft_basis, transposed_shear, cpu=by_quarters, default=at_once
+    )
 
 
 def contract(subscripts: str, first: Array, second: Array) -> Array:
@@ -110,19 +117,21 @@ def contract(subscripts: str, first: Array, second: Array) -> Array:
 
 
 def _all_frequencies(
-    waves: Float[Array, "2 quarter_and_1 half"], num_frequencies: int
+    dft_basis: Float[Array, "2 quarter_and_1 half"], num_frequencies: int
 ) -> Float[Array, "2 frequencies half"]:
     """The table continued past a quarter of the frequencies, see `_series`."""
-    quarter = waves.shape[1] - 1
-    upper = waves * jnp.array((-1) ** np.arange(waves.shape[2]), waves.dtype)
-    mirrored = upper[:, :-1] * jnp.array([1, -1], waves.dtype)[:, None, None]
+    quarter = dft_basis.shape[1] - 1
+    upper = dft_basis * jnp.array(
+        (-1) ** np.arange(dft_basis.shape[2]), dft_basis.dtype
+    )
+    mirrored = upper[:, :-1] * jnp.array([1, -1], dft_basis.dtype)[:, None, None]
     beyond = upper[:, 1 : num_frequencies - 2 * quarter]
-    return jnp.concatenate([waves, mirrored, beyond], axis=1)
+    return jnp.concatenate([dft_basis, mirrored, beyond], axis=1)
 
 
 def _series(
     part: Float[Array, "planes half half"],
-    wave: Float[Array, "quarter_and_1 half"],
+    basis: Float[Array, "quarter_and_1 half"],
     sign: int,
     num_frequencies: int,
     layout: str,
@@ -132,10 +141,10 @@ def _series(
     Half a turn past a quarter of the frequencies, `cos(pi n - a) = (-1)^n cos a` and
     `sin(pi n - a) = -(-1)^n sin a`; beyond it, the same with `+ a` and no minus.
     """
-    quarter, axis = len(wave) - 1, layout.index("n")
+    quarter, axis = len(basis) - 1, layout.index("n")
     even, odd = (
         contract(f"kn,{layout}->kpl", *factors)
-        for factors in zip(_by_turns(wave, 1), _by_turns(part, axis), strict=True)
+        for factors in zip(_by_turns(basis, 1), _by_turns(part, axis), strict=True)
     )
     upper = even - odd
     beyond = upper[1 : num_frequencies - 2 * quarter]
@@ -153,19 +162,19 @@ def _by_turns(values: Float[Array, "..."], axis: int) -> tuple[Array, Array]:
 
 def _unseries(
     spectrum: Float[Array, "frequencies planes lines"],
-    wave: Float[Array, "quarter_and_1 half"],
+    basis: Float[Array, "quarter_and_1 half"],
     sign: int,
 ) -> Float[Array, "half planes lines"]:
     """Transpose of `_series`, with the positions first."""
-    quarter = len(wave) - 1
-    even_wave, odd_wave = _by_turns(wave, 1)
+    quarter = len(basis) - 1
+    even_basis, odd_basis = _by_turns(basis, 1)
     lower, middle, upper = jnp.split(spectrum, [quarter + 1, 2 * quarter + 1])
     middle, stop = sign * middle, 1 + len(upper)
     mirrored = jnp.concatenate(
         [middle[:1], middle[1:stop] + upper, pad(middle[stop:], (0, 1), 0)]
     )
-    even = contract("kn,kpl->npl", even_wave, lower + mirrored)
-    odd = contract("kn,kpl->npl", odd_wave, lower - mirrored)
+    even = contract("kn,kpl->npl", even_basis, lower + mirrored)
+    odd = contract("kn,kpl->npl", odd_basis, lower - mirrored)
     # Even and odd offsets by turns; there may be one even offset more.
     pairs = jnp.stack([even, pad(odd, (0, len(even) - len(odd)), 0)], axis=1)
     lines = pairs.reshape(2 * len(even), *even.shape[1:])

@@ -5,12 +5,13 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+import numpy as np
+from jaxtyping import Array, Float, Real
 
 from sisr_jax.operators import LinearOperator
-from sisr_jax.types import Key, Plane
+from sisr_jax.types import Key
 from sisr_jax.ultrasound.columns import decimate_columns
-from sisr_jax.ultrasound.scan_conversion import blend, fan_taps
+from sisr_jax.ultrasound.scan_conversion import as_planes, blend, fan_taps
 from sisr_jax.ultrasound.sector import CartesianGrid, PolarGrid
 
 _STATIC = {"static": True}
@@ -49,12 +50,18 @@ class LateralDecimation(LinearOperator):
         """Depth and number of lines kept: any."""
         return None, None
 
-    def __call__(self, x: Plane, /) -> Float[Array, "*batch height kept"]:
+    def __call__(
+        self, x: Real[Array | np.ndarray, "*batch height width"], /
+    ) -> Float[Array, "*batch height kept"]:
         """The lines kept, see `decimate_columns`."""
         return decimate_columns(x, factor=self.factor, offset=self.offset)
 
-    def transpose(self, y: Float[Array, "*batch height kept"], /) -> Plane:
+    def transpose(
+        self, y: Real[Array | np.ndarray, "*batch height kept"], /
+    ) -> Float[Array, "*batch height width"]:
         """`[*batch, height, kept]` to `[*batch, height, factor * kept]`."""
+        y = jnp.asarray(y)
+        y = y.astype(jnp.promote_types(y.dtype, jnp.float32))
         lines = jnp.zeros((*y.shape, self.factor), y.dtype).at[..., self.offset].set(y)
         return lines.reshape(*y.shape[:-1], -1)
 
@@ -69,55 +76,35 @@ class LateralDecimation(LinearOperator):
         return residual
 
     def draw(self, key: Key) -> Float[Array, "height width"]:
-        """A random image of 16 columns for each of 4 lines kept, or of that order."""
+        """A random image of 4 lines to keep, 16 samples deep."""
         return jax.random.normal(key, (16, 4 * self.factor))
 
 
 @jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True, eq=False, init=False)
+@dataclasses.dataclass(frozen=True, eq=False)
 class ScanConversion(LinearOperator):
     """Draws beams as the sector they were acquired in, 0 outside; see `to_cartesian`.
 
     Attributes:
         polar: Where the samples are.
         cartesian: Where the pixels are.
-        taps: The samples around each pixel.
+        taps: The samples around each pixel. They are found on the host in float64
+            when the operator is made, and kept in float32.
     """
 
     polar: PolarGrid = dataclasses.field(metadata=_STATIC)
     cartesian: CartesianGrid = dataclasses.field(metadata=_STATIC)
-    taps: Any
+    taps: Any = dataclasses.field(default=None, kw_only=True, repr=False)
 
-    def __init__(
-        self,
-        polar: PolarGrid,
-        cartesian: CartesianGrid,
-        *,
-        taps: Any = None,
-        known_norm: Float[Array, ""] | None = None,
-    ) -> None:
-        """Finds the samples around each pixel, on the host in float64.
-
-        Args:
-            polar: Where the samples are.
-            cartesian: Where the pixels are.
-            taps: What was found before.
-            known_norm: See `LinearOperator`.
-        """
-        if taps is None:
-            found = fan_taps(polar, cartesian)
+    def __post_init__(self) -> None:
+        if self.taps is None:
+            taps = fan_taps(self.polar, self.cartesian)
             single = {
-                name: getattr(found, name).astype("float32")
+                name: getattr(taps, name).astype("float32")
                 for name in ("down", "right")
             }
-            taps = jax.tree.map(jnp.asarray, found._replace(**single))
-        for name, value in (
-            ("polar", polar),
-            ("cartesian", cartesian),
-            ("taps", taps),
-            ("known_norm", known_norm),
-        ):
-            object.__setattr__(self, name, value)
+            taps = jax.tree.map(jnp.asarray, taps._replace(**single))
+            object.__setattr__(self, "taps", taps)
 
     @property
     def domain_shape(self) -> tuple[int, int]:
@@ -129,15 +116,21 @@ class ScanConversion(LinearOperator):
         """Height and width of the picture in pixels."""
         return self.cartesian.shape
 
-    def __call__(self, x: Float[Array, "*batch depth line"], /) -> Plane:
+    def __call__(
+        self, x: Real[Array | np.ndarray, "*batch depth line"], /
+    ) -> Float[Array, "*batch height width"]:
         """Draws beams as a picture."""
-        if x.shape[-2:] != self.domain_shape:
-            raise ValueError(
-                f"beams of shape {x.shape}: expected [..., *{self.domain_shape}]"
-            )
-        return blend(x, self.taps, 0.0)
+        return blend(as_planes(x, "beams", self.domain_shape), self._taps(), 0.0)
 
-    def transpose(self, y: Plane, /) -> Float[Array, "*batch depth line"]:
+    def transpose(
+        self, y: Real[Array | np.ndarray, "*batch height width"], /
+    ) -> Float[Array, "*batch depth line"]:
         """Adds each pixel to the samples it was read from, by their shares."""
-        beams = jnp.zeros((*y.shape[:-2], *self.domain_shape), y.dtype)
-        return jax.vjp(self, beams)[1](y)[0]
+        picture = as_planes(y, "picture", self.range_shape)
+        beams = jax.ShapeDtypeStruct(
+            (*picture.shape[:-2], *self.domain_shape), picture.dtype
+        )
+        return jax.linear_transpose(self, beams)(picture)[0]
+
+    def _taps(self) -> Any:
+        return jax.lax.stop_gradient(self.taps)

@@ -36,6 +36,7 @@ def to_cartesian(
     beams: Real[Array | np.ndarray, "*batch depth line"],
     polar: PolarGrid,
     cartesian: CartesianGrid,
+    *,
     fill: int | float = 0.0,
 ) -> Plane:
     """Draws beams as the sector they were acquired in.
@@ -62,6 +63,7 @@ def to_polar(
     image: Real[Array | np.ndarray, "*batch height width"],
     polar: PolarGrid,
     cartesian: CartesianGrid,
+    *,
     fill: int | float = 0.0,
 ) -> Float[Array, "*batch depth line"]:
     """Reads a picture along the lines of a probe.
@@ -124,16 +126,27 @@ def _read(
     taps: _Taps,
     fill: int | float,
 ) -> Array:
-    values = jnp.asarray(values)
-    if values.shape[-2:] != shape:
-        raise ValueError(
-            f"{name} of shape {values.shape}: expected [..., {shape[0]}, {shape[1]}]"
-        )
-    values = values.astype(jnp.promote_types(values.dtype, jnp.float32))
+    values = as_planes(values, name, shape)
     # Cast on the host: JAX would cast float64 by a global switch, and may reuse what
     # it cast before the switch was turned.
     down, right = (share.astype(values.dtype) for share in (taps.down, taps.right))
     return blend(values, taps._replace(down=down, right=right), fill)
+
+
+def as_planes(
+    values: Real[Array | np.ndarray, "..."], name: str, shape: tuple[int, int]
+) -> Float[Array, "*batch rows columns"]:
+    """Planes of a shape, as float32 unless they are float64.
+
+    Raises:
+        ValueError: If the shape is another.
+    """
+    planes = jnp.asarray(values)
+    if planes.shape[-2:] != shape:
+        raise ValueError(
+            f"{name} of shape {planes.shape}: expected [..., {shape[0]}, {shape[1]}]"
+        )
+    return planes.astype(jnp.promote_types(planes.dtype, jnp.float32))
 
 
 # Compiled even when called outside `jit`: op by op, each of the four reads would

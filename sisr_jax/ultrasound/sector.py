@@ -103,9 +103,9 @@ class PolarGrid:
     def every(self, factor: int, offset: int = 0) -> "PolarGrid":
         """Keeps lines `offset`, `offset + factor`, ...
 
-        The geometry of what `decimate_columns(beams, factor, offset)` leaves of a
-        beam image: a probe that fires fewer lines. The fan ends at the first and the
-        last line kept, so it is narrower than the full one by `factor - 1` gaps.
+        The geometry of what `decimate_columns` with the same numbers leaves of a beam
+        image: a probe that fires fewer lines. The fan ends at the first and the last
+        line kept, so it is narrower than the full one by `factor - 1` gaps.
 
         Args:
             factor: Lines for each line kept, at least 1.

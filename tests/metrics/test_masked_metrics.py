@@ -44,9 +44,11 @@ def test_pixel_metrics_equal_numpy_on_the_mask(channels):
     error = [
         np.mean((x - y)[m[..., 0]] ** 2) for x, y, m in zip(a, b, mask, strict=True)
     ]
-    np.testing.assert_allclose(rmse(a, b, mask), np.sqrt(error), rtol=1e-5)
+    np.testing.assert_allclose(rmse(a, b, mask=mask), np.sqrt(error), rtol=1e-5)
     expected = 10 * np.log10(4.0 / np.array(error))
-    np.testing.assert_allclose(psnr(a, b, 2.0, mask), expected, rtol=1e-5)
+    np.testing.assert_allclose(
+        psnr(a, b, data_range=2.0, mask=mask), expected, rtol=1e-5
+    )
 
 
 def test_ssim_counts_windows_centred_in_the_mask():
@@ -65,7 +67,7 @@ def test_ssim_counts_windows_centred_in_the_mask():
         )
         inner = np.s_[5:-5, 5:-5]
         expected.append(similarity[inner][m[inner]].mean())
-    np.testing.assert_allclose(ssim(a, b, 1.0, mask), expected, atol=1e-6)
+    np.testing.assert_allclose(ssim(a, b, mask=mask), expected, atol=1e-6)
 
 
 @METRICS

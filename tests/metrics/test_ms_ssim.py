@@ -70,9 +70,11 @@ def test_equals_the_formula(noise):
 def test_scales_with_the_data_range():
     a, b = pair_of()
     whole = ms_ssim(a, b)
-    np.testing.assert_allclose(ms_ssim(255 * a, 255 * b, 255.0), whole, atol=1e-5)
+    np.testing.assert_allclose(
+        ms_ssim(255 * a, 255 * b, data_range=255.0), whole, atol=1e-5
+    )
     expected = reference(a, b, 255.0)
-    np.testing.assert_allclose(ms_ssim(a, b, 255.0), expected, atol=2e-6)
+    np.testing.assert_allclose(ms_ssim(a, b, data_range=255.0), expected, atol=2e-6)
     assert abs(np.subtract(expected, whole)).min() > 1e-3
 
 

@@ -142,7 +142,10 @@ def test_global_skip_starts_as_the_aligned_interpolation(fill):
     start = {"params": {**variables["params"], "output": output}}
     found = run(start)
     np.testing.assert_allclose(
-        found, aligned_columns(image, 4, 1, "cubic"), rtol=0, atol=1e-6
+        found,
+        aligned_columns(image, factor=4, offset=1, interpolation="cubic"),
+        rtol=0,
+        atol=1e-6,
     )
     np.testing.assert_allclose(found[:, :, 1::4], image, rtol=0, atol=1e-6)
     assert np.abs(run(variables) - found).max() > 1e-3

@@ -17,7 +17,9 @@ def test_noise_has_the_variance_of_its_counts(key, thickness, electronic_noise):
     """For many counts n the logarithm has the variance (n + electronics^2) / n^2."""
     photons = 2e4
     rays = jnp.full(20_000, thickness)
-    noisy = np.asarray(low_dose(key, rays, photons, electronic_noise))
+    noisy = np.asarray(
+        low_dose(key, rays, photons=photons, electronic_noise=electronic_noise)
+    )
     counts = photons * np.exp(-thickness)
     variance = (counts + electronic_noise**2) / counts**2
     assert noisy.mean() == pytest.approx(thickness, abs=4 * np.sqrt(variance / 2e4))
@@ -25,29 +27,29 @@ def test_noise_has_the_variance_of_its_counts(key, thickness, electronic_noise):
 
 
 def test_no_photon_is_not_infinite(key):
-    noisy = low_dose(key, jnp.full(50, 100.0), 1000.0, 5.0)
+    noisy = low_dose(key, jnp.full(50, 100.0), photons=1000.0, electronic_noise=5.0)
     assert np.isfinite(noisy).all()
     assert np.max(noisy) == pytest.approx(np.log(1000 / 0.5))
 
 
 def test_another_key_is_other_noise_and_the_same_key_the_same(key):
     rays = jnp.ones(100)
-    first, again = (low_dose(key, rays, 1e4) for _ in range(2))
+    first, again = (low_dose(key, rays, photons=1e4) for _ in range(2))
     np.testing.assert_array_equal(first, again)
-    assert not np.allclose(first, low_dose(jax.random.key(9), rays, 1e4))
+    assert not np.allclose(first, low_dose(jax.random.key(9), rays, photons=1e4))
 
 
 def test_water_and_air():
     hu = jnp.asarray([-1024.0, -1000.0, 0.0, 1000.0])
-    attenuation = attenuation_from_hu(hu, 0.5)
+    attenuation = attenuation_from_hu(hu, pixel_mm=0.5)
     expected = np.array([0, 0, 0.5, 1.0]) * WATER_PER_MM
     np.testing.assert_allclose(attenuation, expected, atol=1e-9)
     np.testing.assert_allclose(
-        hu_from_attenuation(attenuation, 0.5)[1:], hu[1:], atol=1e-3
+        hu_from_attenuation(attenuation, pixel_mm=0.5)[1:], hu[1:], atol=1e-3
     )
 
 
 @pytest.mark.parametrize(("photons", "electronic"), [(0.0, 0.0), (1e4, -1.0)])
 def test_impossible_doses(key, photons, electronic):
     with pytest.raises(ValueError, match="expected photons > 0"):
-        low_dose(key, jnp.ones(3), photons, electronic)
+        low_dose(key, jnp.ones(3), photons=photons, electronic_noise=electronic)

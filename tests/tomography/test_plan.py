@@ -42,7 +42,8 @@ def test_a_plan_stands_for_its_beam(beam):
     for ours, theirs in zip(passed, jax.jit(both_ways)(image, beam), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)
     np.testing.assert_array_equal(
-        radon(image, planned, "exact"), radon(image, beam, "exact")
+        radon(image, planned, method="reference"),
+        radon(image, beam, method="reference"),
     )
 
 
@@ -95,13 +96,13 @@ def test_a_plan_can_be_split(beam):
     devices = np.array(jax.devices()[:4]).reshape(1, 4)
     mesh = jax.sharding.Mesh(devices, ("data", "model"))
     planned = plan(beam)
-    spread = jax.device_put(planned, plan_sharding(planned, mesh, "model"))
-    for group in spread.groups:
+    split = jax.device_put(planned, plan_sharding(planned, mesh, "model"))
+    for group in split.groups:
         for matrix in (group.shear_cos, group.detect_sin):
             assert matrix.addressable_shards[0].data.size == matrix.size // 4
     images = image_of(beam, 2)
     for ours, theirs in zip(
-        jax.jit(both_ways)(images, spread), both_ways(images, planned), strict=True
+        jax.jit(both_ways)(images, split), both_ways(images, planned), strict=True
     ):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
 
@@ -109,15 +110,17 @@ def test_a_plan_can_be_split(beam):
 @beams
 def test_half_precision_matrices(beam):
     image, exact = image_of(beam), plan(beam)
-    rounded = plan(beam, jnp.bfloat16)
+    rounded = plan(beam, dtype=jnp.bfloat16)
     for operator in (radon, lambda x, b: fbp(radon(x, b), b)):
         ours, theirs = (np.asarray(operator(image, b)) for b in (rounded, exact))
         assert ours.dtype == np.float32
         error = np.linalg.norm(ours - theirs) / np.linalg.norm(theirs)
         assert 1e-5 < error < 6e-3
     projected = np.asarray(radon(image, rounded), np.float64)
-    smeared = np.asarray(back_project(projected, rounded), np.float64)
-    np.testing.assert_allclose((projected**2).sum(), (smeared * image).sum(), rtol=2e-2)
+    back_projected = np.asarray(back_project(projected, rounded), np.float64)
+    np.testing.assert_allclose(
+        (projected**2).sum(), (back_projected * image).sum(), rtol=2e-2
+    )
 
 
 @pytest.mark.slow

@@ -49,6 +49,8 @@ def test_slopes_that_fill_a_register_change_nothing():
     views = [ParallelBeam(16, angles=[angle]) for angle in beam.angles]
     image = jax.random.normal(jax.random.key(0), (16, 16))
     together = linogram.project(image, plan(beam))
-    assert sum(group.project_gain.shape[1] for group in plan(beam).groups) > len(views)
+    assert sum(group.projection_gain.shape[1] for group in plan(beam).groups) > len(
+        views
+    )
     alone = [linogram.project(image, plan(view))[0] for view in views[::6]]
     np.testing.assert_allclose(together[::6], alone, rtol=1e-5, atol=1e-5)

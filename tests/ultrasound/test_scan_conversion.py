@@ -229,7 +229,7 @@ def test_decimated_beams_are_what_a_probe_with_fewer_lines_acquires(offset):
     other[:, offset::3] = full[:, offset::3]
     around = CartesianGrid.covering(POLAR, 0.1)
     sparse = to_cartesian(decimated, kept, around)
-    again = to_cartesian(decimate_columns(other, 3, offset), kept, around)
+    again = to_cartesian(decimate_columns(other, factor=3, offset=offset), kept, around)
     np.testing.assert_array_equal(again, sparse)
     # The kept lines stay where they were: both pictures agree along them.
     along_kept = to_polar(sparse, kept, around)

@@ -38,7 +38,7 @@ def test_psnr_equals_scikit_image(data_range):
         peak_signal_noise_ratio(x, y, data_range=data_range)
         for x, y in zip(a, b, strict=True)
     ]
-    np.testing.assert_allclose(psnr(a, b, data_range), expected, rtol=1e-5)
+    np.testing.assert_allclose(psnr(a, b, data_range=data_range), expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("noise", [0.001, 0.1, 1.0])
@@ -53,8 +53,10 @@ def test_ssim_equals_the_interior_of_scikit_image(shape, noise):
 
 def test_ssim_scales_with_the_data_range():
     a, b = pair_of()
-    np.testing.assert_allclose(ssim(255 * a, 255 * b, 255), ssim(a, b), atol=1e-6)
-    assert abs(ssim(a, b, 255.0) - ssim(a, b)).max() > 1e-3
+    np.testing.assert_allclose(
+        ssim(255 * a, 255 * b, data_range=255), ssim(a, b), atol=1e-6
+    )
+    assert abs(ssim(a, b, data_range=255.0) - ssim(a, b)).max() > 1e-3
 
 
 @pytest.mark.parametrize("level", [0.5, 1.0, 30.0])
