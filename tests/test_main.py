@@ -320,7 +320,7 @@ def test_command_line_errors_are_one_line(tmp_path):
     ("arguments", "message"),
     [
         (["--config=configs/nowhere.py"], "nowhere.py"),
-        (["--config=configs/ct_srgan.py", "--config.data.sorce=x"], '"source"'),
+        (["--config=configs/ct_srgan.py", "--config.data.sorce=x"], "unknown key"),
         ([], "--config is required to train"),
     ],
 )

@@ -6,8 +6,8 @@ from configs import ct_srresnet, us_srresnet
 from sisr_jax.config import Config, parse
 from sisr_jax.data.sources import Source, open_source
 from sisr_jax.data.splits import Split
-from sisr_jax.evaluation.baselines import Methods
-from sisr_jax.evaluation.protocol import Protocol
+from sisr_jax.degradation import Baselines
+from sisr_jax.evaluation.protocol import Family
 from sisr_jax.evaluation.scoring import Evaluation, score_protocol
 from sisr_jax.hosts.mesh import make_mesh
 
@@ -32,14 +32,14 @@ def split_of(config: Config, split: Split) -> Source:
 
 
 def measure(
-    config: Config, protocol: Protocol, source: Source, methods: Methods
+    config: Config, family: Family, source: Source, baselines: Baselines | None = None
 ) -> Evaluation:
     """Scores of all images, and some of them as examples."""
     return score_protocol(
         config,
-        protocol,
+        family,
         source,
         make_mesh(),
-        methods=methods,
+        baselines=baselines,
         num_examples=min(_NUM_EXAMPLES, len(source)),
     )

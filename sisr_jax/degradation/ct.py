@@ -46,7 +46,7 @@ class _SparseViewCT(Degradation):
         if self.dose is not None:
             # Another number than the views': those are drawn from the key itself.
             noise = jax.vmap(lambda each: jax.random.fold_in(each, 1))(keys)
-            views = self.dose.spoil(noise, views, operator)
+            views = operator.measured(self.dose.spoil(noise, views, operator))
         return Measurement(views, operator)
 
     def estimate(self, measurement: Measurement) -> Image:

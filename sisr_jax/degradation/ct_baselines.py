@@ -6,7 +6,11 @@ from typing import NamedTuple
 import jax
 
 from sisr_jax.reconstruction.total_variation import total_variation
-from sisr_jax.reconstruction.view_interpolation import fill_views
+from sisr_jax.reconstruction.view_interpolation import (
+    NUM_TAPS,
+    Interpolation,
+    fill_views,
+)
 from sisr_jax.tomography import ParallelBeamCT
 from sisr_jax.tomography.fbp import Weights
 from sisr_jax.tomography.radon import without_plan
@@ -60,8 +64,7 @@ class CTBaselines:
     @property
     def names(self) -> tuple[str, ...]:
         """See `Baselines`."""
-        filled = ("Linear views + FBP", "Cubic views + FBP") if self.full else ()
-        return ("Sparse FBP", "Hann FBP", *filled, self.primary)
+        return ("Sparse FBP", "Hann FBP", *self._interpolations, self.primary)
 
     @property
     def primary(self) -> str:
@@ -76,15 +79,24 @@ class CTBaselines:
             f"{name} FBP": operator.fbp(views, filter_name=filter_name, weights=weights)
             for name, filter_name in (("Sparse", "ramp"), ("Hann", "hann"))
         }
-        if self.full is not None:
+        for name, kind in self._interpolations.items():
             kept, full = (without_plan(each.beam) for each in (operator, self.full))
-            for name, kind in (("Linear", "linear"), ("Cubic", "cubic")):
-                filled = fill_views(views, kept, full, kind)
-                planes[f"{name} views + FBP"] = self.full.fbp(
-                    filled, weights=self.weights
-                )
+            filled = fill_views(views, kept=kept, full=full, method=kind)
+            planes[name] = self.full.fbp(filled, weights=self.weights)
         planes[self.primary] = self._total_variation(measurement)
         return {name: plane[..., None] for name, plane in planes.items()}
+
+    @property
+    def _interpolations(self) -> dict[str, Interpolation]:
+        """Ways to fill views in, by name: those that the kept views are enough for."""
+        if self.full is None:
+            return {}
+        kept = -(-self.full.range_shape[0] // self.factor)
+        return {
+            f"{name} views + FBP": kind
+            for name, kind in (("Linear", "linear"), ("Cubic", "cubic"))
+            if kept >= NUM_TAPS[kind]
+        }
 
     def _total_variation(self, measurement: Measurement) -> SquarePlane:
         views, operator = measurement

@@ -14,14 +14,14 @@ from jax import lax
 from sisr_jax.tomography import ParallelBeam
 from sisr_jax.types import Sinogram
 
-Method = Literal["linear", "cubic"]
+Interpolation = Literal["linear", "cubic"]
 
 # Kept views around a missing one that it is made of.
-_NUM_TAPS = {"linear": 2, "cubic": 4}
+NUM_TAPS = {"linear": 2, "cubic": 4}
 
 
 def fill_views(
-    sinogram: Sinogram, kept: ParallelBeam, full: ParallelBeam, method: Method
+    sinogram: Sinogram, kept: ParallelBeam, full: ParallelBeam, method: Interpolation
 ) -> Sinogram:
     """Interpolates along the angle, detector by detector.
 
@@ -42,11 +42,11 @@ def fill_views(
         ValueError: If the method is unknown, the sizes differ, the kept angles do
             not rise within half a turn or are fewer than the taps.
     """
-    if method not in _NUM_TAPS:
+    if method not in NUM_TAPS:
         raise ValueError(f"method = {method!r}: expected 'linear' or 'cubic'")
     if kept.size != full.size:
         raise ValueError(f"kept.size = {kept.size}: expected {full.size} as in full")
-    direct, mirrored = _weights(kept.angles, full.angles, _NUM_TAPS[method])
+    direct, mirrored = _weights(kept.angles, full.angles, NUM_TAPS[method])
     return _combine(direct, sinogram) + _combine(mirrored, mirror(sinogram))
 
 

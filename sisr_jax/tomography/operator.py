@@ -66,13 +66,13 @@ class ParallelBeamCT(LinearOperator):
 
     def __call__(self, x: Real[Array | np.ndarray, "*batch size size"], /) -> Sinogram:
         """Projects images, see `radon`."""
-        return self._masked(radon(x, self.beam, method=self.method))
+        return self.measured(radon(x, self.beam, method=self.method))
 
     def transpose(
         self, y: Real[Array | np.ndarray, "*batch angles detectors"], /
     ) -> SquarePlane:
         """Back-projects views, see `back_project`."""
-        return back_project(self._masked(y), self.beam, method=self.method)
+        return back_project(self.measured(y), self.beam, method=self.method)
 
     def fbp(
         self,
@@ -91,7 +91,7 @@ class ParallelBeamCT(LinearOperator):
         if weights is None:
             weights = "gaps" if self.sampled is None else self.sampled
         return fbp(
-            self._masked(y),
+            self.measured(y),
             self.beam,
             filter_name=filter_name,
             method=self.method,
@@ -103,9 +103,10 @@ class ParallelBeamCT(LinearOperator):
         batch = () if self.sampled is None else self.sampled.shape[:-1]
         return jax.random.normal(key, (*batch, *self.domain_shape))
 
-    def _masked(
+    def measured(
         self, views: Real[Array | np.ndarray, "*batch angles detectors"]
     ) -> Real[Array | np.ndarray, "*batch angles detectors"]:
+        """Views as they are where they were measured, 0 elsewhere."""
         if self.sampled is None:
             return views
         # Not a product: whatever the others hold may be NaN.

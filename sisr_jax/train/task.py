@@ -4,7 +4,6 @@ import dataclasses
 import functools
 from typing import Any
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh, Sharding
@@ -36,13 +35,13 @@ class Task:
     degradation: Degradation
 
     @functools.cached_property
-    def generator(self) -> nn.Module:
-        """The generator."""
+    def generator(self) -> Any:
+        """The generator, a Linen module."""
         return build_generator(self.config)
 
     @functools.cached_property
-    def discriminator(self) -> nn.Module:
-        """The discriminator."""
+    def discriminator(self) -> Any:
+        """The discriminator, a Linen module."""
         return build_discriminator(self.config)
 
     @functools.cached_property

@@ -38,7 +38,7 @@ def parts(config, family="physical"):
 def estimates(config, hr, family="physical"):
     """Estimates in [0, 1], by the name of the row."""
     degradation, baselines = parts(config, family)
-    images = baselines(degradation.measure(KEY, hr))
+    images = baselines(degradation.measure(KEY, jnp.asarray(hr)))
     return {name: jnp.clip(image, 0.0, 1.0) for name, image in images.items()}
 
 
@@ -132,7 +132,8 @@ def test_filling_views_in_removes_streaks():
 def test_total_variation_beats_the_quick_ones(family):
     images = estimates(ct_config(), disc(), family)
     quick = images["Cubic views + FBP"]
-    assert psnr(images[list(images)[-1]], disc()).min() > psnr(quick, disc()).max() + 3.0
+    strongest = images[parts(ct_config(), family)[1].primary]
+    assert psnr(strongest, disc()).min() > psnr(quick, disc()).max() + 3.0
 
 
 @pytest.mark.parametrize("family", ["physical", "original"])

@@ -138,6 +138,8 @@ def test_dose_adds_noise_around_the_noiseless_image(key, hr):
 def test_noise_of_an_image_does_not_depend_on_its_batch(key, hr):
     degrade = sparse_view_ct(BEAM, dose=LowDose(1e4))
     keys = jax.random.split(key, 4)
+    # Of nothing, so that rounding of the projection cannot tip a count over.
+    hr = jnp.zeros_like(hr)
     np.testing.assert_allclose(
         degrade(keys, hr)[2:], degrade(keys[2:], hr[2:]), atol=1e-5
     )

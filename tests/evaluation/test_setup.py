@@ -16,7 +16,12 @@ from sisr_jax.metrics import METRICS
 
 @pytest.fixture
 def ct(load_config):
-    return load_config("ct_srgan", data__shape=(32, 32), degradation__num_angles=48)
+    return load_config(
+        "ct_srgan",
+        data__shape=(32, 32),
+        degradation__num_angles=48,
+        degradation__factor=8,
+    )
 
 
 @pytest.fixture
@@ -40,7 +45,8 @@ def images(low=0.2, high=0.6, seed=0):
     row, column = np.mgrid[:32, :32] - 16
     inside = (np.hypot(row, column) < 12)[None, :, :, None]
     noise = np.random.default_rng(seed).random((2, 32, 32, 1))
-    return np.where(inside, low + (high - low) * noise, low / 2).astype(np.float32)
+    image = np.where(inside, low + (high - low) * noise, low / 2)
+    return jnp.asarray(image, jnp.float32)
 
 
 def unit(image):

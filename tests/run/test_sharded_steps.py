@@ -119,7 +119,7 @@ def test_impossible_sizes_are_named(config, load_config, tmp_path):
         make_mesh(model=3)
     with pytest.raises(InputError, match=r"mesh\.model = 2: .*head = 'dense'"):
         load_config("us_srgan", mesh__model=2)
-    with pytest.raises(InputError, match=r"mesh\.model = 0: expected at least 1"):
+    with pytest.raises(InputError, match=r"mesh\.model = 0: expected 1 to"):
         load_config("us_srgan", discriminator__head="dense", mesh__model=0)
     odd = load_config(
         "us_srgan",
