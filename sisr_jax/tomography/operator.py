@@ -66,13 +66,13 @@ class ParallelBeamCT(LinearOperator):
 
     def __call__(self, x: Real[Array | np.ndarray, "*batch size size"], /) -> Sinogram:
         """Projects images, see `radon`."""
-        return self._masked(radon(x, self.beam, method=self.method))
+        return self._sampled(radon(x, self.beam, method=self.method))
 
     def transpose(
         self, y: Real[Array | np.ndarray, "*batch angles detectors"], /
     ) -> SquarePlane:
         """Back-projects views, see `back_project`."""
-        return back_project(self._masked(y), self.beam, method=self.method)
+        return back_project(self._sampled(y), self.beam, method=self.method)
 
     def fbp(
         self,
@@ -88,14 +88,13 @@ class ParallelBeamCT(LinearOperator):
             filter_name: See `fbp`.
             weights: See `fbp`; default: `sampled`, or else by the gaps.
         """
-        if weights is None:
-            weights = "gaps" if self.sampled is None else self.sampled
+        default = "gaps" if self.sampled is None else self.sampled
         return fbp(
-            self._masked(y),
+            self._sampled(y),
             self.beam,
             filter_name=filter_name,
             method=self.method,
-            weights=weights,
+            weights=default if weights is None else weights,
         )
 
     def draw(self, key: Key) -> SquarePlane:
@@ -103,10 +102,12 @@ class ParallelBeamCT(LinearOperator):
         batch = () if self.sampled is None else self.sampled.shape[:-1]
         return jax.random.normal(key, (*batch, *self.domain_shape))
 
-    def _masked(
+    def _sampled(
         self, views: Real[Array | np.ndarray, "*batch angles detectors"]
-    ) -> Real[Array | np.ndarray, "*batch angles detectors"]:
+    ) -> Real[Array, "*batch angles detectors"]:
+        """The views with zeros in the place of those that are not measured."""
+        views = jnp.asarray(views)
         if self.sampled is None:
             return views
-        # Not a product: whatever the others hold may be NaN.
+        # Not a product: what the others hold may be NaN.
         return jnp.where(self.sampled[..., None] > 0, views, 0)
