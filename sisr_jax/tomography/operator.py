@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Real
 
 from sisr_jax.operators import LinearOperator
-from sisr_jax.tomography.fbp import Weights, fbp
+from sisr_jax.tomography.fbp import fbp
 from sisr_jax.tomography.geometry import ParallelBeam
 from sisr_jax.tomography.planning import PlannedBeam, plan
 from sisr_jax.tomography.radon import (
@@ -19,6 +19,7 @@ from sisr_jax.tomography.radon import (
     radon,
     without_plan,
 )
+from sisr_jax.tomography.weights import Weights
 from sisr_jax.types import Key, Sinogram, SquarePlane
 
 

@@ -132,7 +132,9 @@ def test_filling_views_in_removes_streaks():
 def test_total_variation_beats_the_quick_ones(family):
     images = estimates(ct_config(), disc(), family)
     quick = images["Cubic views + FBP"]
-    assert psnr(images[list(images)[-1]], disc()).min() > psnr(quick, disc()).max() + 3.0
+    assert (
+        psnr(images[list(images)[-1]], disc()).min() > psnr(quick, disc()).max() + 3.0
+    )
 
 
 @pytest.mark.parametrize("family", ["physical", "original"])
