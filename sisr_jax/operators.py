@@ -23,6 +23,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from sisr_jax.types import Key
@@ -106,7 +107,7 @@ class LinearOperator(abc.ABC):
         if self.known_norm is not None:
             return lax.stop_gradient(self.known_norm)
         norm = jnp.sqrt(_largest_eigenvalue(self))
-        if not isinstance(norm, jax.core.Tracer):
+        if not isinstance(norm, Tracer):
             object.__setattr__(self, "known_norm", norm)
         return norm
 
@@ -238,7 +239,7 @@ def recognised_by_nnx(cls: type) -> None:
     told of. It is told where flax is loaded, which nothing here needs.
     """
     nnx = sys.modules.get("flax.nnx")
-    if hasattr(nnx, "register_data_type"):
+    if nnx is not None and hasattr(nnx, "register_data_type"):
         nnx.register_data_type(cls)
 
 

@@ -17,11 +17,12 @@ numerics of scikit-image 0.26 in every detail with `method="reference"` (and, in
 `weights="uniform"`). The package needs only jax, numpy and jaxtyping.
 """
 
-from sisr_jax.tomography.fbp import angular_weights, fbp
+from sisr_jax.tomography.fbp import fbp
 from sisr_jax.tomography.geometry import ParallelBeam
 from sisr_jax.tomography.operator import ParallelBeamCT
 from sisr_jax.tomography.planning import PlannedBeam, plan, plan_sharding
 from sisr_jax.tomography.radon import back_project, radon
+from sisr_jax.tomography.weights import angular_weights
 
 __all__ = [
     "ParallelBeam",

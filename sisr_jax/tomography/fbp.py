@@ -9,8 +9,6 @@ With `method="reference"` and `weights="uniform"` the numerics are those of
 scikit-image's `iradon`; `reference` and `linogram` tell how the two read a view.
 """
 
-from typing import Literal, get_args
-
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -21,12 +19,8 @@ from sisr_jax.tomography.filters import impulse_response
 from sisr_jax.tomography.geometry import ParallelBeam, as_sinogram
 from sisr_jax.tomography.planning import PlannedBeam
 from sisr_jax.tomography.radon import Method, is_reference, with_plan, without_plan
+from sisr_jax.tomography.weights import Weights, angular_weights
 from sisr_jax.types import SquarePlane
-
-Weights = Literal["gaps", "uniform"]
-
-# A wider gap, in units of the median one, is the open end of a limited arc.
-_OPEN = 2.0
 
 
 def fbp(
@@ -67,39 +61,6 @@ def fbp(
     if is_reference(method):
         return reference.back_project_pixel_driven(views, rays)
     return linogram.back_project_pixel_driven(views, with_plan(beam, views))
-
-
-def angular_weights(
-    beam: ParallelBeam, *, weights: Weights = "gaps"
-) -> Float[np.ndarray, " angles"]:
-    """The angle that each view stands for, in radians.
-
-    `uniform` is scikit-image's: 180 degrees in equal parts, whatever the angles are,
-    so that views of a limited arc are scaled as if they covered all directions.
-
-    `gaps` halves the gap between two neighbours and gives either a half (the
-    trapezoidal rule on the half circle). A gap of more than twice the median is an
-    arc that was not measured: its ends get half of the median.
-
-    Args:
-        beam: The rays.
-        weights: Which of the two.
-
-    Raises:
-        ValueError: If the name is unknown.
-    """
-    if weights not in get_args(Weights):
-        raise ValueError(f"weights = {weights!r}: expected one of {get_args(Weights)}")
-    if weights == "uniform":
-        return np.full(beam.num_angles, np.pi / beam.num_angles)
-    order = np.argsort(np.mod(beam.angles, np.pi))
-    angles = np.mod(beam.angles, np.pi)[order]
-    gaps = np.diff(angles, append=angles[0] + np.pi)
-    typical = np.median(gaps)
-    gaps = np.where(gaps > _OPEN * typical, typical, gaps)
-    shares = np.empty_like(gaps)
-    shares[order] = (gaps + np.roll(gaps, 1)) / 2
-    return shares
 
 
 def _filter(

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Real
 
 from sisr_jax.operators import LinearOperator
-from sisr_jax.tomography.fbp import Weights, fbp
+from sisr_jax.tomography.fbp import fbp
 from sisr_jax.tomography.geometry import ParallelBeam
 from sisr_jax.tomography.planning import PlannedBeam, plan
 from sisr_jax.tomography.radon import (
@@ -19,6 +19,7 @@ from sisr_jax.tomography.radon import (
     radon,
     without_plan,
 )
+from sisr_jax.tomography.weights import Weights
 from sisr_jax.types import Key, Sinogram, SquarePlane
 
 
@@ -88,14 +89,13 @@ class ParallelBeamCT(LinearOperator):
             filter_name: See `fbp`.
             weights: See `fbp`; default: `sampled`, or else by the gaps.
         """
-        if weights is None:
-            weights = "gaps" if self.sampled is None else self.sampled
+        default = "gaps" if self.sampled is None else self.sampled
         return fbp(
             self.measured(y),
             self.beam,
             filter_name=filter_name,
             method=self.method,
-            weights=weights,
+            weights=default if weights is None else weights,
         )
 
     def draw(self, key: Key) -> SquarePlane:
@@ -105,9 +105,10 @@ class ParallelBeamCT(LinearOperator):
 
     def measured(
         self, views: Real[Array | np.ndarray, "*batch angles detectors"]
-    ) -> Real[Array | np.ndarray, "*batch angles detectors"]:
-        """Views as they are where they were measured, 0 elsewhere."""
+    ) -> Real[Array, "*batch angles detectors"]:
+        """The views with zeros in the place of those that are not measured."""
+        views = jnp.asarray(views)
         if self.sampled is None:
             return views
-        # Not a product: whatever the others hold may be NaN.
+        # Not a product: what the others hold may be NaN.
         return jnp.where(self.sampled[..., None] > 0, views, 0)

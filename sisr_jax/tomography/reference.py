@@ -59,7 +59,7 @@ def project(
         )
         return total + _interpolate(pixels, row, column, side), None
 
-    zeros = jnp.zeros((len(planes), beam.num_angles, beam.num_detectors), image.dtype)
+    zeros = _zeros_like(planes, (beam.num_angles, beam.num_detectors))
 
     def add_block(
         total: Float[Array, "planes angles detectors"], block: tuple[Split, Split]
@@ -77,7 +77,7 @@ def transpose(
     """The exact transpose of `project`."""
     # Reverse mode and not `jax.linear_transpose`, which jax 0.7 cannot do to a
     # scan. The projection of the zeros is dead code to the compiler.
-    zeros = jnp.zeros((*sinogram.shape[:-2], beam.size, beam.size), sinogram.dtype)
+    zeros = _zeros_like(sinogram, (beam.size, beam.size))
     return jax.vjp(lambda image: project(image, beam), zeros)[1](sinogram)[0]
 
 
@@ -112,10 +112,21 @@ def back_project_pixel_driven(
         value = weight * _take(here, place) + beyond * _take(after, place)
         return image + value, None
 
-    zeros = jnp.zeros((planes.shape[1], beam.size, beam.size), views.dtype)
+    zeros = _zeros_like(jnp.moveaxis(planes, 1, 0), (beam.size, beam.size))
     steps = (here, after, *_pixel_tables(beam, views.dtype))
     image = lax.scan(add_view, zeros, steps)[0]
     return image.reshape(*views.shape[:-2], beam.size, beam.size)
+
+
+def _zeros_like(
+    planes: Float[Array, "*batch rows columns"], shape: tuple[int, int]
+) -> Float[Array, "*batch {shape[0]} {shape[1]}"]:
+    """Planes of another shape that are split over devices as the given ones are.
+
+    A loop must start with what it goes on with, in what jax says of its devices, too.
+    """
+    corner = jnp.zeros_like(planes[..., :1, :1])
+    return jnp.broadcast_to(corner, (*planes.shape[:-2], *shape))
 
 
 def _ray_tables(

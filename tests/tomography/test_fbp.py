@@ -2,7 +2,6 @@ import functools
 
 import jax
 import jax.numpy as jnp
-import jaxtyping
 import numpy as np
 import pytest
 from ellipse_phantom import project, rasterise
@@ -147,28 +146,6 @@ def test_reconstructs_the_phantom_from_its_exact_projections(method):
     assert abs(error.mean()) < 2e-3
 
 
-@pytest.mark.parametrize(
-    ("angles", "expected"),
-    [
-        ([0.0, 1.0, 2.0], [(np.pi - 1) / 2, 1.0, (np.pi - 1) / 2]),
-        ([2.0, 0.0, 1.0], [(np.pi - 1) / 2, (np.pi - 1) / 2, 1.0]),
-        # 0.3 and 0.1 + pi are lines 0.2 apart; what is left is not measured.
-        ([0.3, 0.1 + np.pi, 0.5], [0.2, 0.2, 0.2]),
-        ([1.0], [np.pi]),
-        (np.arange(8) * np.pi / 8, [np.pi / 8] * 8),
-    ],
-)
-def test_weights_by_gaps(angles, expected):
-    beam = ParallelBeam(9, angles=angles)
-    np.testing.assert_allclose(angular_weights(beam), expected)
-    np.testing.assert_allclose(
-        angular_weights(beam, weights="uniform"), np.pi / beam.num_angles
-    )
-    ones = jnp.ones((beam.num_angles, beam.num_detectors))
-    image = fbp(ones, beam, filter_name=None, method="reference")
-    np.testing.assert_allclose(image, np.sum(expected) / 2, rtol=1e-6)
-
-
 def test_weights_by_gaps_are_nearer_to_the_phantom():
     beam, image = ParallelBeam(64, 1000).every(32), rasterise(64)
     offset = np.arange(64) - 32
@@ -192,13 +169,6 @@ def test_a_view_without_weight_does_not_count(method):
         fbp(views[:, ::2], beam.every(2), method=method),
         atol=2e-6,
     )
-
-
-def test_unknown_weights(monkeypatch):
-    # The type checker of the tests would be first to complain.
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
-    with pytest.raises(ValueError, match="weights = 'even': expected one of"):
-        fbp(jnp.zeros((3, 12)), ParallelBeam(8, 3), weights="even")
 
 
 def test_other_types_are_computed_in_single_precision():

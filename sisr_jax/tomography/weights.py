@@ -1,0 +1,112 @@
+"""The angle that each view of a beam stands for.
+
+Filtered back-projection integrates over the directions of lines, half a turn: a view at
+`angle + pi` sees the same lines as one at `angle`. The weights are the parts of that
+integral, in radians. If the views go all around they add up to pi, and a disc keeps its
+mean, whatever the angles are: in any order, over several turns, repeated or irregular.
+"""
+
+from typing import Literal, get_args
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from sisr_jax.tomography.geometry import ParallelBeam
+
+Weights = Literal["gaps", "uniform"]
+
+# Directions closer than this are one: what float32 leaves of the angles of two turns,
+# and a hundredth of a pixel at the rim of a 2048 x 2048 image.
+_SAME_DIRECTION = 1e-5
+
+# An arc that was not measured is wider than any gap between views by this factor: more
+# than the gap that one left-out view makes among equispaced ones.
+_OPEN = 2.0 + 1e-6
+
+# And by this many standard deviations of those gaps, 0 among equispaced views.
+# Of random ones the widest gap exceeds the next by t means with probability e^-t.
+_DEVIATIONS = 8.0
+
+# A scan has few of them, with some views between any two; more wide gaps than that are
+# a change of density.
+_MOST_ARCS = 4
+_FEWEST_VIEWS = 3
+
+
+def angular_weights(
+    beam: ParallelBeam, *, weights: Weights = "gaps"
+) -> Float[np.ndarray, " angles"]:
+    """The angle that each view stands for, in radians.
+
+    `uniform` is scikit-image's: 180 degrees in equal parts, whatever the angles are,
+    so that views of a limited arc are scaled as if they covered all directions.
+
+    `gaps` halves the gap between two neighbouring directions and gives either a half
+    (the trapezoidal rule on the half circle). Views of one direction share its part
+    equally. A gap that stands out from all others is an arc that was not measured:
+    its ends get half of the median gap.
+
+    Args:
+        beam: The rays.
+        weights: Which of the two.
+
+    Raises:
+        ValueError: If the name is unknown.
+    """
+    if weights not in get_args(Weights):
+        raise ValueError(f"weights = {weights!r}: expected one of {get_args(Weights)}")
+    if weights == "uniform":
+        return np.full(beam.num_angles, np.pi / beam.num_angles)
+    direction, gaps = _directions(beam)
+    shares = (gaps + np.roll(gaps, 1)) / 2
+    return shares[direction] / np.bincount(direction)[direction]
+
+
+def angular_gaps(beam: ParallelBeam) -> Float[np.ndarray, "2 angles"]:
+    """The gaps after and before each view, to the next other direction, in radians.
+
+    One that stands for an arc that was not measured counts as the median.
+    """
+    direction, gaps = _directions(beam)
+    return np.stack([gaps, np.roll(gaps, 1)])[:, direction]
+
+
+def _directions(
+    beam: ParallelBeam,
+) -> tuple[np.ndarray, Float[np.ndarray, " directions"]]:
+    """Which direction each view has, and the gap from each direction to the next."""
+    angles = np.mod(beam.angles, np.pi)
+    order = np.argsort(angles)
+    angles = angles[order]
+    differs = np.diff(angles, append=angles[0] + np.pi) > _SAME_DIRECTION
+    first = np.flatnonzero(np.concatenate([[True], differs[:-1]]))
+    direction = np.empty(len(order), int)
+    direction[order] = np.concatenate([[0], np.cumsum(differs[:-1])])
+    if not differs[-1] and len(first) > 1:
+        # The last ones are the first ones half a turn later.
+        direction[direction == len(first) - 1] = 0
+        first = first[:-1]
+    starts = angles[first]
+    gaps = np.diff(starts, append=starts[0] + np.pi)
+    return direction, np.where(_unmeasured(gaps), np.median(gaps), gaps)
+
+
+def _unmeasured(
+    gaps: Float[np.ndarray, " directions"],
+) -> Bool[np.ndarray, " directions"]:
+    """Which gaps are arcs that were not measured, see the constants above."""
+    falling = np.sort(gaps)[::-1]
+    for count in range(min(_MOST_ARCS, len(gaps) // _FEWEST_VIEWS), 0, -1):
+        others = falling[count:]
+        widest = others[0]
+        limit = max(_OPEN * widest, widest + _DEVIATIONS * others.std())
+        found = gaps > limit
+        if found.sum() == count and _views_between(found) >= _FEWEST_VIEWS:
+            return found
+    return np.zeros(len(gaps), bool)
+
+
+def _views_between(found: Bool[np.ndarray, " directions"]) -> int:
+    """Fewest directions from one of the marked gaps to the next."""
+    places = np.flatnonzero(found)
+    return int(np.diff(places, append=places[0] + len(found)).min())
