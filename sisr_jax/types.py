@@ -77,4 +77,5 @@ class Example(NamedTuple):
     @property
     def inputs(self) -> tuple[DegradedImage, Any, Any]:
         """Estimate, measured values and operator: the arguments of a network."""
-        return self.estimate, *(self.measurement or (None, None))
+        values, operator = self.measurement or (None, None)
+        return self.estimate, values, operator

@@ -39,7 +39,7 @@ CT = (
     *FAST,
     "data.batch_size=4",
     "evaluation.num_validation=8",
-    "degradation.method=exact",
+    "degradation.method=reference",
     "degradation.weights=uniform",
 )
 US = (*FAST, "evaluation.num_validation=16")

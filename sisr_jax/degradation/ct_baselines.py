@@ -79,10 +79,7 @@ class CTBaselines:
             f"{name} FBP": operator.fbp(views, filter_name=filter_name, weights=weights)
             for name, filter_name in (("Sparse", "ramp"), ("Hann", "hann"))
         }
-        for name, kind in self._interpolations.items():
-            kept, full = (without_plan(each.beam) for each in (operator, self.full))
-            filled = fill_views(views, kept=kept, full=full, method=kind)
-            planes[name] = self.full.fbp(filled, weights=self.weights)
+        planes |= self._interpolated(measurement)
         planes[self.primary] = self._total_variation(measurement)
         return {name: plane[..., None] for name, plane in planes.items()}
 
@@ -92,11 +89,22 @@ class CTBaselines:
         if self.full is None:
             return {}
         kept = -(-self.full.range_shape[0] // self.factor)
-        return {
-            f"{name} views + FBP": kind
-            for name, kind in (("Linear", "linear"), ("Cubic", "cubic"))
-            if kept >= NUM_TAPS[kind]
+        ways: dict[str, Interpolation] = {
+            "Linear views + FBP": "linear",
+            "Cubic views + FBP": "cubic",
         }
+        return {name: way for name, way in ways.items() if kept >= NUM_TAPS[way]}
+
+    def _interpolated(self, measurement: Measurement) -> dict[str, SquarePlane]:
+        planes, full = {}, self.full
+        for name, way in self._interpolations.items():
+            assert full is not None, "there are no interpolations without"
+            kept = without_plan(measurement.operator.beam)
+            filled = fill_views(
+                measurement.values, kept=kept, full=without_plan(full.beam), method=way
+            )
+            planes[name] = full.fbp(filled, weights=self.weights)
+        return planes
 
     def _total_variation(self, measurement: Measurement) -> SquarePlane:
         views, operator = measurement

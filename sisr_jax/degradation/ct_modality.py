@@ -127,6 +127,7 @@ def _original_observation(
     """The target is the reconstruction from all views, of which some are kept."""
     del keys
     full, operator = baselines.full, degradation.operator
+    assert full is not None, "the original draws no views"
     views = full(own_range(hr)[..., 0])
     target = own_range(full.fbp(views, weights=baselines.weights)[..., None])
     return target, Measurement(views[..., :: baselines.factor, :], operator)

@@ -26,7 +26,7 @@ from sisr_jax.metrics import METRICS, psnr, ssim
 from sisr_jax.random import Stream, per_example, stream
 from sisr_jax.train.state import TrainState
 from sisr_jax.train.task import Task, state_sharding
-from sisr_jax.types import Batch, Example, Image, Key
+from sisr_jax.types import Batch, Example, Image, Key, Measurement
 
 DEGRADED, HR = "Degraded", "HR"
 
@@ -140,7 +140,8 @@ def _validate(task: Task, state: TrainState, batch: Batch) -> clu_metrics.Collec
 
 def _samples(task: Task, state: TrainState, batch: Batch) -> dict[str, Image]:
     example = task.evaluation_example(state.key, batch)
-    baseline = modality_of(task.config).light_baseline(example.measurement)
+    measurement = Measurement(*example.inputs[1:])
+    baseline = modality_of(task.config).light_baseline(measurement)
     return {
         "degraded": jnp.clip(example.estimate, 0.0, 1.0),
         "baseline": jnp.clip(baseline, 0.0, 1.0),
