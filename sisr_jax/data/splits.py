@@ -4,15 +4,16 @@ A split is a property of a file, and of its patient: all slices of a volume, and
 files of a patient, land in the same one.
 """
 
+import difflib
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from sisr_jax.data.csv_rows import read_csv_rows
-from sisr_jax.data.formats.dicom.opening import is_dicom
-from sisr_jax.data.formats.dicom.patient import hash_patient
+from sisr_jax.data.leaks import check_leaks
+from sisr_jax.data.patients import find_written_patient, fold_name
 from sisr_jax.errors import InputError
 
 Split = Literal["train", "validation", "test"]
@@ -24,6 +25,8 @@ _NAMES: dict[str, Split] = {
     "test": "test",
 }
 _PATIENT_COLUMNS = ("patient", "patient_id")
+# Of a folder, that are compared with a name that is not in it.
+_MOST_NAMES = 10_000
 
 
 class Assignment(NamedTuple):
@@ -53,43 +56,26 @@ def split_by_patient(files: Sequence[Path], *, root: Path) -> dict[Path, Split]:
 
     Returns:
         Split of every file, in the order given.
+
+    Raises:
+        InputError: If a patient is written in two ways that land in two splits, or
+            two names in two splits are one file.
     """
-    return {file: assign(file, root=root).split for file in files}
+    assignments = {file: assign(file, root=root) for file in files}
+    check_leaks(assignments, root=root, name=f"config.data.path = {str(root)!r}")
+    return {file: assignment.split for file, assignment in assignments.items()}
 
 
 def assign(file: Path, *, root: Path) -> Assignment:
     """Split and patient of one file, see `split_by_patient`."""
-    patient = find_patient(file, root=root)
-    return Assignment(_split_of(patient), patient)
-
-
-def find_patient(file: Path, *, root: Path) -> str:
-    """What stands for the patient of a file.
-
-    The first of these that exists:
-
-    1. the file name up to the first `__` (`P012__series_003.png`: `P012`);
-    2. for DICOM, the SHA-256 of the PatientID;
-    3. the first folder below `root`, when the file is in one (not the innermost:
-       the series of a patient must stay together);
-    4. the file name without its extension: every file is a patient of its own.
-
-    Args:
-        file: A file below `root`.
-        root: The folder of the data.
-    """
-    prefix, found, _ = file.name.partition("__")
-    if found and prefix:
-        return prefix
-    hashed = _hash_dicom_patient(file)
-    if hashed:
-        return hashed
-    relative = file.relative_to(root)
-    return relative.parts[0] if len(relative.parts) > 1 else file.stem
+    written = find_written_patient(file, root=root)
+    return Assignment(_split_of(written), fold_name(written))
 
 
 def _split_of(patient: str) -> Split:
-    percent = int.from_bytes(hashlib.sha256(patient.encode()).digest()[:8]) % 100
+    # Names of files need not be text.
+    name = patient.encode(errors="surrogateescape")
+    percent = int.from_bytes(hashlib.sha256(name).digest()[:8]) % 100
     if percent < 80:
         return "train"
     return "validation" if percent < 90 else "test"
@@ -121,64 +107,65 @@ def read_assignments(csv_file: Path, *, root: Path) -> dict[Path, Assignment]:
         Split and patient of each file, sorted by path.
 
     Raises:
-        InputError: If the CSV or a listed file is absent, a column is missing, a
-            split is unknown, a path leaves the base folder, a file is listed
-            twice, or a patient is in two splits.
+        InputError: If the CSV or a listed file is absent, no row is inside `root`, a
+            column is missing, a split is unknown, a path leaves the base folder, a
+            file is listed twice, or a patient or a file is in two splits.
     """
     if not csv_file.is_file():
         raise InputError(f"config.data.splits_csv = {str(csv_file)!r}: no such file")
     folder, data = csv_file.parent.resolve(), root.resolve()
     base = folder if data.is_relative_to(folder) else data
+    inside_base, inside_data = (os.path.join(place, "") for place in (base, data))
     assignments: dict[Path, Assignment] = {}
+    elsewhere: _Row | None = None
     for line, name, split, patient in _read_rows(csv_file):
+        where = f"{csv_file}, line {line}: {name!r}"
         # Lexical: a symbolic link inside the folder is the owner's decision.
-        absolute = Path(os.path.normpath(base / name))
-        if not absolute.is_relative_to(base):
-            raise InputError(f"{csv_file}, line {line}: {name!r} is outside {base}")
-        if not absolute.is_relative_to(data):
+        absolute = os.path.normpath(os.path.join(base, name))
+        if not absolute.startswith(inside_base):
+            raise InputError(f"{where} is outside {base}")
+        is_ours = absolute.startswith(inside_data)
+        # Else a bare name, meant for this folder, would pass for one of another.
+        if is_ours or os.path.isfile(os.path.join(data, name)):
+            if not os.path.isfile(absolute):  # of any name, also one no file can have
+                hint = _suggest(name, base, data)
+                raise InputError(f"{where}: no such file in {base}{hint}")
+        if not is_ours:
+            elsewhere = elsewhere or _Row(line, name, split, patient)
             continue
-        file = root / absolute.relative_to(data)
-        if not os.path.isfile(file):  # of any name, also one that no file can have
-            raise InputError(
-                f"{csv_file}, line {line}: {name!r}: no such file in {base}"
-            )
+        file = root / absolute[len(inside_data) :]
         if file in assignments:
-            raise InputError(f"{csv_file}, line {line}: {name!r} is listed twice")
-        assignments[file] = Assignment(split, patient)
-    _check_patients(csv_file, assignments, root=root)
+            raise InputError(f"{where} is listed twice")
+        assignments[file] = Assignment(split, fold_name(patient))
+    if not assignments:
+        example = ""
+        if elsewhere:
+            hint = _suggest(elsewhere.file, base, data)
+            example = f"; line {elsewhere.line} is {elsewhere.file!r}{hint}"
+        raise InputError(f"{csv_file}: no row is a file in {root}{example}")
+    check_leaks(assignments, root=root, name=str(csv_file))
     return dict(sorted(assignments.items()))
 
 
-def _check_patients(
-    csv_file: Path, assignments: Mapping[Path, Assignment], *, root: Path
-) -> None:
-    first: dict[str, Path] = {}
-    for file, (split, patient) in assignments.items():
-        identity = patient or _hash_dicom_patient(file)
-        if not identity:
-            continue
-        other = first.setdefault(identity, file)
-        if assignments[other].split != split:
-            # An identifier from a DICOM header is not shown, not even its hash.
-            who = f"patient {patient!r}" if patient else "the patient of a DICOM header"
-            raise InputError(
-                f"{csv_file}: {who} is in two splits: "
-                f"{other.relative_to(root).as_posix()} in {assignments[other].split}, "
-                f"{file.relative_to(root).as_posix()} in {split}; expected one split "
-                "for all files of a patient"
-            )
+def _suggest(name: str, base: Path, data: Path) -> str:
+    """The listed name as it should be, if there is a file like that."""
+    parts = Path(name).parts
+    ends = [Path(*parts[start:]) for start in range(len(parts))]
+    found = next((data / end for end in ends if os.path.isfile(data / end)), None)
+    if found is None:
+        folder = (base / name).parent
+        names = os.listdir(folder)[:_MOST_NAMES] if os.path.isdir(folder) else []
+        stems = {Path(each).stem.casefold(): each for each in names}
+        close = difflib.get_close_matches(ends[-1].stem.casefold(), stems, n=1)
+        found = folder / stems[close[0]] if close else None
+    if found is None:
+        return ""
+    return f"; did you mean {found.relative_to(base).as_posix()!r}?"
 
 
-def _hash_dicom_patient(file: Path) -> str:
-    try:
-        return hash_patient(file) if is_dicom(file) else ""
-    except OSError as error:
-        raise InputError(f"{file}: cannot be opened ({error.strerror})") from error
-
-
-def _read_rows(csv_file: Path) -> list[_Row]:
-    rows = read_csv_rows(csv_file, columns=("file", "split"))
-    return [_parse_row(csv_file, line, row) for line, row in rows]
+def _read_rows(csv_file: Path) -> Iterator[_Row]:
+    rows = read_csv_rows(csv_file, columns=("file", "split"), optional=_PATIENT_COLUMNS)
+    return (_parse_row(csv_file, line, row) for line, row in rows)
 
 
 def _parse_row(csv_file: Path, line: int, row: Mapping[str, str]) -> _Row:
@@ -188,5 +175,7 @@ def _parse_row(csv_file: Path, line: int, row: Mapping[str, str]) -> _Row:
             f"{csv_file}, line {line}: file {name!r}, split {split!r}; expected a "
             f"file and one of {', '.join(_NAMES)}"
         )
-    patient = next((row[c] for c in _PATIENT_COLUMNS if c in row), "")
-    return _Row(line, name, _NAMES[split], patient.strip())
+    columns = [column for column in _PATIENT_COLUMNS if column in row]
+    if len(columns) > 1:
+        raise InputError(f"{csv_file}: columns {' and '.join(columns)}, expected one")
+    return _Row(line, name, _NAMES[split], row[columns[0]] if columns else "")

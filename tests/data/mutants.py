@@ -21,7 +21,8 @@ from sisr_jax.data.collections.archive import open_archive
 from sisr_jax.data.collections.matlab import read_mat
 from sisr_jax.data.formats.headers import Header
 from sisr_jax.data.formats.readers import check_file, read_images
-from sisr_jax.data.splits import find_patient, read_assignments
+from sisr_jax.data.patients import find_patient
+from sisr_jax.data.splits import read_assignments
 from sisr_jax.errors import InputError
 
 FORMATS = ("png", "tiff", "npz", "dicom", "nifti", "csv", "mat", "tar")

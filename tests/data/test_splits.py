@@ -1,17 +1,20 @@
 import hashlib
 from collections import defaultdict
+from pathlib import Path
 
 import numpy as np
 import pydicom
 import pytest
 from image_files import ramp, write_dicom, write_png
 
+from sisr_jax.data.patients import find_patient
 from sisr_jax.data.splits import (
-    find_patient,
+    assign,
     read_assignments,
     read_splits_csv,
     split_by_patient,
 )
+from sisr_jax.errors import InputError
 
 
 def test_patient_of_a_file(tmp_path):
@@ -26,8 +29,8 @@ def test_patient_of_a_file(tmp_path):
 
     assert patient(dicom) == hashlib.sha256(b"P-SECRET").hexdigest()
     assert patient(unnamed) == "y"
-    assert patient(prefixed) == "P7"
-    assert patient(nested) == "P8"
+    assert patient(prefixed) == "p7"
+    assert patient(nested) == "p8"
     assert patient(flat) == "scan"
 
 
@@ -126,6 +129,154 @@ def test_bad_csv(layout, text, message):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("folder", "rows", "message"),
+    [
+        # Bare names in a CSV beside the image folder.
+        ("", "a.png,train", r"line 2: 'a\.png': no such .* mean 'ct/a\.png'\?$"),
+        ("", "us/d.png,train\ndeep/c.png,val", r"line 3: .* mean 'ct/deep/c\.png'\?$"),
+        ("", "ct/a.png,train\nb.png,val", r"line 3: 'b\.png': .* mean 'ct/b\.png'\?$"),
+        # Names relative to another folder than the CSV's.
+        ("deep", "ct/a.png,train", r"line 2: 'ct/a\.png': .* mean 'a\.png'\?$"),
+        (
+            "up",
+            "ct/a.png,train",
+            r"no row .*; line 2 is 'ct/a\.png'; .* 'set/ct/a\.png'",
+        ),
+        ("", "us/x.png,train", r"no row is a file in .*/ct; line 2 is 'us/x\.png'$"),
+        # Almost the name of a file.
+        ("", "ct/a,train", r"line 2: 'ct/a': no such file .* mean 'ct/a\.png'\?$"),
+        ("", "ct/B.PNG,train", r"mean 'ct/b\.png'\?$"),
+        ("", "ct/unlistd.png,train", r"mean 'ct/unlisted\.png'\?$"),
+        ("", "ct/none/q.png,train", r"line 2: 'ct/none/q\.png': no such file in \S*$"),
+        ("", "", "no row is a file in .*/ct$"),
+    ],
+)
+def test_rows_for_another_folder_name_the_file_that_exists(
+    layout, folder, rows, message
+):
+    root = layout / "ct"
+    if folder == "up":  # one folder further up than the names say
+        layout.rename(layout.parent / "moved")
+        layout.mkdir()
+        (layout.parent / "moved").rename(layout / "set")
+        root, folder = layout / "set/ct", ""
+    (layout / folder).mkdir(exist_ok=True)
+    csv_file = layout / folder / "splits.csv"
+    csv_file.write_text(f"file,split\n{rows}\n")
+    with pytest.raises(InputError, match=message) as error:
+        read_assignments(csv_file, root=root)
+    assert "\n" not in str(error.value)
+    assert str(error.value).startswith(str(csv_file))
+
+
+def test_same_name_in_two_folders_is_not_mistaken(layout):
+    """A bare name that exists beside the CSV is a file of another folder."""
+    write_png(layout / "a.png", ramp())
+    csv_file = layout / "splits.csv"
+    csv_file.write_text("file,split\na.png,train\nct/a.png,test\n")
+    found = read_splits_csv(csv_file, root=layout / "ct")
+    assert found == {layout / "ct/a.png": "test"}
+
+
+@pytest.mark.parametrize("names", [("P1", "p1"), ("P1", " P1 "), ("A  b", "a B")])
+def test_a_patient_written_in_two_ways_is_one(layout, names):
+    csv_file = layout / "splits.csv"
+
+    def read(second):
+        rows = f"ct/a.png,train,{names[0]}\nct/b.png,{second},{names[1]}\n"
+        csv_file.write_text(f"file,split,patient\n{rows}")
+        return read_assignments(csv_file, root=layout / "ct")
+
+    assert len({patient for _, patient in read("train").values()}) == 1
+    with pytest.raises(InputError, match=r"patient '\w+( \w+)*' is in two splits: a"):
+        read("test")
+
+
+def two_ways():
+    """A patient in capitals and in small letters, whose hashes differ in split."""
+    for i in range(100):
+        splits = {assign(Path(f"{p}{i}__a.png"), root=Path()).split for p in "Pp"}
+        if len(splits) == 2:
+            return f"P{i}", f"p{i}"
+    raise AssertionError
+
+
+def test_a_patient_written_in_two_ways_is_one_by_hash(tmp_path):
+    names = two_ways()
+    files = [write_png(tmp_path / f"{name}__a.png", ramp()) for name in names]
+    assert len({find_patient(file, root=tmp_path) for file in files}) == 1
+    with pytest.raises(InputError, match=rf"path = .*: patient '{names[1]}' is in two"):
+        split_by_patient(files, root=tmp_path)
+
+
+def test_hashes_have_not_changed():
+    """A model must not be tested on what an earlier version trained on."""
+    names = [f"P{i}" for i in range(10)]
+    found = {name: assign(Path(f"{name}__0.png"), root=Path()).split for name in names}
+    others = {name: split for name, split in found.items() if split != "train"}
+    assert others == {"P3": "validation", "P5": "test", "P9": "validation"}
+
+
+def test_hash_splits_at_80_and_90_per_cent():
+    seen = set()
+    for i in range(1000):
+        percent = int(hashlib.sha256(b"P%d" % i).hexdigest()[:16], 16) % 100
+        seen.add(percent)
+        expected = ["train"] * 80 + ["validation"] * 10 + ["test"] * 10
+        found = assign(Path(f"P{i}__0.png"), root=Path())
+        assert found == (expected[percent], f"p{i}")
+    assert {79, 80, 89, 90} < seen
+
+
+@pytest.mark.parametrize("link", ["symlink_to", "hardlink_to"])
+def test_one_file_under_a_link_is_in_one_split(layout, link):
+    """Also through a folder that is a link."""
+    root = layout / "ct"
+    getattr(root / "again.png", link)(root / "a.png")
+    (root / "linked").symlink_to(root / "deep")
+    csv_file = layout / "splits.csv"
+
+    def read(*rows):
+        csv_file.write_text("\n".join(["file,split", *rows, ""]))
+        return read_splits_csv(csv_file, root=root)
+
+    assert len(read("ct/a.png,train", "ct/again.png,train", "ct/b.png,test")) == 3
+    message = r"one file under a link is in two splits: a\.png in train, again\.png in"
+    with pytest.raises(InputError, match=message):
+        read("ct/a.png,train", "ct/again.png,val")
+    with pytest.raises(InputError, match="one file under a link"):
+        read("ct/deep/c.png,train", "ct/linked/c.png,test")
+
+
+def test_one_file_under_a_link_is_in_one_split_by_hash(tmp_path):
+    by_split = {}
+    for i in range(100):
+        file = tmp_path / f"P{i}__a.png"
+        by_split.setdefault(assign(file, root=tmp_path).split, file)
+    first, second = by_split["train"], by_split["test"]
+    write_png(first, ramp())
+    second.symlink_to(first)
+    message = f"one file under a link is in two splits: {first.name} in train"
+    with pytest.raises(InputError, match=message):
+        split_by_patient([first, second], root=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ("file,split,split", "2 columns 'split', expected one"),
+        ("file,split,file", "2 columns 'file', expected one"),
+        ("file,split,patient,patient", "2 columns 'patient', expected one"),
+        ("file,split,patient,patient_id", "columns patient and patient_id, expected"),
+    ],
+)
+def test_columns_that_are_there_twice(layout, header, message):
+    (layout / "bad.csv").write_text(f"{header}\nct/a.png,train,test,x\n")
+    with pytest.raises(InputError, match=message):
+        read_splits_csv(layout / "bad.csv", root=layout / "ct")
+
+
 def test_csv_that_is_no_text(layout):
     (layout / "bad.csv").write_bytes(b"\xff\xfe\x00\x01file")
     with pytest.raises(ValueError, match=r"bad\.csv: not a UTF-8 CSV file"):
@@ -195,6 +346,6 @@ def test_name_that_no_file_can_have(layout, name):
 def test_huge_csv_is_refused_by_its_size(layout):
     path = layout / "huge.csv"
     with path.open("wb") as file:
-        file.truncate(2**26 + 1)
-    with pytest.raises(ValueError, match=r"huge\.csv: 67108865 bytes, expected"):
+        file.truncate(2**25 + 1)
+    with pytest.raises(ValueError, match=r"huge\.csv: 33554433 bytes, expected"):
         read_splits_csv(path, root=layout)

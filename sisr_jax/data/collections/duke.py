@@ -100,14 +100,16 @@ def plan_duke(manual_dir: Path, image: UltrasoundTarget) -> Plan:
         Records by split, in the order of the CSV.
 
     Raises:
-        InputError: If there is no CSV, a row is unusable, or an archive that the
-            rows need is missing or damaged.
+        InputError: If there is no CSV, a row is unusable, a frame is in two of the
+            splits for training, validation and test, or an archive that the rows
+            need is missing or damaged.
     """
     tables = {split: _find_table(manual_dir, split) for split in _TABLES}
     rows = {split: read_table(path) for split, path in tables.items() if path}
     if not rows:
         listing = ", ".join(f"{split}.csv" for split in _TABLES)
         raise InputError(f"{manual_dir}: none of {listing} in this folder")
+    _check_leaks(manual_dir, rows)
     needed = sorted({_archive_of(row) for each in rows.values() for row in each})
     archives, skips = {}, []
     for name in needed:
@@ -124,6 +126,21 @@ def plan_duke(manual_dir: Path, image: UltrasoundTarget) -> Plan:
         for split, each in rows.items()
     }
     return Plan(splits, skips, f"{image} {list(rows.values())!r}")
+
+
+def _check_leaks(
+    manual_dir: Path, rows: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> None:
+    # The other three are selections that may share frames with these.
+    first: dict[str, str] = {}
+    for split in ("train", "validation", "test"):
+        for row in rows.get(split, ()):
+            other = first.setdefault(row["name"], split)
+            if other != split:
+                raise InputError(
+                    f"{manual_dir}: {row['name']!r} is in two splits, {other} and "
+                    f"{split}"
+                )
 
 
 def _archive_of(row: Mapping[str, Any]) -> str:

@@ -354,6 +354,18 @@ def test_file_listed_twice(tmp_path):
         run(tmp_path, tmp_path / "out")
 
 
+@pytest.mark.parametrize(("split", "leaks"), [("test", True), ("A", False)])
+def test_frame_in_two_splits(tree, tmp_path, split, leaks):
+    write_split(tree, split, [row("./sub/0.mat", (12, 8))])
+    if not leaks:
+        assert run(tree, tmp_path) == 0
+        return
+    with pytest.raises(
+        InputError, match=r"'sub/0\.mat' is in two splits, train and te"
+    ):
+        run(tree, tmp_path)
+
+
 @pytest.mark.parametrize(
     ("iq", "dtce", "target", "reason"),
     [
