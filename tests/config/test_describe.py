@@ -127,7 +127,7 @@ def test_command_explains_the_chosen_keys_as_they_are_set():
     ("arguments", "message", "printed"),
     [
         (["seed"], "--config is required, for instance --config=ct_srgan", ""),
-        (["--config=ct_srgan", "sed"], "config.sed: unknown key; without it all", ""),
+        (["--config=ct_srgan", "see"], "config.see: unknown key; without it all", ""),
         (
             ["--config=us_srgan", "seed", "--config.degradation.factor=3"],
             "config.data.shape = (256, 256): expected a width",
