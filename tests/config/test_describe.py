@@ -130,7 +130,7 @@ def test_command_explains_the_chosen_keys_as_they_are_set():
         (["--config=ct_srgan", "see"], "config.see: unknown key; without it all", ""),
         (
             ["--config=us_srgan", "seed", "--config.degradation.factor=3"],
-            "config.data.shape = (256, 256): expected a width",
+            "config.degradation.factor = 3: expected a power of two",
             "config.seed = 0",
         ),
     ],
