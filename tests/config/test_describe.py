@@ -123,6 +123,12 @@ def test_command_explains_the_chosen_keys_as_they_are_set():
     ]
 
 
+def test_help_is_no_failure():
+    found = _command("--help")
+    assert (found.returncode, found.stderr) == (0, "")
+    assert "explains all of them" in " ".join(found.stdout.split())
+
+
 @pytest.mark.parametrize(
     ("arguments", "message", "printed"),
     [
