@@ -125,8 +125,6 @@ def parse_flags(argv: list[str]) -> list[str]:
     """Parses the command line; what is wrong with it is one line, not a traceback."""
     try:
         return command_line.parse_flags(argv)
-    except SystemExit:  # after --help, which absl counts as a failure
-        sys.exit(ExitCode.DONE)
     except InputError as error:
         _leave(f"error: {error}", ExitCode.BAD_INPUT)
 

@@ -33,12 +33,15 @@ ENDINGS = {
 
 # Command lines that are refused, and the line that says so.
 REFUSED = [
-    (["--config.seed=abc"], "flag --config.seed=abc: invalid literal for int()"),
+    (["--config.seed=abc"], "config.seed = 'abc': expected int"),
     (["--config=configs/us_srgan.py:quick"], "config variant 'quick': expected demo"),
     (["--config=configs/nowhere.py"], "nowhere.py"),
-    (["--config=README.md"], "--config: "),
-    (["--config.data.nothing=3"], "--config: unknown key 'nothing'"),
-    (["--config.data.sorce=x"], '--config: sorce Did you mean "source" instead'),
+    (["--config=README.md"], "config 'README.md': expected FILE.py or one of"),
+    (
+        ["--config.data.nothing=3"],
+        "config.data.nothing: unknown key; known: batch_size",
+    ),
+    (["--config.data.sorce=x"], "config.data.sorce: unknown key; known: "),
     (["--config.phases.adversarial=-1"], "config.phases.adversarial = -1"),
     (["--nothing"], "Unknown command line flag 'nothing'"),
     (["--mode=think"], "flag --mode=think: value should be one of <train|evaluate>"),

@@ -77,3 +77,14 @@ def test_workflow_runs_the_checks_with_actions_that_cannot_move():
     assert len(used) == 2
     for action in used:
         assert re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}  # v[0-9.]+", action), action
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_pages_name_what_is_there(page):
+    text = (ROOT / page).read_text()
+    for name in re.findall(r"`((?:\w+/)+\w+\.\w+)`", text):
+        assert (ROOT / name).exists() or (ROOT / "sisr_jax" / name).exists(), name
+    rooms = {line.strip() for line in text.splitlines() if line.startswith("      ")}
+    for line in rooms:
+        for name in re.findall(r"(\w+/|\w+\.py)(?=  |$)", line):
+            assert (ROOT / "sisr_jax" / name).exists(), name

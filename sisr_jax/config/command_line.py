@@ -1,6 +1,7 @@
 """The flag `--config` of every command, and errors of flags that are one line."""
 
 import re
+import sys
 from typing import Any, cast
 
 from absl import flags
@@ -8,6 +9,7 @@ from ml_collections import ConfigDict, config_flags
 
 from sisr_jax.config.checks import ConfigError
 from sisr_jax.config.files import load
+from sisr_jax.errors import ExitCode
 
 # The flag is the command's that asks for it, whose `--help` shows it.
 flags.disclaim_key_flags()
@@ -66,6 +68,8 @@ def parse_flags(
     """
     try:
         return flag_values(argv)
+    except SystemExit:  # after --help, which absl counts as a failure
+        sys.exit(ExitCode.DONE)
     except (flags.Error, AttributeError, LookupError, TypeError, ValueError) as error:
         if isinstance(error.__context__, ConfigError):
             raise error.__context__ from None

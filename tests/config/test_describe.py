@@ -123,14 +123,20 @@ def test_command_explains_the_chosen_keys_as_they_are_set():
     ]
 
 
+def test_help_is_no_failure():
+    found = _command("--help")
+    assert (found.returncode, found.stderr) == (0, "")
+    assert "explains all of them" in " ".join(found.stdout.split())
+
+
 @pytest.mark.parametrize(
     ("arguments", "message", "printed"),
     [
         (["seed"], "--config is required, for instance --config=ct_srgan", ""),
-        (["--config=ct_srgan", "sed"], "config.sed: unknown key; without it all", ""),
+        (["--config=ct_srgan", "see"], "config.see: unknown key; without it all", ""),
         (
             ["--config=us_srgan", "seed", "--config.degradation.factor=3"],
-            "config.data.shape = (256, 256): expected a width",
+            "config.degradation.factor = 3: expected a power of two",
             "config.seed = 0",
         ),
     ],
