@@ -6,6 +6,7 @@ Forward, input gradient and kernel gradient of `lax.conv`, and the kernel gradie
 of `sisr_jax.models.convolution`, taking turns; the least of ten, in milliseconds.
 """
 
+import argparse
 import csv
 import pathlib
 import time
@@ -68,4 +69,7 @@ def main():
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
     main()

@@ -6,6 +6,7 @@ Two compiled versions of a step take turns; writes `skipping.csv`, in seconds of
 processor time, which other work on the machine disturbs least.
 """
 
+import argparse
 import csv
 import functools
 import importlib
@@ -67,4 +68,7 @@ def main():
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
     main()
