@@ -158,7 +158,7 @@ class Transpose(LinearOperator):
 
     def norm(self) -> Float[Array, ""]:
         """Largest singular value: that of the operator."""
-        return self.operator.norm()
+        return self.operator.norm() if self.known_norm is None else super().norm()
 
     def draw(self, key: Key) -> Float[Array, "..."]:
         """A random input, of the shape of an output of the operator."""

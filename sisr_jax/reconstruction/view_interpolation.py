@@ -21,7 +21,11 @@ NUM_TAPS = {"linear": 2, "cubic": 4}
 
 
 def fill_views(
-    sinogram: Sinogram, kept: ParallelBeam, full: ParallelBeam, method: Interpolation
+    sinogram: Sinogram,
+    *,
+    kept: ParallelBeam,
+    full: ParallelBeam,
+    method: Interpolation,
 ) -> Sinogram:
     """Interpolates along the angle, detector by detector.
 

@@ -4,7 +4,7 @@ NumPy in float64, evaluated on the host. Frequencies are cycles per detector.
 """
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
 
 def padded_length(num_detectors: int) -> int:
@@ -93,3 +93,44 @@ def _symmetric_window(
     window = np.roll(pedestal - (1 - pedestal) * np.cos(position), -(length // 2))
     positive = np.arange(length // 2 + 1)
     return (window[positive] + window[-positive]) / 2
+
+
+def cosine_transform(
+    num_detectors: int,
+) -> tuple[
+    Float[np.ndarray, "frequencies detectors"], Float[np.ndarray, " frequencies"]
+]:
+    """The orthogonal cosine transform of a view (DCT-II) and its frequencies.
+
+    A filter `M^T diag(gain) M` is symmetric, positive where the gains are, and may have
+    gains of its own in every view. A view is continued by its mirror image, not by
+    zeros; as it ends outside the image, where it reads 0, the two hardly differ.
+
+    Args:
+        num_detectors: Length of a view.
+
+    Returns:
+        `M`, and the frequency of each of its rows. The first, 0, is given as its share
+        of the band, a quarter of a step: the mean of a view must not be filtered out.
+    """
+    index = np.arange(num_detectors)
+    matrix = np.cos(np.pi / num_detectors * np.outer(index, index + 0.5))
+    matrix *= np.sqrt(np.where(index == 0, 1, 2) / num_detectors)[:, None]
+    return matrix, np.maximum(index, 0.25) / (2 * num_detectors)
+
+
+def saturating_ramp(
+    frequency: Float[np.ndarray, " frequencies"],
+    saturation: Float[np.ndarray | Array, "*views 1"],
+) -> Float[np.ndarray | Array, "*views frequencies"]:
+    """Response `|f| / sqrt(1 + (f / saturation)^2) * sinc(f)^2`.
+
+    A ramp that levels off, and that rolls off like the linear interpolation between
+    detectors: near the highest frequency a pixel grid counts twice, `f` and `1 - f`.
+
+    Args:
+        frequency: Cycles per detector.
+        saturation: Where the ramp levels off, likewise.
+    """
+    level = (1 + (frequency / saturation) ** 2) ** 0.5
+    return frequency * np.sinc(frequency) ** 2 / level

@@ -1,15 +1,18 @@
 """Parallel-beam projection as a linear operator."""
 
 import dataclasses
+import functools
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jaxtyping import Array, Float, Real
 
 from sisr_jax.operators import LinearOperator
 from sisr_jax.tomography.fbp import fbp
+from sisr_jax.tomography.filters import cosine_transform, saturating_ramp
 from sisr_jax.tomography.geometry import ParallelBeam
 from sisr_jax.tomography.planning import PlannedBeam, plan
 from sisr_jax.tomography.radon import (
@@ -19,8 +22,11 @@ from sisr_jax.tomography.radon import (
     radon,
     without_plan,
 )
-from sisr_jax.tomography.weights import Weights
+from sisr_jax.tomography.weights import Weights, angular_gaps, angular_weights
 from sisr_jax.types import Key, Sinogram, SquarePlane
+
+# Where the ramp of `precondition` levels off, in units of `1 / (width * gap)`.
+_SATURATION = 0.7
 
 
 @jax.tree_util.register_dataclass
@@ -97,6 +103,37 @@ class ParallelBeamCT(LinearOperator):
             method=self.method,
             weights=default if weights is None else weights,
         )
+
+    def precondition(self, residual: Sinogram) -> Sinogram:
+        """Filters every view with a ramp that saturates, and weighs it by its gaps.
+
+        A view knows the image on a line through the origin of its Fourier plane,
+        blurred over `1 / width` by the finite width of the image along the rays. Lines
+        are `gap * f` apart at frequency `f`. While they overlap, they add up to `1 /
+        f`, which a ramp undoes as in filtered back-projection. Beyond, each stands
+        alone with the eigenvalue `width`, hence the ramp levels off at about `1 /
+        (width * gap)`. The norm of `A^T P A` is 0.7 to 1 over the geometries of the
+        tests.
+
+        With `sampled`, the measured views must be about evenly spaced for that.
+        """
+        rays = without_plan(self.beam)
+        weights, widest = angular_weights(rays), angular_gaps(rays).max(axis=0)
+        if self.sampled is not None:
+            weights = widest = self.sampled
+        steepness = np.maximum(np.abs(np.cos(rays.angles)), np.abs(np.sin(rays.angles)))
+        # The longest way of a ray through the image is `size / steepness`.
+        saturation = _SATURATION * steepness / (rays.size * jnp.maximum(widest, 1e-6))
+        matrix, frequency = cosine_transform(rays.num_detectors)
+        gain = weights[..., None] * saturating_ramp(frequency, saturation[..., None])
+        residual = self.measured(residual)
+        matrix = jnp.asarray(matrix, residual.dtype)
+
+        # A TPU would round the factors to bfloat16 otherwise.
+        product = functools.partial(jnp.einsum, precision=lax.Precision.HIGHEST)
+        spectrum = product("...d,fd->...f", residual, matrix)
+        spectrum *= jnp.asarray(gain, residual.dtype)
+        return product("...f,fd->...d", spectrum, matrix)
 
     def draw(self, key: Key) -> SquarePlane:
         """A random image, normally distributed; one for each of `sampled`."""

@@ -1,0 +1,79 @@
+"""The data term that the algorithms share: `(A x - y)^T P (A x - y) / 2`.
+
+`P` is the operator's `precondition`, so the Hessian has norm 1 at most and a descent
+takes steps of length 1.
+"""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from sisr_jax.operators import LinearOperator
+
+Bounds = tuple[float, float] | None
+
+
+def prepared(A: LinearOperator) -> LinearOperator:
+    """The operator with its norm, if `P` is made of that.
+
+    Asked for within a loop under `jit`, the norm would be computed in every step.
+    """
+    if type(A).precondition is not LinearOperator.precondition:
+        return A
+    return dataclasses.replace(A, known_norm=A.norm())
+
+
+def descent(
+    x: Float[Array, "..."],
+    y: Float[Array, "..."],
+    A: LinearOperator,
+) -> Float[Array, "..."]:
+    """`A^T P (y - A x)`, the step along which the data term falls."""
+    return A.T(A.precondition(y - A(x)))
+
+
+def into_box(x: Float[Array, "..."], bounds: Bounds) -> Float[Array, "..."]:
+    """The nearest values within the bounds, if there are any."""
+    return x if bounds is None else jnp.clip(x, *bounds)
+
+
+def next_momentum(momentum: Float[Array, ""]) -> Float[Array, ""]:
+    """The sequence of FISTA, from 1."""
+    return (1 + jnp.sqrt(1 + 4 * momentum**2)) / 2
+
+
+def check_measurement(
+    x: Float[Array, "..."],
+    y: Float[Array, "..."],
+    A: LinearOperator,
+) -> None:
+    """Checks that `y` has the shape of `A x`.
+
+    Raises:
+        ValueError: If it has not.
+    """
+    expected = jax.eval_shape(lambda A, x: A(x), A, x).shape
+    if y.shape != expected:
+        raise ValueError(f"y of shape {y.shape}: expected {expected}, that of A x")
+
+
+def check_steps(num_steps: int, name: str = "num_steps") -> None:
+    """Checks that there is a step.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    if num_steps < 1:
+        raise ValueError(f"{name} = {num_steps}: expected at least 1")
+
+
+def check_bounds(bounds: Bounds) -> None:
+    """Checks that the first bound is below the second.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    if bounds is not None and not bounds[0] < bounds[1]:
+        raise ValueError(f"bounds = {bounds}: expected (lower, upper) or None")
