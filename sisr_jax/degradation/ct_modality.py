@@ -21,9 +21,13 @@ from sisr_jax.types import Image, Keys, Measurement
 _ORIGINAL_WINDOW = (-1024.0, 200.0)
 
 # Total variation, chosen on the train split by `experiments/baselines/tune.py`: views
-# for each pixel of the side, and the weight; between them on a logarithmic scale.
-_TV_WEIGHTS = ((63 / 512, 3e-4), (125 / 512, 3e-5), (250 / 512, 1e-5))
-_TV_ITERATIONS = 160
+# for each pixel of the side, and the weight; between them on a logarithmic scale. Views
+# that are measured by another projector than the one that reconstructs deserve less trust.
+_TV_WEIGHTS = {
+    "matmul": ((63 / 512, 3e-4), (125 / 512, 5e-5), (250 / 512, 1e-5)),
+    "reference": ((63 / 512, 1e-3), (125 / 512, 3e-4), (250 / 512, 1e-4)),
+}
+_TV_ITERATIONS = 150
 
 
 def _full_beam(config: Config) -> ParallelBeam:
@@ -60,14 +64,14 @@ def _baselines(config: Config) -> CTBaselines:
         iterative=None if section.method == "matmul" else ParallelBeamCT(kept),
         weights=section.weights,
         settings=TotalVariation(
-            _tv_weight(kept.num_angles / kept.size), _TV_ITERATIONS
+            _tv_weight(section.method, kept.num_angles / kept.size), _TV_ITERATIONS
         ),
     )
 
 
-def _tv_weight(density: float) -> float:
+def _tv_weight(method: str, density: float) -> float:
     """Weight of total variation for some views for each pixel of the side."""
-    densities, weights = np.log(np.array(_TV_WEIGHTS)).T
+    densities, weights = np.log(np.array(_TV_WEIGHTS[method])).T
     weight = math.exp(np.interp(math.log(density), densities, weights))
     return float(f"{weight:.1e}")
 
