@@ -5,6 +5,9 @@ to `jit` as an argument it brings them along as inputs, where a closure would co
 into the program; two values of one geometry share the program. It works under `vmap`,
 `grad`, `jax.checkpoint` and `lax.scan`, and as an argument of a module's call.
 
+An output has the type of the input, or float32 if that is a smaller one, whatever the
+type of the operator's arrays, which limits the precision.
+
 Its arrays describe a geometry and are constants to differentiation: the derivative with
 respect to them is 0, also where a framework takes every array of a module for a
 parameter (an optimiser that decays weights must then be told to leave them alone).
@@ -24,6 +27,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.core import Tracer
+from jax.errors import ConcretizationTypeError, TracerArrayConversionError
 from jaxtyping import Array, Float
 
 from sisr_jax.types import Key
@@ -230,6 +234,25 @@ def check_adjoint(operator: LinearOperator, key: Key) -> float:
     difference = abs(np.vdot(there, y) - np.vdot(x, back))
     scale = np.linalg.norm(there) * np.linalg.norm(y)
     return float(difference / max(scale, np.finfo(np.float64).tiny))
+
+
+def host_numbers(name: str, values: Any) -> Float[np.ndarray, "..."]:
+    """Numbers of a geometry, as float64 on the host.
+
+    Args:
+        name: What they are, for the message.
+        values: The numbers.
+
+    Raises:
+        TypeError: If jax traces them.
+    """
+    try:
+        return np.asarray(values, np.float64)
+    except (TracerArrayConversionError, ConcretizationTypeError):
+        raise TypeError(
+            f"{name}: traced by jax, expected numbers known before compilation: take "
+            "NumPy's, or make the geometry outside of the compiled function"
+        ) from None
 
 
 def recognised_by_nnx(cls: type) -> None:

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 def space_to_depth(
     image: Float[Array, "*batch height width channels"], factor: int
 ) -> Float[Array, "*batch height//{factor} width//{factor} channels*{factor}**2"]:
-    """Folds blocks of pixels into channels.
+    """Moves blocks of pixels into channels: pixel unshuffle.
 
     Args:
         image: Any values.
@@ -39,10 +39,10 @@ def space_to_depth(
 def depth_to_space(
     image: Float[Array, "*batch height width channels"], factor: int
 ) -> Float[Array, "*batch height*{factor} width*{factor} channels//{factor}**2"]:
-    """Unfolds channels into blocks of pixels: the inverse of `space_to_depth`.
+    """Moves channels into blocks of pixels: pixel shuffle.
 
-    This is the sub-pixel shuffle of Shi et al., "Real-Time Single Image and Video
-    Super-Resolution" (2016), equation 4.
+    The inverse of `space_to_depth`, and the sub-pixel shuffle of Shi et al.,
+    "Real-Time Single Image and Video Super-Resolution" (2016), equation 4.
 
     Args:
         image: Any values.
@@ -71,7 +71,7 @@ def depth_to_space(
 def depth_to_width(
     image: Float[Array, "*batch height width channels"], factor: int
 ) -> Float[Array, "*batch height width*{factor} channels//{factor}"]:
-    """Unfolds channels into columns: the sub-pixel shuffle along the width only.
+    """Moves channels into columns: pixel shuffle along the width only.
 
     In channels-last memory order this moves nothing: it is a reshape.
 

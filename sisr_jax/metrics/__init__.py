@@ -1,12 +1,13 @@
 """Image quality, one float32 number for each image of a batch.
 
-Images are `[*batch, height, width, channels]` and the metrics `[*batch]`, with
-the range of the data stated by the caller. Nothing here knows about padding: the
-caller masks before it averages.
+Images are `[*batch, height, width, channels]` with up to four channels and the metrics
+`[*batch]`, with the range of the data stated by the caller. An array of two axes, or
+with a last axis longer than four, has no channels: `[*batch, height, width]`. Nothing
+here knows about padding: the caller masks before it averages.
 
-A mask is `[*batch, height, width, 1]`, True where pixels count, the same for all
-channels; one mask serves a batch. Where no pixel counts the result is NaN: a number
-would be mistaken for a measurement.
+A mask is `[*batch, height, width, 1]` or without the last axis, True where pixels
+count, the same for all channels; one mask serves a batch. Where no pixel counts the
+result is NaN: a number would be mistaken for a measurement.
 """
 
 from sisr_jax.metrics.named import METRICS, mae

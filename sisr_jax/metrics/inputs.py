@@ -6,23 +6,49 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from sisr_jax.types import Image
+AnyImage = Float[Array | np.ndarray, "..."]
+Mask = Bool[Array | np.ndarray, "..."]
 
-AnyImage = Image | Float[np.ndarray, "*batch height width channels"]
-# `#`: one mask may serve a whole batch.
-Mask = Bool[Array | np.ndarray, "*#batch height width 1"]
+# A longer last axis is the width of a plane.
+_MOST_CHANNELS = 4
 
 
-def check_same_shape(a: Array | np.ndarray, b: Array | np.ndarray) -> None:
-    """Raises ValueError if the shapes differ."""
+def as_image(image: AnyImage) -> Float[Array, "*batch height width channels"]:
+    """An image in float32, with an axis of channels if it has none.
+
+    Raises:
+        ValueError: If there are fewer than two axes.
+    """
+    if image.ndim < 2:
+        raise ValueError(
+            f"image of shape {image.shape}: expected [*batch, height, width, channels] "
+            "or [*batch, height, width]"
+        )
+    array = jnp.asarray(image, jnp.float32)
+    is_plane = image.ndim == 2 or image.shape[-1] > _MOST_CHANNELS
+    return array[..., None] if is_plane else array
+
+
+def as_pair(
+    a: AnyImage, b: AnyImage
+) -> tuple[
+    Float[Array, "*batch height width channels"],
+    Float[Array, "*batch height width channels"],
+]:
+    """Two images of one shape, see `as_image`.
+
+    Raises:
+        ValueError: If the shapes differ or there are fewer than two axes.
+    """
     if a.shape != b.shape:
         raise ValueError(f"shapes {a.shape} and {b.shape}: expected equal ones")
+    return as_image(a), as_image(b)
 
 
 def mask_for(
     shape: Sequence[int], mask: Array | np.ndarray, name: str = "mask"
 ) -> Array:
-    """A mask as an array that broadcasts over images of a shape.
+    """A mask as an array that broadcasts over images of a shape with channels.
 
     Raises:
         ValueError: If it is not boolean or does not fit.
@@ -30,6 +56,8 @@ def mask_for(
     if mask.dtype != bool:
         raise ValueError(f"{name} of type {mask.dtype}: expected bool")
     height, width = shape[-3:-1]
+    if mask.shape[-3:] != (height, width, 1) and mask.shape[-2:] == (height, width):
+        mask = mask[..., None]
     batch, given = tuple(shape[:-3]), tuple(mask.shape[:-3])
     if mask.shape[-3:] != (height, width, 1) or not _serves(given, batch):
         raise ValueError(

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from sisr_jax.metrics.inputs import AnyImage, check_same_shape
+from sisr_jax.metrics.inputs import AnyImage, as_pair
 
 
 def mae(predictions: AnyImage, targets: AnyImage) -> Float[Array, "*batch"]:
@@ -18,8 +18,8 @@ def mae(predictions: AnyImage, targets: AnyImage) -> Float[Array, "*batch"]:
     Raises:
         ValueError: If the shapes differ.
     """
-    check_same_shape(predictions, targets)
-    return jnp.mean(jnp.abs(jnp.subtract(predictions, targets)), axis=(-3, -2, -1))
+    predictions, targets = as_pair(predictions, targets)
+    return jnp.mean(jnp.abs(predictions - targets), axis=(-3, -2, -1))
 
 
 # Estimates and targets `[batch, height, width, 1]` to one number for each image.

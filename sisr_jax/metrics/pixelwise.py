@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from sisr_jax.metrics.inputs import AnyImage, Mask, check_same_shape, mask_for
+from sisr_jax.metrics.inputs import AnyImage, Mask, as_pair, mask_for
 
 
 def psnr(
@@ -60,10 +60,10 @@ def rmse(
 
 
 def _mean_square(a: AnyImage, b: AnyImage, mask: Mask | None) -> Float[Array, "*batch"]:
-    check_same_shape(a, b)
-    difference = jnp.asarray(a, jnp.float32) - jnp.asarray(b, jnp.float32)
+    first, second = as_pair(a, b)
+    difference = first - second
     if mask is not None:
-        mask = mask_for(a.shape, mask)
+        mask = mask_for(difference.shape, mask)
         # Before squaring: the gradient of what a mask hides is 0, NaN or not.
         difference = jnp.where(mask, difference, 0.0)
     return jnp.mean(jnp.square(difference), axis=(-3, -2, -1), where=mask)

@@ -6,7 +6,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
-from sisr_jax.metrics.inputs import AnyImage, Mask, check_same_shape, mask_for
+from sisr_jax.metrics.inputs import AnyImage, Mask, as_pair, mask_for
 
 _WINDOW = 11
 _SIGMA = 1.5
@@ -47,15 +47,13 @@ def ssim(
         ValueError: If the shapes differ, the window does not fit or the mask does
             not.
     """
-    _check(a, b, _WINDOW, "SSIM")
-    luminance, structure = _missing(
-        jnp.asarray(a, jnp.float32), jnp.asarray(b, jnp.float32), data_range
-    )
+    images = _pair_for(a, b, _WINDOW, "SSIM")
+    luminance, structure = _missing(*images, data_range)
     missing = luminance + structure - luminance * structure
     if mask is not None:
         border = _WINDOW // 2
         centre = slice(border, -border)
-        mask = mask_for(a.shape, mask)[..., centre, centre, :]
+        mask = mask_for(images[0].shape, mask)[..., centre, centre, :]
     return 1.0 - jnp.mean(missing, axis=(-3, -2, -1), where=mask)
 
 
@@ -83,8 +81,7 @@ def ms_ssim(
     Raises:
         ValueError: If the shapes differ or the images are too small.
     """
-    _check(a, b, _SMALLEST_FOR_FIVE, "MS-SSIM")
-    planes = jnp.asarray(a, jnp.float32), jnp.asarray(b, jnp.float32)
+    planes = _pair_for(a, b, _SMALLEST_FOR_FIVE, "MS-SSIM")
     similarity = jnp.ones(())
     for scale, weight in enumerate(_SCALE_WEIGHTS):
         if scale:
@@ -96,16 +93,17 @@ def ms_ssim(
     return jnp.mean(similarity, axis=-1)
 
 
-def _check(
-    a: Array | np.ndarray, b: Array | np.ndarray, smallest: int, name: str
-) -> None:
-    check_same_shape(a, b)
-    height, width = a.shape[-3:-1]
+def _pair_for(
+    a: AnyImage, b: AnyImage, smallest: int, name: str
+) -> tuple[Array, Array]:
+    images = as_pair(a, b)
+    height, width = images[0].shape[-3:-1]
     if min(height, width) < smallest:
         raise ValueError(
             f"image of {height} x {width} pixels: {name} needs at least "
             f"{smallest} x {smallest}"
         )
+    return images
 
 
 def _half(image: Array) -> Array:

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from sisr_jax.metrics.inputs import AnyImage, Mask, mask_for
+from sisr_jax.metrics.inputs import AnyImage, Mask, as_image, mask_for
 
 _AXES = (-3, -2, -1)
 
@@ -29,8 +29,8 @@ def speckle_snr(image: AnyImage, mask: Mask) -> Float[Array, "*batch"]:
     Raises:
         ValueError: If the mask does not fit.
     """
-    mask = mask_for(image.shape, mask)
-    envelope = jnp.asarray(image, jnp.float32)
+    envelope = as_image(image)
+    mask = mask_for(envelope.shape, mask)
     mean = jnp.mean(envelope, axis=_AXES, where=mask, keepdims=True)
     variance = jnp.mean(jnp.square(envelope - mean), axis=_AXES, where=mask)
     return mean[..., 0, 0, 0] / jnp.sqrt(variance)
@@ -66,9 +66,9 @@ def gcnr(
     """
     if bins < 2:
         raise ValueError(f"bins = {bins}: expected at least 2")
-    inside = mask_for(image.shape, inside, "inside")
-    outside = mask_for(image.shape, outside, "outside")
-    values = jnp.asarray(image, jnp.float32)
+    values = as_image(image)
+    inside = mask_for(values.shape, inside, "inside")
+    outside = mask_for(values.shape, outside, "outside")
     either = inside | outside
     low = jnp.min(values, axis=_AXES, where=either, initial=jnp.inf)
     high = jnp.max(values, axis=_AXES, where=either, initial=-jnp.inf)

@@ -14,6 +14,7 @@ can move a sample to another pixel.
 import dataclasses
 import math
 import operator
+import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -22,7 +23,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Real
 
+from sisr_jax.operators import host_numbers
 from sisr_jax.types import Sinogram
+
+# Larger angles than two turns, or whole numbers larger than one, are taken for degrees.
+_TURN = 2 * math.pi
+
+Angles = Sequence[int | float] | Real[np.ndarray | Array, " angles"]
 
 
 @jax.tree_util.register_static
@@ -46,7 +53,9 @@ class ParallelBeam:
         size: int,
         num_angles: int | None = None,
         *,
-        angles: Sequence[float] | Real[np.ndarray | Array, " angles"] | None = None,
+        angles: Sequence[int | float]
+        | Real[np.ndarray | Array, " angles"]
+        | None = None,
     ) -> None:
         """Takes a number of equispaced views or the views themselves.
 
@@ -57,10 +66,16 @@ class ParallelBeam:
             angles: Instead of `num_angles`, the view angles in radians.
 
         Raises:
+            TypeError: If `size` or `num_angles` is no whole number, or jax traces the
+                angles.
             ValueError: If `size` is below 1, if not exactly one of `num_angles`
                 and `angles` is given, or if there is no angle or one that is
                 not finite.
+
+        Warns:
+            UserWarning: If the angles look like degrees.
         """
+        size = _whole("size", size, "pixels along a side")
         if size < 1:
             raise ValueError(f"size = {size}: expected at least 1 pixel")
         if (num_angles is None) == (angles is None):
@@ -68,8 +83,14 @@ class ParallelBeam:
                 f"num_angles = {num_angles} and angles "
                 f"{'missing' if angles is None else 'given'}: expected exactly one"
             )
-        object.__setattr__(self, "size", operator.index(size))
-        radians = _equispaced(num_angles) if angles is None else _checked(angles)
+        if num_angles is not None:
+            radians = _equispaced(
+                _whole("num_angles", num_angles, "views; the views are angles=...")
+            )
+        else:
+            radians = _checked(angles)
+            _warn_of_degrees("angles", radians)
+        object.__setattr__(self, "size", size)
         object.__setattr__(self, "_radians", tuple(radians.tolist()))
 
     @property
@@ -102,9 +123,9 @@ class ParallelBeam:
         """
         if k < 1:
             raise ValueError(f"k = {k}: expected to keep every k-th angle, k >= 1")
-        return ParallelBeam(self.size, angles=self._radians[::k])
+        return self._of(self._radians[::k])
 
-    def within(self, first: float, last: float) -> "ParallelBeam":
+    def within(self, first: int | float, last: int | float) -> "ParallelBeam":
         """Keeps the views of a limited arc.
 
         Args:
@@ -113,11 +134,22 @@ class ParallelBeam:
 
         Raises:
             ValueError: If no view lies in the arc.
+
+        Warns:
+            UserWarning: If the ends look like degrees.
         """
-        kept = [angle for angle in self._radians if first <= angle <= last]
+        _warn_of_degrees("first and last", np.array([first, last]))
+        kept = tuple(angle for angle in self._radians if first <= angle <= last)
         if not kept:
             raise ValueError(f"no view lies within {first} and {last} radians")
-        return ParallelBeam(self.size, angles=kept)
+        return self._of(kept)
+
+    def _of(self, radians: tuple[float, ...]) -> "ParallelBeam":
+        """Some of the views, which were checked when this beam was made."""
+        beam = object.__new__(ParallelBeam)
+        object.__setattr__(beam, "size", self.size)
+        object.__setattr__(beam, "_radians", radians)
+        return beam
 
     def __repr__(self) -> str:
         return (
@@ -126,17 +158,38 @@ class ParallelBeam:
         )
 
 
-def _equispaced(num_angles: int | None) -> Float[np.ndarray, " angles"]:
-    if num_angles is None or num_angles < 1:
+def _whole(name: str, value: int, what: str) -> int:
+    try:
+        return operator.index(value)
+    except TypeError:
+        shape = np.shape(value)
+        found = f"array of shape {shape}" if shape else value
+        raise TypeError(
+            f"{name} = {found}: expected a whole number of {what}"
+        ) from None
+
+
+def _warn_of_degrees(name: str, radians: Float[np.ndarray, " angles"]) -> None:
+    size = np.abs(radians[np.isfinite(radians)]).max(initial=0)
+    whole = (radians == np.round(radians)).all()
+    if size > 2 * _TURN * (1 + 1e-6) or (whole and size > _TURN):
+        warnings.warn(
+            f"{name} up to {size:g}: expected radians, these look like degrees",
+            stacklevel=3,
+        )
+
+
+def _equispaced(num_angles: int) -> Float[np.ndarray, " angles"]:
+    if num_angles < 1:
         raise ValueError(f"num_angles = {num_angles}: expected at least 1")
     # Through degrees, as users of scikit-image do: the last bit then agrees.
     return np.deg2rad(np.linspace(0.0, 180.0, num_angles, endpoint=False))
 
 
 def _checked(
-    angles: Sequence[float] | Real[np.ndarray | Array, " angles"],
+    angles: Angles | None,
 ) -> Float[np.ndarray, " angles"]:
-    radians = np.asarray(angles, np.float64)
+    radians = host_numbers("angles", angles)
     if radians.ndim != 1 or radians.size == 0:
         raise ValueError(
             f"angles of shape {radians.shape}: expected [angles] with at least 1 angle"
@@ -159,9 +212,14 @@ def as_sinogram(
     if sinogram.shape[-2:] != (beam.num_angles, beam.num_detectors):
         raise ValueError(
             f"sinogram of shape {sinogram.shape}: expected "
-            f"[..., {beam.num_angles}, {beam.num_detectors}]"
+            f"[..., {beam.num_angles}, {beam.num_detectors}]{no_channels(sinogram)}"
         )
     return sinogram.astype(jnp.promote_types(sinogram.dtype, jnp.float32))
+
+
+def no_channels(planes: Array) -> str:
+    """What to add to a message about a shape that may have an axis too many."""
+    return ", without an axis of channels" if planes.shape[-1:] == (1,) else ""
 
 
 class Split(NamedTuple):

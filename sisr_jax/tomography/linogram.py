@@ -59,7 +59,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from sisr_jax.tomography.adjoint import transposed_pair
+from sisr_jax.tomography.adjoint import LinearMap, transposed_pair
 from sisr_jax.tomography.parity import Quarters, fold, fold_plane, unfold_plane
 from sisr_jax.tomography.planning import PlannedBeam, ViewGroup
 from sisr_jax.tomography.slots import layout, pick, place
@@ -74,7 +74,7 @@ def project(
     image: Float[Array, "*batch size size"], planned: PlannedBeam
 ) -> Float[Array, "*batch angles detectors"]:
     """Projections of images: line integrals through square pixels."""
-    return _radon(image, _projection(planned))
+    return _apply(_radon, image, _projection(planned))
 
 
 @jax.jit
@@ -82,7 +82,7 @@ def transpose(
     sinogram: Float[Array, "*batch angles detectors"], planned: PlannedBeam
 ) -> Float[Array, "*batch size size"]:
     """The exact transpose of `project`."""
-    return _radon_transpose(sinogram, _projection(planned))
+    return _apply(_radon_transpose, sinogram, _projection(planned))
 
 
 @jax.jit
@@ -92,7 +92,13 @@ def back_project_pixel_driven(
     """Sum over the views of their linear interpolation at every pixel, blurred."""
     planned = lax.stop_gradient(planned)
     gains = tuple(group.pixel_driven_gain for group in planned.groups)
-    return _radon_transpose(views, (planned, gains))
+    return _apply(_radon_transpose, views, (planned, gains))
+
+
+def _apply(function: LinearMap, values: Array, matrices: _Matrices) -> Array:
+    """Computes in the precision of the matrices, for a result of the values' type."""
+    computed = function(values.astype(matrices[0].dft_basis.dtype), matrices)
+    return computed.astype(values.dtype)
 
 
 def _projection(planned: PlannedBeam) -> _Matrices:

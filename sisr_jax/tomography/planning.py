@@ -22,6 +22,8 @@ from sisr_jax.tomography.slots import Slopes, layout
 # Fields that are part of the structure of a pytree, not of its leaves.
 _STATIC = {"static": True}
 
+_TYPES = tuple(map(np.dtype, (jnp.float32, jnp.float64, jnp.bfloat16)))
+
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -98,9 +100,19 @@ def plan(
         beam: The rays.
         dtype: `float32`, `float64` (where jax has it enabled) or `bfloat16`, which
             halves the memory and costs accuracy: the relative error of a
-            sinogram is then near 2e-3.
+            sinogram is then near 2e-3. The result of an operator has the type of
+            the values that it is given, whatever that of the plan.
+
+    Raises:
+        ValueError: If the type is another, or jax has not enabled it.
     """
-    return _plan(beam, np.dtype(dtype))
+    wanted = np.dtype(dtype)
+    if wanted not in _TYPES or wanted != jax.dtypes.canonicalize_dtype(wanted):
+        raise ValueError(
+            f"dtype = {wanted}: expected float32, bfloat16 or, with jax_enable_x64, "
+            "float64"
+        )
+    return _plan(beam, wanted)
 
 
 @functools.lru_cache(maxsize=4)

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float, Real
 
 from sisr_jax.tomography import linogram, reference
-from sisr_jax.tomography.geometry import ParallelBeam, as_sinogram
+from sisr_jax.tomography.geometry import ParallelBeam, as_sinogram, no_channels
 from sisr_jax.tomography.planning import PlannedBeam, plan
 from sisr_jax.types import Sinogram, SquarePlane
 
@@ -53,6 +53,7 @@ def radon(
     if image.shape[-2:] != (rays.size, rays.size):
         raise ValueError(
             f"image of shape {image.shape}: expected [..., {rays.size}, {rays.size}]"
+            f"{no_channels(image)}"
         )
     image = image.astype(jnp.promote_types(image.dtype, jnp.float32))
     if is_reference(method):

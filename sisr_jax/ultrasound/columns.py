@@ -41,7 +41,7 @@ def decimate_columns(
     if width % factor:
         raise ValueError(
             f"factor = {factor}: expected a divisor of the width, image of shape "
-            f"{image.shape}"
+            f"{image.shape}{', which has an axis of channels' if width == 1 else ''}"
         )
     image = image.astype(jnp.promote_types(image.dtype, jnp.float32))
     return image[..., offset::factor]

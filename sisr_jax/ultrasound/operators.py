@@ -63,7 +63,7 @@ class LateralDecimation(LinearOperator):
         y = jnp.asarray(y)
         y = y.astype(jnp.promote_types(y.dtype, jnp.float32))
         lines = jnp.zeros((*y.shape, self.factor), y.dtype).at[..., self.offset].set(y)
-        return lines.reshape(*y.shape[:-1], -1)
+        return lines.reshape(*y.shape[:-1], self.factor * y.shape[-1])
 
     def norm(self) -> Float[Array, ""]:
         """Largest singular value, 1."""

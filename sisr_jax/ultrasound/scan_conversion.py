@@ -17,6 +17,7 @@ Both directions are linear in their input, and differentiable.
 """
 
 import functools
+import math
 from typing import NamedTuple
 
 import jax
@@ -145,6 +146,7 @@ def as_planes(
     if planes.shape[-2:] != shape:
         raise ValueError(
             f"{name} of shape {planes.shape}: expected [..., {shape[0]}, {shape[1]}]"
+            f"{', without an axis of channels' if planes.shape[-1:] == (1,) else ''}"
         )
     return planes.astype(jnp.promote_types(planes.dtype, jnp.float32))
 
@@ -158,7 +160,7 @@ def blend(
     """Bilinear reads at the places of the taps; `fill` where there are none."""
     columns = values.shape[-1]
     # One flat axis of samples: a gather of scalars, whatever the batch.
-    samples = values.reshape(*values.shape[:-2], -1)
+    samples = values.reshape(*values.shape[:-2], math.prod(values.shape[-2:]))
     corner = taps.row * columns + taps.column
 
     def read(index: Array | np.ndarray) -> Array:

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Array, Float, Real
 
+from sisr_jax.operators import host_numbers
+
 Numbers = Sequence[int | float]
 
 
@@ -144,6 +146,8 @@ class CartesianGrid:
     origin: tuple[int | float, int | float]
 
     def __post_init__(self) -> None:
+        for name in ("shape", "spacing", "origin"):
+            host_numbers(name, getattr(self, name))
         if min(self.shape) < 2:
             raise ValueError(f"shape = {self.shape}: expected at least 2 x 2 pixels")
         if not all(0 < step < math.inf for step in self.spacing):
@@ -189,7 +193,7 @@ class CartesianGrid:
 def _monotone(
     name: str, values: Numbers | Real[np.ndarray | Array, " samples"]
 ) -> Float[np.ndarray, " samples"]:
-    table = np.asarray(values, np.float64)
+    table = host_numbers(name, values)
     if table.ndim != 1 or table.size < 2:
         raise ValueError(f"{name} of shape {table.shape}: expected at least 2 numbers")
     if not np.isfinite(table).all():

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from sisr_jax.metrics import psnr, ssim
+from sisr_jax.metrics import ms_ssim, psnr, rmse, ssim
+from sisr_jax.metrics.named import mae
 
 
 def pair_of(shape=(3, 14, 17, 1), noise=0.1):
@@ -105,6 +106,31 @@ def test_gradient_is_the_slope(metric):
     step = 1e-3
     finite = metric(a + step * direction, b) - metric(a - step * direction, b)
     np.testing.assert_allclose(slope, finite[0] / (2 * step), rtol=2e-2)
+
+
+@pytest.mark.parametrize("metric", [psnr, rmse, ssim, mae])
+def test_planes_need_no_axis_of_channels(metric):
+    a, b = pair_of()
+    whole = metric(a, b)
+    for planes in ((a[..., 0], b[..., 0]), (jnp.asarray(a[..., 0]), b[..., 0])):
+        np.testing.assert_array_equal(metric(*planes), whole)
+    one = metric(a[1, ..., 0], b[1, ..., 0])
+    assert one.shape == ()
+    np.testing.assert_allclose(one, whole[1], rtol=1e-6)
+    grid = metric(a[None, ..., 0], b[None, ..., 0])
+    np.testing.assert_array_equal(grid, whole[None])
+    # Up to four channels are channels, and a plane of two axes may be as narrow.
+    narrow = a[0, ..., 0][:, :4], b[0, ..., 0][:, :4]
+    if metric is not ssim:
+        np.testing.assert_array_equal(
+            metric(*narrow), metric(narrow[0][..., None], narrow[1][..., None])
+        )
+
+
+@pytest.mark.parametrize("metric", [psnr, rmse, ssim, mae, ms_ssim])
+def test_one_axis_is_no_image(metric):
+    with pytest.raises(ValueError, match=r"image of shape \(9,\): expected \[\*batch"):
+        metric(np.zeros(9, np.float32), np.zeros(9, np.float32))
 
 
 def test_equal_images():

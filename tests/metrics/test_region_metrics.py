@@ -142,6 +142,17 @@ def test_gcnr_of_regions_without_an_answer():
         assert np.isnan(gcnr(image, left, right)).tolist() == [False, True]
 
 
+def test_planes_need_no_axis_of_channels():
+    left, right = halves()
+    image = np.random.default_rng(0).random(SHAPE).astype(np.float32)
+    np.testing.assert_array_equal(
+        gcnr(image[..., 0], left[..., 0], right[..., 0]), gcnr(image, left, right)
+    )
+    np.testing.assert_array_equal(
+        speckle_snr(image[..., 0], left[..., 0]), speckle_snr(image, left)
+    )
+
+
 def test_impossible_bins():
     left, right = halves()
     with pytest.raises(ValueError, match="bins = 1: expected at least 2"):

@@ -3,12 +3,14 @@ import sys
 
 import jax
 import jax.numpy as jnp
+import jaxtyping
 import numpy as np
 import pytest
 from skimage.transform import radon as skimage_radon
 
 from sisr_jax.tomography import ParallelBeam
 from sisr_jax.tomography.geometry import join, split
+from sisr_jax.ultrasound import CartesianGrid, PolarGrid
 
 
 def test_equispaced_angles_exclude_the_endpoint():
@@ -80,6 +82,90 @@ def test_a_beam_cannot_be_changed():
 def test_impossible_beams(arguments, message):
     with pytest.raises(ValueError, match=message):
         ParallelBeam(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((8, np.arange(3.0)), r"num_angles = array of shape \(3,\): .*angles=\.\.\.$"),
+        ((8, [0.0, 1.0]), r"num_angles = array of shape \(2,\): .*angles=\.\.\.$"),
+        ((8, 180.0), "num_angles = 180.0: expected a whole number of views"),
+        ((8.0, 3), "size = 8.0: expected a whole number of pixels along a side"),
+        (((8, 8), 3), r"size = array of shape \(2,\): expected a whole number"),
+    ],
+)
+def test_other_types_are_refused_in_one_line(monkeypatch, arguments, message):
+    # The type checker of the tests would be first to complain.
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    with pytest.raises(TypeError, match=message) as error:
+        ParallelBeam(*arguments)
+    assert "\n" not in str(error.value)
+
+
+def test_numbers_of_numpy_are_whole_numbers(monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    assert ParallelBeam(np.int64(8), np.int32(3)) == ParallelBeam(8, 3)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda a: ParallelBeam(8, angles=a),
+        lambda a: ParallelBeam(8, angles=[0.0, a[1]]),
+        lambda a: PolarGrid(a, [0.0, 1.0]),
+        lambda a: PolarGrid([1.0, 2.0], a),
+        lambda a: CartesianGrid((8, 8), (a[0], 1.0), (0.0, 0.0)),
+        lambda a: CartesianGrid((8, 8), (1.0, 1.0), (a[0], 0.0)),
+    ],
+)
+def test_traced_numbers_are_refused_in_one_line(monkeypatch, make):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+
+    @jax.jit
+    def size_of(angles):
+        return jnp.zeros(len(make(angles).shape))
+
+    with pytest.raises(TypeError, match="traced by jax, expected numbers") as error:
+        size_of(jnp.array([0.5, 1.0]))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "angles",
+    [
+        np.arange(180.0),
+        np.linspace(0, 180, 64, endpoint=False),
+        np.arange(0.0, -360.0, -7.5),
+        [0, 5, 10],
+        [0.0, 12.6],
+    ],
+)
+def test_degrees_are_warned_of(angles):
+    with pytest.warns(UserWarning, match="expected radians, these look like degrees"):
+        beam = ParallelBeam(8, angles=angles)
+    assert beam.every(2).num_angles == -(-len(angles) // 2)
+
+
+@pytest.mark.parametrize(
+    "angles",
+    [
+        np.deg2rad(np.arange(720)),
+        np.linspace(0, 4 * np.pi, 9),
+        np.linspace(-4 * np.pi, 0, 9, dtype=np.float32),
+        [0, 1, 2, 3],
+        [7.5],
+    ],
+)
+def test_two_turns_of_radians_are_not_warned_of(angles):
+    assert ParallelBeam(8, angles=angles).num_angles == len(angles)
+
+
+def test_an_arc_in_degrees_is_warned_of():
+    beam = ParallelBeam(8, 20)
+    with pytest.warns(UserWarning, match="first and last up to 90: expected radians"):
+        beam.within(0, 90)
+    assert beam.within(-np.inf, 1.0).num_angles == 7
+    assert beam.within(0.0, 2 * np.pi) == beam
 
 
 def test_every_needs_a_positive_step():

@@ -123,6 +123,36 @@ def test_half_precision_matrices(beam):
     )
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("planned", ["bfloat16", "float32", "float64"])
+@beams
+def test_results_have_the_type_of_the_values(double_precision, beam, planned, dtype):
+    """And the precision of the coarser of plan and values."""
+    image = image_of(beam).astype(dtype)
+    matrices = plan(beam, dtype=planned)
+    found = jax.jit(both_ways)(image, matrices)
+    expected = both_ways(image.astype(np.float64), plan(beam, dtype=np.float64))
+    finest = {"bfloat16": 2e-2, "float32": 2e-6, "float64": 1e-12}
+    tolerance = max(finest[planned], finest[dtype])
+    for ours, theirs in zip(found, expected, strict=True):
+        assert ours.dtype == dtype
+        assert np.linalg.norm(ours - theirs) < tolerance * np.linalg.norm(theirs)
+    if planned != "bfloat16":
+        loop = jax.lax.fori_loop(
+            0, 2, lambda _, x: back_project(radon(x, matrices), matrices), image
+        )
+        assert loop.dtype == dtype
+
+
+def test_other_types_of_plans_are_refused():
+    beam = ParallelBeam(8, 3)
+    with pytest.raises(ValueError, match=r"dtype = float64: .* with jax_enable_x64"):
+        plan(beam, dtype=np.float64)
+    for dtype in ("float16", "int32"):
+        with pytest.raises(ValueError, match=f"dtype = {dtype}: expected float32"):
+            plan(beam, dtype=dtype)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("k", "megabytes"), [(16, 400), (1, 1200)])
 def test_memory_of_the_matrices(k, megabytes):

@@ -306,6 +306,14 @@ def test_unknown_method(monkeypatch):
         radon(jnp.zeros((8, 8)), ParallelBeam(8, 3), method="fast")
 
 
+def test_an_axis_of_channels_is_named():
+    beam = ParallelBeam(8, 3)
+    with pytest.raises(ValueError, match=r"8, 8\], without an axis of channels$"):
+        radon(jnp.zeros((2, 8, 8, 1)), beam)
+    with pytest.raises(ValueError, match=r"3, 12\], without an axis of channels$"):
+        fbp(jnp.zeros((2, 3, 12, 1)), beam)
+
+
 @pytest.mark.parametrize("shape", [(8, 9), (9, 9), (2, 8, 7)])
 @methods
 def test_image_of_another_shape(method, shape):

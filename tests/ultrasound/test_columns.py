@@ -38,6 +38,11 @@ def test_transforms_compose():
     assert ones[..., ::4].all()
 
 
+def test_an_axis_of_channels_is_named():
+    with pytest.raises(ValueError, match=r"\(4, 8, 1\), which has an axis of channels"):
+        decimate_columns(jnp.zeros((4, 8, 1)), factor=2)
+
+
 def test_result_type():
     for dtype in ("uint8", "float16", "bfloat16", "float32"):
         kept = decimate_columns(jnp.ones((2, 4), dtype), factor=2)
@@ -55,7 +60,7 @@ def test_double_precision_stays():
 @pytest.mark.parametrize(
     ("factor", "offset", "message"),
     [
-        (3, 0, r"factor = 3: .* width, image of shape \(2, 8\)"),
+        (3, 0, r"factor = 3: .* width, image of shape \(2, 8\)$"),
         (16, 0, "factor = 16"),
         (0, 0, "factor = 0: expected at least 1"),
         (-2, 0, "factor = -2"),

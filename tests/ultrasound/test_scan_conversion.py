@@ -243,7 +243,16 @@ def test_decimated_beams_are_what_a_probe_with_fewer_lines_acquires(offset):
     np.testing.assert_allclose(narrow.sum() / wide.sum(), share, rtol=1e-2)
 
 
+@pytest.mark.parametrize("batch", [(0,), (2, 0), (0, 3)])
+def test_empty_batches(batch):
+    picture = to_cartesian(np.ones((*batch, *POLAR.shape)), POLAR, CARTESIAN)
+    assert picture.shape == (*batch, *CARTESIAN.shape)
+    assert to_polar(picture, POLAR, CARTESIAN).shape == (*batch, *POLAR.shape)
+
+
 def test_wrong_shapes_are_refused():
+    with pytest.raises(ValueError, match=r"20, 12\], without an axis of channels$"):
+        to_cartesian(np.ones((2, 20, 12, 1)), POLAR, CARTESIAN)
     with pytest.raises(ValueError, match=r"beams of shape \(12, 20\): .* 20, 12\]"):
         to_cartesian(np.ones((12, 20)), POLAR, CARTESIAN)
     with pytest.raises(ValueError, match=r"image of shape \(34, 46\): .* 34, 47\]"):

@@ -91,6 +91,16 @@ def test_impossible_decimation(arguments, message):
         LateralDecimation(*arguments)
 
 
+@pytest.mark.parametrize("batch", [(0,), (2, 0)])
+def test_empty_batches(batch):
+    sector, lines = ScanConversion(EVEN, CARTESIAN), LateralDecimation(4)
+    picture = sector(np.ones((*batch, *EVEN.shape)))
+    assert picture.shape == (*batch, *CARTESIAN.shape)
+    assert sector.T(picture).shape == (*batch, *EVEN.shape)
+    assert lines(np.ones((*batch, 5, 12))).shape == (*batch, 5, 3)
+    assert lines.T(np.ones((*batch, 5, 3))).shape == (*batch, 5, 12)
+
+
 def test_wrong_shapes_are_refused():
     sector = ScanConversion(EVEN, CARTESIAN)
     with pytest.raises(ValueError, match=r"beams of shape \(12, 20\): .* 20, 12\]"):
