@@ -100,6 +100,31 @@ def load_content(source: Source, config: Data, index: int) -> np.ndarray:
     raise InputError(_describe_constant(source, len(source)))
 
 
+def look_at(image: np.ndarray, window: tuple[float, float]) -> Findings:
+    """What one image shows.
+
+    Args:
+        image: Physical values.
+        window: Physical values that become 0 and 1.
+    """
+    if is_constant(to_unit_range(image, window)):
+        return Findings(1, 1)
+    return Findings(1, 0, clipped_share(image, window), filled_share(image, window))
+
+
+def sum_up(findings: Iterable[Findings]) -> Findings:
+    """Findings of all images of some findings."""
+    seen = list(findings)
+    images = sum(each.images for each in seen)
+    constant = sum(each.constant for each in seen)
+    some = [(each, each.images - each.constant) for each in seen]
+    some = [(each, count) for each, count in some if count]
+    if not some:
+        return Findings(images, constant)
+    clipped = sum(each.clipped * count for each, count in some) / (images - constant)
+    return Findings(images, constant, clipped, max(each.filled for each, _ in some))
+
+
 def check_images(
     source: Source, config: Data, *, process_index: int = 0, process_count: int = 1
 ) -> Findings:
@@ -124,7 +149,11 @@ def check_images(
     mine = range(process_index, count, process_count)
     pool = ThreadPoolExecutor(config.num_threads)
     try:
-        found = _sum_up(pool.map(lambda i: _look(source, config, i), mine))
+        found = sum_up(
+            pool.map(
+                lambda i: look_at(_physical(source, config, i), config.window), mine
+            )
+        )
     finally:
         pool.shutdown(cancel_futures=True)
     _refuse(source, config, found)
@@ -136,27 +165,6 @@ def _physical(source: Source, config: Data, index: int) -> np.ndarray:
     check_fit(image.shape, config.shape, fit=config.fit, name=name)
     check_finite(image, name=name)
     return image
-
-
-def _look(source: Source, config: Data, index: int) -> Findings:
-    image = _physical(source, config, index)
-    if is_constant(to_unit_range(image, config.window)):
-        return Findings(1, 1)
-    clipped = clipped_share(image, config.window)
-    return Findings(1, 0, clipped, filled_share(image, config.window))
-
-
-def _sum_up(each: Iterable[Findings]) -> Findings:
-    seen = list(each)
-    some = [one for one in seen if not one.constant]
-    if not some:
-        return Findings(len(seen), len(seen))
-    return Findings(
-        len(seen),
-        len(seen) - len(some),
-        sum(one.clipped for one in some) / len(some),
-        max(one.filled for one in some),
-    )
 
 
 def _refuse(source: Source, config: Data, found: Findings) -> None:
