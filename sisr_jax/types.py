@@ -35,7 +35,8 @@ class Batch(NamedTuple):
 
     Attributes:
         hr: float32 `[batch, height, width, 1]` in [0, 1].
-        mask: bool `[batch]`; False marks padding of the last evaluation batch.
+        mask: bool `[batch]`; False marks padding of the last evaluation batch, and
+            images without content, which cannot be scored.
         index: int32 `[batch]`; training: position in the shuffled stream,
             evaluation: position in the split. Keys of per-example randomness
             are folded from it, so they do not depend on the batch size or on

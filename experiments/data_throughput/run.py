@@ -24,7 +24,7 @@ from sisr_jax.data.shards import write_dataset
 from sisr_jax.data.transforms import (
     check_finite,
     check_fit,
-    check_not_constant,
+    is_constant,
     to_unit_range,
 )
 
@@ -107,7 +107,7 @@ def stages(path, config, rounds):
 def check_and_window(image, config):
     check_fit(image.shape, config.shape, fit=config.fit, name="")
     check_finite(image, name="")
-    check_not_constant(to_unit_range(image, config.window), name="")
+    is_constant(to_unit_range(image, config.window))
 
 
 def pipeline(path, config, steps):

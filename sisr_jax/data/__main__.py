@@ -8,7 +8,8 @@ from pathlib import Path
 
 from sisr_jax.data.contact_sheet import save_contact_sheet
 from sisr_jax.data.formats.dicom.opening import keep_headers_private
-from sisr_jax.data.inspect import describe, inspect_folder
+from sisr_jax.data.inspect import AS_STORED, inspect_folder
+from sisr_jax.data.inspect_report import describe
 from sisr_jax.errors import InputError
 
 _UNUSABLE_EXIT_CODE = 2
@@ -21,7 +22,8 @@ def main(arguments: Sequence[str]) -> int:
         arguments: Of the command line, without the program.
 
     Returns:
-        Exit code: 0, or 2 when the input or the whole folder cannot be used.
+        Exit code: 0, or 2 when the input, a part of the folder or all of its files
+        cannot be used.
     """
     try:
         # What follows is for the other parser, options as well.
@@ -30,7 +32,7 @@ def main(arguments: Sequence[str]) -> int:
 
             return prepare.main(list(arguments[1:]))
         options = _parser().parse_args(arguments)
-        return _inspect(options.folder, options.splits_csv, options.output)
+        return _inspect(options)
     except InputError as error:
         print(f"sisr_jax.data: error: {error}", file=sys.stderr)
         return _UNUSABLE_EXIT_CODE
@@ -52,23 +54,54 @@ def _parser() -> argparse.ArgumentParser:
         metavar="CSV",
         help="columns file and split, and patient if there is one",
     )
+    inspect.add_argument(
+        "--window",
+        type=_pair,
+        metavar="LOW,HIGH",
+        help="config.data.window: count images without content, and what it clips",
+    )
+    inspect.add_argument(
+        "--png_rescale",
+        type=_pair,
+        default=AS_STORED,
+        metavar="SLOPE,INTERCEPT",
+        help="config.data.png_rescale",
+    )
     commands.add_parser("prepare", help="prepare a dataset", add_help=False)
     return parser
 
 
-def _inspect(folder: Path, splits_csv: Path | None, output: Path | None) -> int:
+def _pair(text: str) -> tuple[float, float]:
+    first, second = map(float, text.strip("()").split(","))
+    return first, second
+
+
+def _inspect(options: argparse.Namespace) -> int:
+    folder, output, window = options.folder, options.output, options.window
     if output is not None:
         _check_output(output, folder)
+    if window is not None and not window[0] < window[1]:
+        raise InputError(f"--window={window}: expected LOW,HIGH with LOW below HIGH")
     keep_headers_private()
     # What other decoders warn of repeats the lines below.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        inspection = inspect_folder(folder, splits_csv=splits_csv)
-    print(describe(inspection))
+        inspection = inspect_folder(
+            folder,
+            splits_csv=options.splits_csv,
+            window=window,
+            png_rescale=options.png_rescale,
+        )
+    text = describe(
+        inspection, root=folder, window=window, png_rescale=options.png_rescale
+    )
     if output is not None and inspection.examples:
         save_contact_sheet(output, inspection.examples)
-        print(f"\n{len(inspection.examples)} examples: {output}")
-    return 0 if inspection.files else _UNUSABLE_EXIT_CODE
+        text += f"\n\n{len(inspection.examples)} examples: {output}"
+    encoding = sys.stdout.encoding or "utf-8"  # which may not have a letter of a name
+    print(text.encode(encoding, "backslashreplace").decode(encoding))
+    good = inspection.files and not inspection.unreadable
+    return 0 if good else _UNUSABLE_EXIT_CODE
 
 
 def _check_output(output: Path, folder: Path) -> None:

@@ -4,7 +4,6 @@ PNG, TIFF, npz, DICOM and NIfTI; a file may hold many images (pages, slices).
 """
 
 import dataclasses
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,8 +12,15 @@ from typing import NamedTuple
 import numpy as np
 
 from sisr_jax.config import Data
+from sisr_jax.data.files import identity, list_files
 from sisr_jax.data.formats.headers import Header
-from sisr_jax.data.formats.readers import FORMATS, check_file, find_reader, read_images
+from sisr_jax.data.formats.readers import (
+    FORMATS,
+    check_file,
+    find_reader,
+    has_image_name,
+    read_images,
+)
 from sisr_jax.data.splits import Split, read_splits_csv, split_by_patient
 from sisr_jax.data.transforms import check_fit, size_text
 from sisr_jax.errors import InputError
@@ -69,16 +75,18 @@ def open_folder(config: Data, split: Split) -> FolderSource:
 
     Without `config.splits_csv` the split follows from a hash of the patient
     (`sisr_jax.data.splits`). Hidden files and files of other formats are ignored,
-    linked folders are not entered.
+    linked folders are not entered, a file with several names counts once, and what is
+    no slice (`Header.left_out`) is left out.
 
     Args:
         config: The data section; `source` is `folder`.
         split: Which images.
 
     Raises:
-        InputError: If the folder is missing or holds no image, the split is empty,
-            a file is unfit (see `sisr_jax.data.formats.readers`), or sizes do not agree
-            with `config.shape` and `config.fit`.
+        InputError: If the folder is missing, holds no image or cannot be read to its
+            end, the split is empty, a file is unfit (see
+            `sisr_jax.data.formats.readers`), or sizes do not agree with `config.shape`
+            and `config.fit`.
     """
     root = Path(config.path)
     if not root.is_dir():
@@ -92,26 +100,16 @@ def open_folder(config: Data, split: Split) -> FolderSource:
             )
     else:
         splits = split_by_patient(_list_images(root), root=root)
-    files = [file for file, name in splits.items() if name == split]
-    if not files:
-        raise InputError(_describe_empty(config, split, splits))
-    headers = {file: check_file(file) for file in files}
+    files: dict[tuple[int, int], Path] = {}
+    for file, name in splits.items():
+        if name == split:
+            files.setdefault(identity(file), file)
+    headers = {file: check_file(file) for file in files.values()}
     headers = {file: header for file, header in headers.items() if not header.left_out}
     if not headers:
         raise InputError(_describe_empty(config, split, splits))
     _check_sizes(config, headers)
     return FolderSource(root, list_entries(headers), config.png_rescale)
-
-
-def list_files(root: Path) -> list[Path]:
-    """Sorted files below `root`; hidden ones and linked folders are left out."""
-    files = [
-        Path(folder, name)
-        for folder, _, names in os.walk(root)
-        for name in names
-        if not name.startswith(".")
-    ]
-    return [file for file in sorted(files) if file.is_file()]
 
 
 def list_entries(headers: Mapping[Path, Header]) -> list[Entry]:
@@ -143,7 +141,11 @@ def _series(path: Path, header: Header) -> object:
 
 
 def _list_images(root: Path) -> list[Path]:
-    images = [file for file in list_files(root) if find_reader(file) is not None]
+    listing = list_files(root)
+    problems = [line for path, line in listing.problems.items() if has_image_name(path)]
+    for problem in [*listing.unreadable, *problems]:  # a patient might disappear
+        raise InputError(problem)
+    images = [file for file in listing.files if find_reader(file) is not None]
     if not images:
         raise InputError(
             f"config.data.path = {str(root)!r}: no {FORMATS} file in this folder"

@@ -1,40 +1,53 @@
-"""What is in a folder of images: a table, examples, and every file that is unfit.
+"""What is in a folder of images: every image decoded once, every unfit file named.
 
-Each image is decoded once, so what is listed as usable can be trained on.
+What is listed as usable can be trained on, by the same rules: images without content
+and files that are no slices are left out, padding is air.
 """
 
-from collections import Counter
+import hashlib
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from tqdm import tqdm
 
+from sisr_jax.data.checks import Findings, look_at, sum_up
 from sisr_jax.data.contact_sheet import Example, shrink
-from sisr_jax.data.folder import Entry, list_entries, list_files
+from sisr_jax.data.files import identity, list_files
+from sisr_jax.data.folder import Entry, list_entries
+from sisr_jax.data.formats.dicom.patient import hash_patient
 from sisr_jax.data.formats.headers import Header
-from sisr_jax.data.formats.readers import check_file, read_images
+from sisr_jax.data.formats.readers import check_file, decode_images
 from sisr_jax.data.splits import Assignment, assign, read_assignments
-from sisr_jax.data.transforms import size_text
 from sisr_jax.errors import InputError
 
 _NUM_EXAMPLES = 24
 # Values are shown as stored; DICOM, NIfTI and float files are physical by themselves.
-_AS_STORED = (1.0, 0.0)
+AS_STORED = (1.0, 0.0)
 
 
 class UsableFile(NamedTuple):
     """A file whose images all decode.
 
     Attributes:
+        path: The file.
         header: What it holds.
         values: Smallest and largest.
         assignment: Its split and patient; None when the CSV does not list it.
+        anonymous: Whether it is a DICOM file whose PatientID names no person.
+        padding: Pixels that were never measured.
+        seen: By the window, see `checks.Findings`.
+        digests: Of each image; None of images without content.
     """
 
+    path: Path
     header: Header
     values: tuple[float, float]
     assignment: Assignment | None
+    anonymous: bool
+    padding: int
+    seen: Findings
+    digests: Sequence[bytes | None]
 
 
 class Inspection(NamedTuple):
@@ -42,72 +55,101 @@ class Inspection(NamedTuple):
 
     Attributes:
         files: That can be used, sorted by path.
-        problems: A line for each file that cannot, starting with its path.
+        left_out: A line for each file that is left out although nothing is wrong.
+        unreadable: A line for each folder that cannot be read.
+        problems: A line for each file that cannot be used, starting with its path.
         examples: Small images, evenly spread.
     """
 
     files: Sequence[UsableFile]
+    left_out: Sequence[str]
+    unreadable: Sequence[str]
     problems: Sequence[str]
     examples: Sequence[Example]
 
 
-def inspect_folder(root: Path, *, splits_csv: Path | None) -> Inspection:
+def inspect_folder(
+    root: Path,
+    *,
+    splits_csv: Path | None,
+    window: tuple[float, float] | None = None,
+    png_rescale: tuple[float, float] = AS_STORED,
+) -> Inspection:
     """Reads every image of a folder once.
 
     Args:
         root: The folder.
         splits_csv: As `config.data.splits_csv`; None splits by a hash of the patient.
+        window: As `config.data.window`, by which images may have no content; None
+            counts those of a single value.
+        png_rescale: As `config.data.png_rescale`.
 
     Raises:
-        InputError: If the folder is missing or the CSV is unfit. A file that cannot
-            be used is reported instead.
+        InputError: If the folder is missing or the CSV is unfit, or lists none of its
+            files. A file that cannot be used is reported instead.
     """
     if not root.is_dir():
         raise InputError(f"{root}: no such folder")
-    listed = None if splits_csv is None else read_assignments(splits_csv, root=root)
-    paths = [
-        f for f in list_files(root) if not splits_csv or not f.samefile(splits_csv)
-    ]
+    listed = None if splits_csv is None else _listed(splits_csv, root)
+    listing = list_files(root)
+    problems = dict(listing.problems)
+    left_out = {p: f"{p}: another name of {f}" for p, f in listing.aliases.items()}
     headers: dict[Path, Header] = {}
-    problems: dict[Path, str] = {}
-    for path in _progress(paths, "headers"):
+    for path in _progress(listing.files, "headers"):
+        if splits_csv and path.samefile(splits_csv):
+            continue
         try:
             header = check_file(path)
-            if not header.left_out:
-                headers[path] = header
         except InputError as error:
             problems[path] = str(error)
+            continue
+        if header.left_out:
+            left_out[path] = f"{path}: {header.left_out}"
+        else:
+            headers[path] = header
     wanted = _spread(list_entries(headers))
     files: list[UsableFile] = []
     examples: list[Example] = []
     for path in _progress(headers, "images"):
         try:
-            assignment = (
-                listed.get(path) if listed is not None else assign(path, root=root)
-            )
-            file, shown = _decode(path, headers[path], assignment, wanted, root)
+            content = _decode(path, headers[path], wanted, root, window, png_rescale)
+            if listed is None:
+                assigned = assign(path, root=root)
+                anonymous = _is_anonymous(path, headers[path])
+            else:
+                assigned, anonymous = listed.get(identity(path)), False
         except InputError as error:
             problems[path] = str(error)
             continue
-        files.append(file)
+        values, padding, seen, digests, shown = content
+        files.append(
+            UsableFile(
+                *(path, headers[path], values, assigned, anonymous),
+                *(padding, seen, digests),
+            )
+        )
         examples += shown
-    return Inspection(files, [problems[path] for path in sorted(problems)], examples)
+    return Inspection(
+        files,
+        [left_out[path] for path in sorted(left_out)],
+        listing.unreadable,
+        [problems[path] for path in sorted(problems)],
+        examples,
+    )
 
 
-def describe(inspection: Inspection) -> str:
-    """The formats, splits and problems of a folder, as text for a terminal."""
-    blocks = []
-    if inspection.files:
-        blocks = [
-            _align(_describe_formats(inspection.files)),
-            _align(_describe_splits(inspection.files)),
-        ]
-        if any(file.header.stored for file in inspection.files):
-            blocks[0] += "\n* as stored, before config.data.png_rescale"
-    if inspection.problems:
-        title = f"not usable: {len(inspection.problems)} files"
-        blocks.append("\n".join([title, *inspection.problems]))
-    return "\n\n".join(blocks or ["no file in this folder"])
+def _listed(splits_csv: Path, root: Path) -> dict[tuple[int, int], Assignment]:
+    """Assignments of a CSV by the identity of their file, whatever its name there."""
+    found = read_assignments(splits_csv, root=root)
+    if not found:
+        raise InputError(f"{splits_csv}: no row is a file in {root}")
+    return {identity(path): assignment for path, assignment in found.items()}
+
+
+def _is_anonymous(path: Path, header: Header) -> bool:
+    if header.format != "DICOM" or "__" in path.name:
+        return False
+    return not hash_patient(path)
 
 
 def _progress(items: Collection[Path], what: str) -> Iterable[Path]:
@@ -120,79 +162,38 @@ def _spread(entries: Sequence[Entry]) -> set[Entry]:
     return {entries[i * len(entries) // count] for i in range(count)}
 
 
+class _Content(NamedTuple):
+    values: tuple[float, float]
+    padding: int
+    seen: Findings
+    digests: list[bytes | None]
+    examples: list[Example]
+
+
 def _decode(
     path: Path,
     header: Header,
-    assignment: Assignment | None,
     wanted: Collection[Entry],
     root: Path,
-) -> tuple[UsableFile, list[Example]]:
-    lows, highs, examples = [], [], []
-    images = read_images(path, range(header.count), _AS_STORED)
-    for index, image in enumerate(images):
-        lows.append(float(image.min()))
-        highs.append(float(image.max()))
+    window: tuple[float, float] | None,
+    png_rescale: tuple[float, float],
+) -> _Content:
+    low, high, padding = float("inf"), float("-inf"), 0
+    seen: list[Findings] = []
+    digests: list[bytes | None] = []
+    examples: list[Example] = []
+    for index, (image, padded) in enumerate(
+        decode_images(path, range(header.count), png_rescale)
+    ):
+        own = float(image.min()), float(image.max())
+        low, high = min(low, own[0]), max(high, own[1])
+        padding += padded
+        found = look_at(image, window) if window else Findings(1, int(own[0] == own[1]))
+        seen.append(found)
+        digest = hashlib.blake2b(image.tobytes(), digest_size=16).digest()
+        digests.append(None if found.constant else digest)
         entry = Entry(path, index, header.count)
         if entry in wanted:
             group = f"{header.format} {header.dtype}"
             examples.append(Example(entry.name(root), group, shrink(image)))
-    values = min(lows), max(highs)
-    return UsableFile(header, values, assignment), examples
-
-
-def _describe_formats(files: Sequence[UsableFile]) -> list[list[str]]:
-    groups: dict[tuple[str, str], list[UsableFile]] = {}
-    for file in files:
-        groups.setdefault((file.header.format, file.header.dtype), []).append(file)
-    rows = [["format", "type", "files", "images", "values", "sizes"]]
-    for (name, dtype), members in sorted(groups.items()):
-        low = min(file.values[0] for file in members)
-        high = max(file.values[1] for file in members)
-        mark = " *" if members[0].header.stored else ""
-        images = Counter[tuple[int, int]]()
-        for file in members:
-            images[file.header.shape] += file.header.count
-        rows.append(
-            [
-                name,
-                dtype,
-                str(len(members)),
-                str(images.total()),
-                f"{low:g} to {high:g}{mark}",
-                _describe_sizes(images),
-            ]
-        )
-    return rows
-
-
-def _describe_sizes(images: Counter[tuple[int, int]]) -> str:
-    common = [f"{size_text(size)} ({count})" for size, count in images.most_common(3)]
-    more = len(images) - len(common)
-    return ", ".join(common) + (f" and {more} more" if more else "")
-
-
-def _describe_splits(files: Sequence[UsableFile]) -> list[list[str]]:
-    rows = [["split", "patients", "files", "images"]]
-    for split in ("train", "validation", "test", None):
-        members = [f for f in files if (f.assignment and f.assignment.split) == split]
-        if split is None and not members:
-            continue
-        patients = {f.assignment.patient for f in members if f.assignment}
-        unknown = not patients or "" in patients
-        rows.append(
-            [
-                split or "not listed",
-                "unknown" if unknown and members else str(len(patients)),
-                str(len(members)),
-                str(sum(f.header.count for f in members)),
-            ]
-        )
-    return rows
-
-
-def _align(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    )
+    return _Content((low, high), padding, sum_up(seen), digests, examples)

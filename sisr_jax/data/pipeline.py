@@ -5,9 +5,7 @@ any number of processes deals out the same global batches: no iterator state is
 ever stored.
 """
 
-import math
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import cast
 
 import grain
@@ -15,15 +13,9 @@ import numpy as np
 
 from sisr_jax.config import Data
 from sisr_jax.data.batches import Batches
-from sisr_jax.data.sources import CACHE_BYTES, Source
-from sisr_jax.data.transforms import (
-    central_crop,
-    check_finite,
-    check_fit,
-    check_not_constant,
-    random_crop,
-    to_unit_range,
-)
+from sisr_jax.data.checks import load_content, load_image
+from sisr_jax.data.sources import Source
+from sisr_jax.data.transforms import central_crop, is_constant, random_crop
 from sisr_jax.errors import InputError
 from sisr_jax.random import Stream
 from sisr_jax.types import Batch
@@ -42,6 +34,7 @@ def training_batches(
     Each epoch visits every image once in its own order; batches run across epoch
     borders. Row `i` of global batch `t` has `index = t * batch_size + i`, which also
     seeds its crop. Several processes read disjoint rows of the same global batches.
+    The turn of an image without content goes to the next one.
 
     Args:
         source: Images in physical units.
@@ -67,7 +60,7 @@ def training_batches(
     order = grain.MapDataset.range(len(source)).shuffle(seed=seed).repeat()
 
     def load(position: int) -> Batch:
-        image = _load(source, config, cast(int, order[position]))
+        image = load_content(source, config, cast(int, order[position]))
         if config.fit == "crop":
             rng = np.random.default_rng([seed, int(Stream.CROP), position])
             image = random_crop(image, config.shape, rng=rng)
@@ -89,7 +82,8 @@ def evaluation_batches(
 
     The last batch is filled up with zero images whose mask is False, and every
     process yields the same number of batches. `index` is the position in the
-    source; the padding continues counting. Larger images are cropped centrally.
+    source; the padding continues counting. Larger images are cropped centrally. The
+    mask is False for images without content, too, which cannot be scored.
 
     Args:
         source: Images in physical units.
@@ -109,40 +103,12 @@ def evaluation_batches(
     def load(index: int) -> Batch:
         if index >= len(source):
             return _example(np.zeros(config.shape, np.float32), index, real=False)
-        image = _load(source, config, index)
-        return _example(central_crop(image, config.shape), index, real=True)
+        image = central_crop(load_image(source, config, index), config.shape)
+        return _example(image, index, real=not is_constant(image))
 
     steps = grain.MapDataset.range(-(-len(source) // batch_size))
     batches = steps.map(lambda step: _stack(load, step * batch_size, rows))
     return Batches(batches, num_threads=config.num_threads)
-
-
-def check_images(
-    source: Source, config: Data, *, process_index: int = 0, process_count: int = 1
-) -> None:
-    """Decodes the images that the cache can hold, and refuses unfit ones.
-
-    Nothing is done twice, as training then reads them from the cache. What is
-    beyond it is checked when it is first read. Several processes share the work.
-
-    Args:
-        source: Images in physical units.
-        config: The data section.
-        process_index: This process; it decodes images `process_index`,
-            `process_index + process_count`, ...
-        process_count: Number of processes.
-
-    Raises:
-        InputError: The first unfit image by name, and what is wrong with it.
-    """
-    count = min(len(source), CACHE_BYTES // (4 * math.prod(config.shape)))
-    pool = ThreadPoolExecutor(config.num_threads)
-    try:
-        mine = range(process_index, count, process_count)
-        for _ in pool.map(lambda index: _load(source, config, index), mine):
-            pass
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _checked_rows(
@@ -163,16 +129,6 @@ def _stack(load: Callable[[int], Batch], first: int, rows: Sequence[int]) -> Bat
     """Some rows of the global batch that begins at example `first`."""
     examples = [load(first + row) for row in rows]
     return Batch(*map(np.stack, zip(*examples, strict=True)))
-
-
-def _load(source: Source, config: Data, index: int) -> np.ndarray:
-    """Image in [0, 1], of its own size, or an error that names it."""
-    image, name = source[index], source.name(index)
-    check_fit(image.shape, config.shape, fit=config.fit, name=name)
-    check_finite(image, name=name)
-    image = to_unit_range(image, config.window)
-    check_not_constant(image, name=name)
-    return image
 
 
 def _example(image: np.ndarray, index: int, *, real: bool) -> Batch:

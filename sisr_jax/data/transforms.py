@@ -76,22 +76,40 @@ def check_finite(image: np.ndarray, *, name: str) -> None:
         raise InputError(f"{name}: {bad} of {image.size} pixels are NaN or infinite")
 
 
-def check_not_constant(image: np.ndarray, *, name: str) -> None:
-    """Refuses an image without content, naming it.
+def is_constant(image: np.ndarray) -> bool:
+    """Whether an image has no content: all of its pixels are equal.
 
     Args:
         image: Values in [0, 1], after the window.
-        name: What the message calls the image.
-
-    Raises:
-        InputError: If all pixels are equal.
     """
-    low, high = float(image.min()), float(image.max())
-    if low == high:
-        raise InputError(
-            f"{name}: constant image, every pixel is {low:g} after config.data.window; "
-            "check the window and png_rescale, or remove the image"
-        )
+    return bool(image.min() == image.max())
+
+
+def clipped_share(image: np.ndarray, window: tuple[float, float]) -> float:
+    """Share of pixels that the window clips.
+
+    Values up to 2 % of its width outside do not count: the noise of air lies around
+    the end of many windows of CT.
+
+    Args:
+        image: Physical values.
+        window: Physical values that become 0 and 1.
+    """
+    low, high = window
+    margin = 0.02 * (high - low)
+    outside = (image < low - margin) | (image > high + margin)
+    return float(np.count_nonzero(outside) / image.size)
+
+
+def filled_share(image: np.ndarray, window: tuple[float, float]) -> float:
+    """Share of the window between the smallest and the largest value of an image.
+
+    Args:
+        image: Physical values.
+        window: Physical values that become 0 and 1.
+    """
+    low, high = np.clip([image.min(), image.max()], *window)
+    return float((high - low) / (window[1] - window[0]))
 
 
 def central_crop(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

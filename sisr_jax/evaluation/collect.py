@@ -66,10 +66,10 @@ def collect(
         source, config.data, batch_size=batch_size, rows=rows
     ) as batches:
         for first, batch in zip(itertools.count(0, batch_size), batches, strict=False):
-            images, values = estimate(
-                to_devices(batch, mesh), to_devices(regions(batch), mesh)
-            )
+            placed = to_devices(batch, mesh)
+            images, values = estimate(placed, to_devices(regions(batch), mesh))
             indices = range(first, min(first + batch_size, len(source)))
+            real = to_host(placed.mask)  # images without content have no score
             for method, numbers in to_host(values).items():
                 scores[method].extend(
                     _score_of(
@@ -82,6 +82,7 @@ def collect(
                         protocol,
                     )
                     for index in indices
+                    if real[index - first]
                 )
             wanted = [index - first for index in indices if index in examples]
             if wanted:

@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 from image_files import cut, make_config, ramp, write_dicom, write_png
@@ -167,3 +169,63 @@ def test_series_is_sorted_along_its_normal(tmp_path):
     source = open_folder(folder_config(tmp_path, splits_csv=csv), "test")
     names = [source.name(i).removeprefix("P/") for i in range(len(source))]
     assert names == ["1", "0", "2", "0_a.png", "0_other", "1_localiser"]
+
+
+def test_file_with_two_names_is_one_image(tmp_path):
+    for i in range(9):
+        write_png(tmp_path / f"P{i}__0.png", ramp(start=i))
+        (tmp_path / f"Q{i}__0.png").symlink_to(tmp_path / f"P{i}__0.png")
+    names = []
+    for split in ("train", "validation", "test"):
+        try:
+            source = open_folder(folder_config(tmp_path), split)
+        except ValueError:  # too few patients for this split
+            continue
+        names += [source.name(i) for i in range(len(source))]
+    assert sorted(names) == [f"P{i}__0.png" for i in range(9)]
+
+
+def test_listed_file_with_two_names(tmp_path):
+    write_png(tmp_path / "a.png", ramp())
+    (tmp_path / "b.png").symlink_to(tmp_path / "a.png")
+    csv = write_split_csv(tmp_path, {"a.png": "train", "b.png": "train"})
+    assert len(open_folder(folder_config(tmp_path, splits_csv=csv), "train")) == 1
+    csv = write_split_csv(tmp_path, {"a.png": "train", "b.png": "test"})
+    with pytest.raises(ValueError, match=r"one file is in two splits: a\.png in train"):
+        open_folder(folder_config(tmp_path, splits_csv=csv), "train")
+
+
+def test_localizers_are_no_slices(tmp_path):
+    for i, kind in enumerate(["AXIAL", "LOCALIZER", "AXIAL"]):
+        elements = {"Modality": "CT", "ImageType": ["ORIGINAL", "PRIMARY", kind]}
+        write_dicom(tmp_path / f"{i}.dcm", ramp((16, 16 + 4 * (i == 1))), **elements)
+    csv = write_split_csv(tmp_path, {f"{i}.dcm": "train" for i in range(3)})
+    source = open_folder(folder_config(tmp_path, splits_csv=csv), "train")
+    assert [source.name(i) for i in range(2)] == ["0.dcm", "2.dcm"]
+    assert len(source) == 2
+    csv = write_split_csv(tmp_path, {"1.dcm": "train"})
+    with pytest.raises(ValueError, match=r"no image in split 'train' \(train 1,"):
+        open_folder(folder_config(tmp_path, splits_csv=csv), "train")
+
+
+@pytest.mark.parametrize("kind", ["folder", "link"])
+def test_what_cannot_be_read_is_not_left_out_in_silence(tmp_path, monkeypatch, kind):
+    write_png(tmp_path / "P1__0.png", ramp())
+    if kind == "link":
+        (tmp_path / "notes.txt").symlink_to("none")
+        assert len(open_folder(folder_config(tmp_path), "train")) == 1
+        (tmp_path / "P2__0.png").symlink_to("none")
+        message = r"P2__0\.png: a link that leads nowhere"
+    else:
+        (tmp_path / "P2").mkdir()
+        scandir = os.scandir
+
+        def refuse(path):  # permissions do not bind the administrator
+            if str(path).endswith("P2"):
+                raise PermissionError(13, "Permission denied")
+            return scandir(path)
+
+        monkeypatch.setattr(os, "scandir", refuse)
+        message = r"P2: folder cannot be read \(Permission denied\)"
+    with pytest.raises(ValueError, match=message):
+        open_folder(folder_config(tmp_path), "train")

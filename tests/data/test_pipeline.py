@@ -173,8 +173,6 @@ def bad_image(folder, kind):
     if kind == "nan":
         values[3, 4] = np.nan
         np.savez(folder / "P1__bad.npz", values)
-    if kind == "constant":
-        write_png(folder / "P1__bad.png", np.full((16, 16), 60000, np.uint16))
     if kind == "damaged":
         noise = np.random.default_rng(0).integers(0, 65535, (16, 16), np.uint16)
         path = write_png(folder / "P1__bad.png", noise)
@@ -187,7 +185,6 @@ def bad_image(folder, kind):
     ("kind", "message"),
     [
         ("nan", r"P1__bad\.npz: 1 of 256 pixels are NaN"),
-        ("constant", r"P1__bad\.png: constant image, every pixel is 1"),
         ("damaged", r"P1__bad\.png: truncated or damaged"),
     ],
 )

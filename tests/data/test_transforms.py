@@ -5,7 +5,9 @@ from sisr_jax.data.transforms import (
     central_crop,
     check_finite,
     check_fit,
-    check_not_constant,
+    clipped_share,
+    filled_share,
+    is_constant,
     random_crop,
     to_unit_range,
 )
@@ -62,10 +64,25 @@ def test_non_finite_image_is_named(value):
     check_finite(np.zeros((2, 2)), name="a.png")
 
 
-def test_constant_image_is_named():
-    with pytest.raises(ValueError, match=r"a\.png: constant image, every pixel is 1"):
-        check_not_constant(np.ones((2, 2)), name="a.png")
-    check_not_constant(np.eye(2), name="a.png")
+def test_image_without_content():
+    assert is_constant(np.ones((2, 2)))
+    assert not is_constant(np.eye(2))
+
+
+def test_share_that_the_window_clips():
+    image = np.array([[-1041, -1040, -1000, 0], [1000, 1040, 1041, 3000]], np.float32)
+    assert clipped_share(image, (-1000, 1000)) == 3 / 8
+    assert clipped_share(image, (-2000, 4000)) == 0
+    assert clipped_share(image, (5000, 6000)) == 1
+
+
+@pytest.mark.parametrize(
+    ("window", "share"),
+    [((0, 255), 1), ((-1000, 1000), 0.1275), ((255, 300), 0), ((100, 300), 0.775)],
+)
+def test_share_of_the_window_that_values_fill(window, share):
+    levels = np.arange(256, dtype=np.float32).reshape(16, 16)
+    assert filled_share(levels, window) == pytest.approx(share)
 
 
 @pytest.mark.parametrize(

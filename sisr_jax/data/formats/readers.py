@@ -31,6 +31,7 @@ __all__ = [
     "check_file",
     "decode_images",
     "find_reader",
+    "has_image_name",
     "read_images",
 ]
 
@@ -62,14 +63,17 @@ def find_reader(path: Path) -> Reader | None:
     Raises:
         InputError: If that file cannot be opened.
     """
-    name = path.name.lower()
-    suffix = ".nii.gz" if name.endswith(".nii.gz") else path.suffix.lower()
-    reader = _READERS.get(suffix)
+    reader = _READERS.get(_suffix(path))
     if reader is None and path.name != "DICOMDIR":
         with _naming(path, "file"):
             if is_dicom(path):
                 return _READERS[".dcm"]
     return reader
+
+
+def has_image_name(path: Path) -> bool:
+    """Whether the extension is one of ours; the file need not exist."""
+    return _suffix(path) in _READERS
 
 
 def check_file(path: Path) -> Header:
@@ -114,6 +118,11 @@ def decode_images(
     reader = _find(path)
     with _naming(path, reader.format):
         yield from reader.read(path, indices, rescale)
+
+
+def _suffix(path: Path) -> str:
+    double = path.name.lower().endswith(".nii.gz")
+    return ".nii.gz" if double else path.suffix.lower()
 
 
 def _find(path: Path) -> Reader:
