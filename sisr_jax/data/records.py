@@ -1,5 +1,6 @@
 """Prepared TFDS folders as a source; records are decoded without TensorFlow."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
 
@@ -8,9 +9,9 @@ import tensorflow_datasets as tfds
 from array_record.python.array_record_data_source import ArrayRecordDataSource
 
 from sisr_jax.config import Data
-from sisr_jax.data.formats.headers import MAX_BYTES
 from sisr_jax.data.prepared import INFO, Info, read_info
 from sisr_jax.data.record_features import read_features
+from sisr_jax.data.shard_chunks import check_shard
 from sisr_jax.data.splits import Split
 from sisr_jax.errors import InputError
 
@@ -28,6 +29,8 @@ _PIXELS = frozenset({"image", "images", "das", "dtce"})
 _FLAT = frozenset({"das", "dtce", "height", "width"})
 
 _SHOWN = 100
+# That look at shards when they are opened.
+_NUM_THREADS = 16
 
 
 class Records:
@@ -77,10 +80,9 @@ class Records:
             raise IndexError(f"{self.name}: record {index} of {len(self)}")
         name = f"{self.name}/{index:06d}"
         try:
-            data = self._records[index]
-            if len(data) > MAX_BYTES:
-                raise InputError(f"{len(data)} bytes, expected at most {MAX_BYTES}")
-            record = self._features.deserialize_example_np(data, decoders=decoders)
+            record = self._features.deserialize_example_np(
+                self._records[index], decoders=decoders
+            )
             for feature, value in record.items():
                 inner = value.values() if isinstance(value, dict) else [value]
                 if any(each is None for each in inner):
@@ -98,6 +100,8 @@ def _open_shards(shards: list[Path], expected: int) -> ArrayRecordDataSource:
         if not path.is_file():
             raise InputError(f"{path}: no such file, expected a shard")
     folder = shards[0].parent
+    with ThreadPoolExecutor(_NUM_THREADS) as pool:
+        list(pool.map(check_shard, shards))
     try:
         records = ArrayRecordDataSource([str(path) for path in shards])
     except Exception as error:  # the compiled reader has types of its own
