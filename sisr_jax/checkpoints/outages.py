@@ -10,7 +10,7 @@ from etils import epath
 
 from sisr_jax.errors import StorageError
 from sisr_jax.hosts.leaving import is_loss
-from sisr_jax.storage.failures import failure, is_storage_failure
+from sisr_jax.storage.failures import describe, failure, is_storage_failure
 from sisr_jax.storage.files import is_remote
 
 # Storage libraries retry for a quarter of an hour, which nothing public shortens.
@@ -66,6 +66,22 @@ def reporting_saves(folder: epath.Path) -> Iterator[None]:
         if is_loss(error):
             raise
         raise failure(f"{folder}: saving", error) from error
+
+
+def damage(error: Exception, checkpoint: epath.Path) -> str:
+    """What an error says of a checkpoint that could not be read, in one line.
+
+    Orbax reports damage by many exception types, from OSError to the errors of its
+    storage library.
+
+    Raises:
+        StorageError: If it says nothing: the storage is away.
+    """
+    if is_loss(error):
+        raise error
+    if is_outage(error, checkpoint):
+        raise failure(f"{checkpoint}: reading", error) from error
+    return describe(error, str(checkpoint))
 
 
 def is_outage(error: Exception, folder: epath.Path) -> bool:

@@ -5,15 +5,20 @@ from typing import Any
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
+from absl import logging
 from etils import epath
 
+from sisr_jax.checkpoints.digests import changed, recorded_digests
+from sisr_jax.checkpoints.outages import damage
 from sisr_jax.checkpoints.restore import FOLDER, CheckpointError, CheckpointReader
 from sisr_jax.storage.files import absolute, names_in
 from sisr_jax.train.state import NetworkState
 
 
 def load_weights(workdir: epath.Path, name: str, target: NetworkState) -> Any:
-    """Takes the weights of one network from another run's newest checkpoint.
+    """Takes the weights of one network from another run.
+
+    They are those of its newest checkpoint that is what was saved.
 
     Args:
         workdir: Working folder of that run.
@@ -24,11 +29,22 @@ def load_weights(workdir: epath.Path, name: str, target: NetworkState) -> Any:
         A mapping with `params` and `batch_stats`, as NumPy arrays.
 
     Raises:
-        CheckpointError: If there is no checkpoint, or if the architectures
-            differ; names the leaf and both shapes.
+        CheckpointError: If there is no checkpoint that can be read, or if the
+            architectures differ; names the leaf and both shapes.
         StorageError: If the storage fails.
     """
     source = f"config.init.{name} = {str(workdir)!r}"
+    item = _newest(workdir, name, source)
+    found = {
+        "params": item["ema"] if name == "generator" else item["params"],
+        "batch_stats": item.get("batch_stats") or {},
+    }
+    wanted = {"params": target.params, "batch_stats": target.batch_stats}
+    _check_same_architecture(found, wanted, source)
+    return found
+
+
+def _newest(workdir: epath.Path, name: str, source: str) -> Any:
     folder = absolute(workdir) / FOLDER
     if not names_in(folder):
         raise CheckpointError(f"{source}: there is no folder {FOLDER}/ in it")
@@ -39,24 +55,34 @@ def load_weights(workdir: epath.Path, name: str, target: NetworkState) -> Any:
         reader.close()
     if not steps:
         raise CheckpointError(f"{source}: it has no complete checkpoint yet")
-    item = _read(folder / str(steps[-1]) / name)
-    found = {
-        "params": item["ema"] if name == "generator" else item["params"],
-        "batch_stats": item.get("batch_stats") or {},
-    }
-    wanted = {"params": target.params, "batch_stats": target.batch_stats}
-    _check_same_architecture(found, wanted, source)
-    return found
+    for step in reversed(steps):
+        try:
+            return _read(folder / str(step), name)
+        except Exception as error:
+            reason = damage(error, folder / str(step))
+        logging.warning(
+            "%s: checkpoint %d cannot be read (%s); trying the one before",
+            source,
+            step,
+            reason,
+        )
+    raise CheckpointError(f"{source}: none of its checkpoints {steps} can be read")
 
 
-def _read(folder: epath.Path) -> Any:
+def _read(checkpoint: epath.Path, name: str) -> Any:
     """Reads one item as NumPy arrays; JAX arrays would need the devices of then."""
+    recorded = recorded_digests(checkpoint)
     handler = ocp.PyTreeCheckpointHandler()
     as_numpy = jax.tree.map(
         lambda _: ocp.RestoreArgs(restore_type=np.ndarray),
-        handler.metadata(folder).tree,
+        handler.metadata(checkpoint / name).tree,
     )
-    return handler.restore(folder, args=ocp.args.PyTreeRestore(restore_args=as_numpy))
+    item = handler.restore(
+        checkpoint / name, args=ocp.args.PyTreeRestore(restore_args=as_numpy)
+    )
+    if recorded is not None and (names := changed({name: item}, recorded)):
+        raise CheckpointError(f"{len(names)} arrays are not what was saved")
+    return item
 
 
 def _check_same_architecture(found: Any, wanted: Any, source: str) -> None:

@@ -1,24 +1,28 @@
 """Reads checkpoints back: that of a step, or the newest one that can be read.
 
-A checkpoint that cannot be read is passed over with a warning. A storage that is away
-says nothing about a checkpoint; it ends the run with `StorageError`.
+A checkpoint that cannot be read, or is not what was saved, is passed over with a
+warning. A storage that is away says nothing about a checkpoint; it ends the run with
+`StorageError`.
 """
+
+from collections.abc import Mapping
 
 import orbax.checkpoint as ocp
 from absl import logging
 from etils import epath
 
+from sisr_jax.checkpoints.digests import changed, recorded_digests
 from sisr_jax.checkpoints.items import join, split
 from sisr_jax.checkpoints.outages import (
+    damage,
     is_news,
-    is_outage,
     reporting_saves,
     within_bounds,
 )
 from sisr_jax.checkpoints.unfinished import is_complete
 from sisr_jax.errors import InputError
-from sisr_jax.hosts import agreement, leaving
-from sisr_jax.storage.failures import failure, reporting
+from sisr_jax.hosts import agreement
+from sisr_jax.storage.failures import reporting
 from sisr_jax.storage.files import absolute, names_in
 from sisr_jax.train.state import TrainState
 
@@ -63,15 +67,20 @@ class CheckpointReader:
         Args:
             step: Its step.
             target: Abstract state with shapes, dtypes and shardings.
+
+        Raises:
+            CheckpointError: If there is none, or it is damaged.
+            StorageError: If the storage fails.
         """
-        items = {
-            name: ocp.args.StandardRestore(item) for name, item in split(target).items()
-        }
-        restored = self._manager.restore(step, args=ocp.args.Composite(**items))
-        return join({name: restored[name] for name in items})
+        if step not in self.steps():
+            raise CheckpointError(f"{self._folder / str(step)}: there is no checkpoint")
+        state, reason = self._sound(step, target)
+        if state is None:
+            raise CheckpointError(f"{self._folder / str(step)} is damaged: {reason}")
+        return state
 
     def restore_newest(self, target: TrainState) -> TrainState | None:
-        """Restores the newest checkpoint that can be read.
+        """Restores the newest checkpoint that is what was saved.
 
         Args:
             target: Abstract state with shapes, dtypes and shardings.
@@ -81,33 +90,45 @@ class CheckpointReader:
 
         Raises:
             CheckpointError: If there are checkpoints and none can be read.
+            StorageError: If the storage fails.
         """
         for step in reversed(self.steps()):
-            state = self._try(step, target)
-            if agreement.all_agree(state is not None):
+            state, reason = self._sound(step, target)
+            if state is not None:
                 return state
+            logging.warning(
+                "checkpoint %s cannot be read (%s); trying the one before",
+                self._folder / str(step),
+                reason,
+            )
         if self.steps():
             raise CheckpointError(
                 f"{self._folder}: none of the checkpoints {self.steps()} can be read"
             )
         return None
 
-    def _try(self, step: int, target: TrainState) -> TrainState | None:
+    def _sound(self, step: int, target: TrainState) -> tuple[TrainState | None, str]:
+        """The state if all processes read what was saved, or why it is not used."""
+        state, recorded, reason = None, None, ""
+        folder = self._folder / str(step)
         try:
-            return self.restore(step, target)
-        # Orbax reports damage by many exception types, from OSError to the
-        # errors of its storage library.
+            recorded = recorded_digests(folder)
+            state = self._read(step, target)
         except Exception as error:
-            if leaving.is_loss(error):
-                raise
-            if is_outage(error, self._folder):
-                raise failure(f"{self._folder / str(step)}: reading", error) from error
-            logging.warning(
-                "checkpoint %s cannot be read (%s); trying the one before",
-                self._folder / str(step),
-                (str(error) or type(error).__name__).splitlines()[0],
-            )
-            return None
+            reason = damage(error, folder)
+        if not agreement.all_agree(state is not None) or state is None:
+            return None, reason or "another process cannot read it"
+        reason = _difference(state, step, recorded)
+        if not agreement.all_agree(not reason):
+            return None, reason or "another process reads something else"
+        return state, ""
+
+    def _read(self, step: int, target: TrainState) -> TrainState:
+        items = {
+            name: ocp.args.StandardRestore(item) for name, item in split(target).items()
+        }
+        restored = self._manager.restore(step, args=ocp.args.Composite(**items))
+        return join({name: restored[name] for name in items})
 
     def close(self) -> None:
         """Completes the save under way and releases the folder.
@@ -127,3 +148,17 @@ def has_checkpoints(workdir: epath.Path) -> bool:
     return any(
         name.isdigit() and is_complete(folder / name) for name in names_in(folder)
     )
+
+
+def _difference(
+    state: TrainState, step: int, recorded: Mapping[str, str] | None
+) -> str:
+    """What of a state is not as it was saved; empty if nothing, or nobody knows."""
+    if int(state.step) != step:
+        return f"it holds step {int(state.step)}"
+    if recorded is None:
+        return ""
+    names = changed(split(state), recorded)
+    if not names:
+        return ""
+    return f"{len(names)} arrays are not what was saved, the first is {names[0]}"

@@ -10,6 +10,7 @@ import functools
 import orbax.checkpoint as ocp
 from etils import epath
 
+from sisr_jax.checkpoints import digests
 from sisr_jax.checkpoints.items import split
 from sisr_jax.checkpoints.keep import METRIC, preservation
 from sisr_jax.checkpoints.outages import reporting_saves, within_bounds
@@ -63,16 +64,16 @@ class Checkpointer(CheckpointReader):
             StorageError: If this save, or the one before, which went on in the
                 background, cannot be completed.
         """
-        items = {
-            name: ocp.args.StandardSave(item) for name, item in split(state).items()
-        }
         self.wait()
         if int(state.step) in self.steps():
             return
+        items = split(state)
+        arguments = {name: ocp.args.StandardSave(item) for name, item in items.items()}
+        arguments[digests.ITEM] = ocp.args.JsonSave(digests.digests_of(items))
         metrics = None if validation_psnr is None else {METRIC: validation_psnr}
         with reporting_saves(self._folder):
             self._manager.save(
-                int(state.step), args=ocp.args.Composite(**items), metrics=metrics
+                int(state.step), args=ocp.args.Composite(**arguments), metrics=metrics
             )
         self._saved = int(state.step)
 

@@ -17,7 +17,10 @@ _BAD_REQUEST, _FORBIDDEN = "Bad Request:", "Forbidden:"  # how gcsfs begins them
 _PERMANENT_ERRNOS = (errno.EROFS, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG)
 # How TensorStore ends those of the operating system, after names of its own.
 _SYSTEM_ERROR = re.compile(r"\[os_error_code='(\d+)'")
+# How it ends all errors: its settings and the lines of its source, which help nobody.
+_INTERNALS = re.compile(r"\[(?:tensorstore_spec|source locations)")
 _LONGEST = 240
+_BUCKET = "gs://"
 _REASONS = {
     401: "no valid credentials",
     403: "permission denied",
@@ -71,7 +74,7 @@ def refusing(action: str) -> Iterator[None]:
 def failure(action: str, error: BaseException) -> StorageError:
     """The error to raise for another one; its traceback goes to the log."""
     logging.info("%s failed", action, exc_info=error)
-    return StorageError(f"{action} failed: {_describe(error)}")
+    return StorageError(f"{action} failed: {describe(error, action)}")
 
 
 def is_storage_failure(error: BaseException) -> bool:
@@ -84,16 +87,21 @@ def is_storage_failure(error: BaseException) -> bool:
     )
 
 
-def _describe(error: BaseException) -> str:
+def describe(error: BaseException, action: str) -> str:
+    """Why something failed, in one line.
+
+    Args:
+        error: What was raised.
+        action: What was being done and to which file.
+    """
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    if isinstance(error, FileNotFoundError):
+    if isinstance(error, FileNotFoundError) and _BUCKET in action:
         return _REASONS[404]
     known = _REASONS.get(getattr(error, "code", 0))
     if system := _SYSTEM_ERROR.search(str(error)):
         return os.strerror(int(system[1]))
-    # TensorStore ends with the lines of its source, which help nobody here.
-    text = " ".join(str(error).split("[source locations=")[0].split())
+    text = " ".join(_INTERNALS.split(str(error))[0].split())
     if len(text) > _LONGEST:  # it says where at the beginning and why at the end
         text = f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 2 :]}"
     text = text or type(error).__name__

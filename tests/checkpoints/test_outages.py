@@ -50,7 +50,7 @@ def test_unreachable_checkpoint_is_not_set_aside(
     def restore(step, target):
         raise error
 
-    monkeypatch.setattr(checkpointer, "restore", restore)
+    monkeypatch.setattr(checkpointer, "_read", restore)
     with pytest.raises(StorageError, match=r"checkpoints/8: reading failed: "):
         checkpointer.restore_newest(None)
     assert names_in(folder / "checkpoints") == ["3", "8"]
