@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from etils import epath
 from jax.experimental import multihost_utils
@@ -75,9 +76,7 @@ def changed(items: Mapping[str, Any], recorded: Mapping[str, str]) -> list[str]:
 
 
 def _plain(leaf: Any) -> Any:
-    if isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(
-        leaf.dtype, jax.dtypes.prng_key
-    ):
+    if isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
         return jax.random.key_data(leaf)
     return leaf
 
@@ -115,7 +114,7 @@ def _rows(array: np.ndarray) -> np.ndarray:
 
 def _hash(number: int, row: np.ndarray) -> int:
     digest = hashlib.blake2b(number.to_bytes(8, "little"), digest_size=_BITS // 8)
-    digest.update(row)
+    digest.update(row.data)
     return int.from_bytes(digest.digest(), "little")
 
 

@@ -6,6 +6,7 @@ their steps again.
 """
 
 import functools
+from typing import Any
 
 import orbax.checkpoint as ocp
 from etils import epath
@@ -68,7 +69,9 @@ class Checkpointer(CheckpointReader):
         if int(state.step) in self.steps():
             return
         items = split(state)
-        arguments = {name: ocp.args.StandardSave(item) for name, item in items.items()}
+        arguments: dict[str, Any] = {
+            name: ocp.args.StandardSave(item) for name, item in items.items()
+        }
         arguments[digests.ITEM] = ocp.args.JsonSave(digests.digests_of(items))
         metrics = None if validation_psnr is None else {METRIC: validation_psnr}
         with reporting_saves(self._folder):

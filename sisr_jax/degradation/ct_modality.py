@@ -22,7 +22,7 @@ _ORIGINAL_WINDOW = (-1024.0, 200.0)
 
 # Total variation, chosen on the train split by `experiments/baselines/tune.py`: views
 # for each pixel of the side, and the weight; between them on a logarithmic scale. Views
-# that are measured by another projector than the one that reconstructs deserve less trust.
+# measured by another projector than the one that reconstructs deserve less trust.
 _TV_WEIGHTS = {
     "matmul": ((63 / 512, 3e-4), (125 / 512, 5e-5), (250 / 512, 1e-5)),
     "reference": ((63 / 512, 1e-3), (125 / 512, 3e-4), (250 / 512, 1e-4)),
