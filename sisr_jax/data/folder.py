@@ -93,11 +93,6 @@ def open_folder(config: Data, split: Split) -> FolderSource:
         raise InputError(f"config.data.path = {config.path!r}: no such folder")
     if config.splits_csv:
         splits = read_splits_csv(Path(config.splits_csv), root=root)
-        if not splits:
-            raise InputError(
-                f"{config.splits_csv}: no row is a file in config.data.path = "
-                f"{config.path!r}"
-            )
     else:
         splits = split_by_patient(_list_images(root), root=root)
     files: dict[tuple[int, int], Path] = {}

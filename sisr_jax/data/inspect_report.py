@@ -36,6 +36,7 @@ def describe(
             when = "before" if png_rescale == AS_STORED else "after"
             blocks[0] += f"\n* as stored, {when} config.data.png_rescale"
         remarks = list(_remarks(files, root, window))
+        remarks += [inspection.leak] if inspection.leak else []
         blocks += ["\n".join(remarks)] if remarks else []
     for title, lines in (
         ("left out", inspection.left_out),
