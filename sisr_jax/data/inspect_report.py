@@ -134,6 +134,12 @@ def _remarks_on_patients(files: Sequence[UsableFile], root: Path) -> Iterator[st
             f"patients: {anonymous} DICOM files have no PatientID, or a placeholder "
             "like ANONYMOUS; their folder or study stands for the patient"
         )
+    patients = {f.assignment.patient for f in files if f.assignment}
+    if len(patients) == 1 and "" not in patients:
+        yield (
+            "patients: one in all, so two splits are empty; config.data.split_by = "
+            "'position' splits the images of a patient"
+        )
     folders: dict[str, set[str]] = {}
     for file in files:
         top, *below = file.path.relative_to(root).parts
