@@ -14,6 +14,7 @@ def make_config(**changes):
         "path": "",
         "target": "image",
         "splits_csv": "",
+        "split_by": "patient",
         "shape": (16, 16),
         "fit": "exact",
         "patch": (8, 8),

@@ -153,6 +153,7 @@ def make_config(path, threads):
         path=path,
         target="image",
         splits_csv="",
+        split_by="patient",
         shape=(SIZE, SIZE),
         fit="exact",
         patch=(SIZE, SIZE),

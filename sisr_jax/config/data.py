@@ -17,15 +17,18 @@ class Data:
     """Where images come from and the fixed scale they are brought to.
 
     Attributes:
-        source: The phantoms are drawn; a `folder` holds PNG, TIFF, npz, DICOM or
-            NIfTI files, `tfds` is a prepared array_record folder.
+        source: The phantoms are drawn; a `folder` holds PNG, JPEG, TIFF, npy,
+            npz, DICOM or NIfTI files, `tfds` is a prepared array_record folder.
         path: Folder of the `folder` and `tfds` sources, else empty.
         target: `image`: what a file or record holds. `dtce` or `bmode`: of
             `duke_ultrasound` records, the scanner's processed image, or dB below the
             frame's maximum.
         splits_csv: Optional CSV with columns `file` and `split` (train,
-            validation or val, test) for the folder source; without it, split by a hash
-            of the patient id.
+            validation or val, test) for the folder source; without it, see `split_by`.
+        split_by: `patient`: a hash of it puts all of its images into one split.
+            `position`: of every series, volume or folder the first images go to
+            training, the last to the test, for data of one patient; the scores then
+            say nothing of other patients, and their protocol is another one.
         shape: Height and width of every image that enters the program.
         fit: `exact`: images have that shape; `crop`: larger ones are cropped
             (randomly in training, centrally in evaluation).
@@ -42,6 +45,7 @@ class Data:
     path: str
     target: Literal["image", "dtce", "bmode"]
     splits_csv: str
+    split_by: Literal["patient", "position"]
     shape: tuple[Pixels, Pixels]
     fit: Literal["exact", "crop"]
     patch: tuple[Pixels, Pixels]
@@ -79,6 +83,13 @@ class Data:
             self.path,
             f"{'a folder' if needs_path else 'empty'} for data.source = "
             f"{self.source!r}",
+        )
+        check(
+            self.split_by == "patient"
+            or (self.source == "folder" and not self.splits_csv),
+            "data.split_by",
+            self.split_by,
+            "'patient', except for data.source = 'folder' without data.splits_csv",
         )
         check(
             self.target == "image" or self.source == "tfds",

@@ -11,6 +11,7 @@ from typing import Any
 # Section, key, and the value for folders that were made before.
 ADDED: tuple[tuple[str, str, Any], ...] = (
     ("generator", "kind", "srresnet"),
+    ("data", "split_by", "patient"),
     ("loss", "terms", ()),
     ("evaluation", "metrics", ()),
 )

@@ -22,8 +22,8 @@ def main(arguments: Sequence[str]) -> int:
         arguments: Of the command line, without the program.
 
     Returns:
-        Exit code: 0, or 2 when the input, a part of the folder or all of its files
-        cannot be used.
+        Exit code: 0, or 2 when the input, a part of the folder, its splits or all of
+        its files cannot be used.
     """
     try:
         # What follows is for the other parser, options as well.
@@ -100,8 +100,8 @@ def _inspect(options: argparse.Namespace) -> int:
         text += f"\n\n{len(inspection.examples)} examples: {output}"
     encoding = sys.stdout.encoding or "utf-8"  # which may not have a letter of a name
     print(text.encode(encoding, "backslashreplace").decode(encoding))
-    good = inspection.files and not inspection.unreadable
-    return 0 if good else _UNUSABLE_EXIT_CODE
+    bad = not inspection.files or inspection.unreadable or inspection.leak
+    return _UNUSABLE_EXIT_CODE if bad else 0
 
 
 def _check_output(output: Path, folder: Path) -> None:

@@ -5,7 +5,7 @@ PNG, TIFF, npz, DICOM and NIfTI; a file may hold many images (pages, slices).
 
 import dataclasses
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +21,7 @@ from sisr_jax.data.formats.readers import (
     has_image_name,
     read_images,
 )
+from sisr_jax.data.positions import cut_by_position
 from sisr_jax.data.splits import Split, read_splits_csv, split_by_patient
 from sisr_jax.data.transforms import check_fit, size_text
 from sisr_jax.errors import InputError
@@ -74,9 +75,10 @@ def open_folder(config: Data, split: Split) -> FolderSource:
     """Opens one split of `config.path` and checks the header of each of its files.
 
     Without `config.splits_csv` the split follows from a hash of the patient
-    (`sisr_jax.data.splits`). Hidden files and files of other formats are ignored,
-    linked folders are not entered, a file with several names counts once, and what is
-    no slice (`Header.left_out`) is left out.
+    (`sisr_jax.data.splits`), or from the position (`sisr_jax.data.positions`). Hidden
+    files and files of other formats are ignored, linked folders are not entered, a file
+    with several names counts once, and what is no slice (`Header.left_out`) is left
+    out.
 
     Args:
         config: The data section; `source` is `folder`.
@@ -91,25 +93,46 @@ def open_folder(config: Data, split: Split) -> FolderSource:
     root = Path(config.path)
     if not root.is_dir():
         raise InputError(f"config.data.path = {config.path!r}: no such folder")
+    if config.split_by == "position":
+        return _open_by_position(config, split, root)
     if config.splits_csv:
         splits = read_splits_csv(Path(config.splits_csv), root=root)
-        if not splits:
-            raise InputError(
-                f"{config.splits_csv}: no row is a file in config.data.path = "
-                f"{config.path!r}"
-            )
     else:
         splits = split_by_patient(_list_images(root), root=root)
     files: dict[tuple[int, int], Path] = {}
     for file, name in splits.items():
         if name == split:
             files.setdefault(identity(file), file)
-    headers = {file: check_file(file) for file in files.values()}
-    headers = {file: header for file, header in headers.items() if not header.left_out}
+    headers = _check_files(files.values())
     if not headers:
         raise InputError(_describe_empty(config, split, splits))
     _check_sizes(config, headers)
     return FolderSource(root, list_entries(headers), config.png_rescale)
+
+
+def _open_by_position(config: Data, split: Split, root: Path) -> FolderSource:
+    headers = _check_files(_list_images(root))
+
+    def series_of(entry: Entry) -> object:
+        header = headers[entry.path]
+        if header.series:
+            return _series(entry.path, header)
+        return entry.path if entry.count > 1 else entry.path.parent
+
+    entries = cut_by_position(list_entries(headers), split, series_of=series_of)
+    if entries:
+        _check_sizes(config, headers)
+    else:
+        raise InputError(
+            f"config.data.path = {config.path!r}: no image in split {split!r}, too few "
+            "in each series, volume or folder to split them by position"
+        )
+    return FolderSource(root, entries, config.png_rescale)
+
+
+def _check_files(files: Iterable[Path]) -> dict[Path, Header]:
+    headers = {file: check_file(file) for file in files}
+    return {file: header for file, header in headers.items() if not header.left_out}
 
 
 def list_entries(headers: Mapping[Path, Header]) -> list[Entry]:
@@ -161,7 +184,8 @@ def _describe_empty(config: Data, split: Split, splits: Mapping[Path, Split]) ->
     hint = (
         f"check the split column of {config.splits_csv}"
         if config.splits_csv
-        else "too few patients to split by hash; give config.data.splits_csv"
+        else "too few patients to split by hash; give config.data.splits_csv or, to "
+        "split the images of a patient, config.data.split_by = 'position'"
     )
     return (
         f"config.data.path = {config.path!r}: no image in split {split!r} ({listing}); "

@@ -18,6 +18,7 @@ from sisr_jax.data.folder import Entry, list_entries
 from sisr_jax.data.formats.dicom.patient import hash_patient
 from sisr_jax.data.formats.headers import Header
 from sisr_jax.data.formats.readers import check_file, decode_images
+from sisr_jax.data.leaks import check_leaks
 from sisr_jax.data.splits import Assignment, assign, read_assignments
 from sisr_jax.errors import InputError
 
@@ -58,6 +59,7 @@ class Inspection(NamedTuple):
         left_out: A line for each file that is left out although nothing is wrong.
         unreadable: A line for each folder that cannot be read.
         problems: A line for each file that cannot be used, starting with its path.
+        leak: Why training would refuse the splits; empty if it would not.
         examples: Small images, evenly spread.
     """
 
@@ -65,6 +67,7 @@ class Inspection(NamedTuple):
     left_out: Sequence[str]
     unreadable: Sequence[str]
     problems: Sequence[str]
+    leak: str
     examples: Sequence[Example]
 
 
@@ -134,15 +137,23 @@ def inspect_folder(
         [left_out[path] for path in sorted(left_out)],
         listing.unreadable,
         [problems[path] for path in sorted(problems)],
+        _find_leak(files, root),
         examples,
     )
+
+
+def _find_leak(files: Sequence[UsableFile], root: Path) -> str:
+    assignments = {f.path: f.assignment for f in files if f.assignment}
+    try:
+        check_leaks(assignments, root=root, name="splits")
+    except InputError as error:
+        return str(error)
+    return ""
 
 
 def _listed(splits_csv: Path, root: Path) -> dict[tuple[int, int], Assignment]:
     """Assignments of a CSV by the identity of their file, whatever its name there."""
     found = read_assignments(splits_csv, root=root)
-    if not found:
-        raise InputError(f"{splits_csv}: no row is a file in {root}")
     return {identity(path): assignment for path, assignment in found.items()}
 
 

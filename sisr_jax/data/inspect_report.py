@@ -36,6 +36,7 @@ def describe(
             when = "before" if png_rescale == AS_STORED else "after"
             blocks[0] += f"\n* as stored, {when} config.data.png_rescale"
         remarks = list(_remarks(files, root, window))
+        remarks += [inspection.leak] if inspection.leak else []
         blocks += ["\n".join(remarks)] if remarks else []
     for title, lines in (
         ("left out", inspection.left_out),
@@ -132,6 +133,12 @@ def _remarks_on_patients(files: Sequence[UsableFile], root: Path) -> Iterator[st
         yield (
             f"patients: {anonymous} DICOM files have no PatientID, or a placeholder "
             "like ANONYMOUS; their folder or study stands for the patient"
+        )
+    patients = {f.assignment.patient for f in files if f.assignment}
+    if len(patients) == 1 and "" not in patients:
+        yield (
+            "patients: one in all, so two splits are empty; config.data.split_by = "
+            "'position' splits the images of a patient"
         )
     folders: dict[str, set[str]] = {}
     for file in files:

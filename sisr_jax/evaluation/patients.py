@@ -47,6 +47,8 @@ def _patient(record: Mapping[str, Any]) -> str:
 def _folder_patients(names: list[str], config: Data) -> list[str]:
     root = Path(config.path)
     files = [_file(root, name) for name in names]
+    if config.split_by == "position":  # which is for data of one patient
+        return ["" for _ in names]
     listed = {}
     if config.splits_csv:
         listed = read_assignments(Path(config.splits_csv), root=root)

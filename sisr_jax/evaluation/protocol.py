@@ -19,7 +19,7 @@ from sisr_jax.degradation import modality_named, modality_of
 Family = Literal["physical", "original"]
 
 # Attributes that a name from before they existed has left out.
-_OPTIONAL = ("views", "dose")
+_OPTIONAL = ("views", "dose", "split")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -55,6 +55,8 @@ class Protocol:
             are measured.
         dose: Photons (fewest, most), electronic noise and pixel width of a scan with
             noise, else None.
+        split: `position` if training saw other slices of the patients that are
+            scored; None if it saw none of them.
         version: Raised when the numerics behind a number change.
     """
 
@@ -78,6 +80,7 @@ class Protocol:
     ssim: tuple[int, float, float, float] = (11, 1.5, 0.01, 0.03)
     views: tuple[int, int] | None = None
     dose: tuple[Any, ...] | None = None
+    split: str | None = None
     version: int = 1
 
     @property
@@ -93,7 +96,8 @@ class Protocol:
                 del values[name]
         text = json.dumps(values, sort_keys=True, separators=(",", ":"))
         digest = hashlib.sha256(text.encode()).hexdigest()[:6]
-        return f"{self.family}-{self.modality}-x{self.factor}-{digest}"
+        split = f"-by-{self.split}" if self.split else ""
+        return f"{self.family}-{self.modality}-x{self.factor}{split}-{digest}"
 
     @property
     def in_decibels(self) -> bool:
@@ -124,9 +128,10 @@ class Protocol:
             else f"cut to {window}, then each image to its own range"
         )
         clipped = "estimates clipped" if self.clip else "nothing clipped"
+        seen = "; training saw slices of the same patients" if self.split else ""
         return (
             f"{self.id}: {height} x {width}, {modality.describe(self)}; {scale}; "
-            f"target {self.target}; {clipped}; RMSE in {self.rmse_unit}"
+            f"target {self.target}; {clipped}; RMSE in {self.rmse_unit}{seen}"
         )
 
 
@@ -176,6 +181,7 @@ def protocol_of(config: Config, family: Family = "physical") -> Protocol:
         data_range=1.0,
         mask_above=modality.mask_above(config.data.window),
         windows=windows,
+        split=None if config.data.split_by == "patient" else config.data.split_by,
         **modality.facts(config),
     )
 

@@ -93,6 +93,11 @@ def _checked(config: Config) -> tuple[Mesh, Task, Source, Source]:
         open_source(config.data, split, seed=config.seed)
         for split in ("train", "validation", "test")
     )
+    if config.data.split_by == "position":
+        logging.warning(
+            "config.data.split_by = 'position': the test holds slices of patients that "
+            "training sees; its scores say nothing of other patients"
+        )
     for split, source in zip(
         ("train", "validation", "test"), (training, validation, test), strict=True
     ):

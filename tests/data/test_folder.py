@@ -191,7 +191,7 @@ def test_listed_file_with_two_names(tmp_path):
     csv = write_split_csv(tmp_path, {"a.png": "train", "b.png": "train"})
     assert len(open_folder(folder_config(tmp_path, splits_csv=csv), "train")) == 1
     csv = write_split_csv(tmp_path, {"a.png": "train", "b.png": "test"})
-    with pytest.raises(ValueError, match=r"one file is in two splits: a\.png in train"):
+    with pytest.raises(ValueError, match=r"link is in two splits: a\.png in train"):
         open_folder(folder_config(tmp_path, splits_csv=csv), "train")
 
 

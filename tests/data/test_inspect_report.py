@@ -87,12 +87,12 @@ def test_images_without_content_are_counted(tmp_path, capsys):
 @pytest.mark.parametrize("identifier", ["ANONYMOUS", "anonymous ", "", "0000", "Anon."])
 def test_placeholders_are_no_patients(tmp_path, capsys, identifier):
     for i in range(4):
-        study = {"StudyInstanceUID": f"1.2.{i % 2}", "PatientID": identifier}
-        ct(tmp_path / f"{i}.dcm", ramp(dtype=np.int16, start=i), **study)
+        path = tmp_path / f"case{i % 2}/{i}.dcm"
+        ct(path, ramp(dtype=np.int16, start=i), PatientID=identifier)
     lines = lines_for(capsys, tmp_path)
     assert any(line.startswith("patients: 4 DICOM files have no") for line in lines)
     splits = [line.split() for line in lines if line.startswith(("tr", "va", "te"))]
-    assert sum(int(row[1]) for row in splits) == 2  # studies
+    assert sum(int(row[1]) for row in splits) == 2  # folders
 
 
 def test_one_identifier_in_many_folders_is_remarked(tmp_path, capsys):
@@ -164,7 +164,7 @@ def test_ascii_terminal(tmp_path):
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("b.png,train", r"'b\.png': no such file in .*expected 'data/b\.png'"),
+        ("b.png,train", r"'b\.png': no such file in .*'data/b\.png'"),
         ("other/b.png,train", "no row is a file in"),
     ],
 )
@@ -187,10 +187,19 @@ def test_file_that_the_manifest_lists_under_a_link(tmp_path, capsys):
     csv_file.write_text("file,split\nb.png,test\na.png,train\n")
     arguments = ["inspect", str(tmp_path), "--splits_csv", str(csv_file)]
     assert main(arguments) == 2
-    assert "one file is in two splits: b.png in test, a.png" in capsys.readouterr().err
+    message = "one file under a link is in two splits: b.png in test, a.png in train"
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("window", ["5,5", "9,1"])
 def test_empty_window(folder, capsys, window):
     assert main(["inspect", str(folder), f"--window={window}"]) == 2
     assert "expected LOW,HIGH with LOW below HIGH" in capsys.readouterr().err
+
+
+def test_splits_that_training_would_refuse(tmp_path, capsys):
+    for i in range(40):  # some pair of spellings is hashed into two splits
+        write_png(tmp_path / f"P{i}__0.png", ramp((8, 8), start=i))
+        write_png(tmp_path / f"p{i}__1.png", ramp((8, 8), start=100 + i))
+    lines = lines_for(capsys, tmp_path, code=2)
+    assert any(line.startswith("splits: patient 'p") for line in lines)

@@ -142,3 +142,16 @@ def test_stated_constants_are_those_of_the_metric(ct):
 def test_unknown_family(ct):
     with pytest.raises(ValueError, match="'fixed': expected 'physical' or 'original'"):
         protocol_of(ct, "fixed")
+
+
+def test_slices_of_training_patients_are_another_protocol(load_config):
+    config = load_config("ct_srgan", data__source="folder", data__path="data")
+    apart = dataclasses.replace(config.data, split_by="position")
+    protocol = protocol_of(dataclasses.replace(config, data=apart))
+    usual = protocol_of(config)
+    assert usual.split is None
+    assert protocol.split == "position"
+    assert "-by-position-" in protocol.id
+    assert protocol.id.rsplit("-", 1)[1] != usual.id.rsplit("-", 1)[1]
+    assert "training saw slices of the same patients" in protocol.describe()
+    assert "same patients" not in usual.describe()

@@ -6,7 +6,6 @@ import pytest
 from image_files import ramp, write_dicom
 
 from sisr_jax.data.formats.dicom.patient import hash_patient, hash_study
-from sisr_jax.data.splits import find_patient
 
 
 def digest(text):
@@ -28,9 +27,6 @@ def test_placeholder_names_no_person(tmp_path, stored):
     )
     assert hash_patient(path) == ""
     assert hash_study(path) == digest("1.2.3")
-    assert find_patient(path, root=tmp_path) == digest("1.2.3")
-    # A folder may hold several studies of one person.
-    assert find_patient(path, root=tmp_path.parent) == tmp_path.name
 
 
 @pytest.mark.parametrize("stored", ["ANON-0012", "X1", "10", "Noneman", "7"])
@@ -41,5 +37,4 @@ def test_identifier_that_resembles_a_placeholder(tmp_path, stored):
 
 def test_neither_identifier_nor_study(tmp_path):
     path = write_dicom(tmp_path / "a.dcm", ramp(), PatientID="")
-    assert hash_study(path) == ""
-    assert find_patient(path, root=tmp_path) == "a"
+    assert hash_patient(path) == hash_study(path) == ""
