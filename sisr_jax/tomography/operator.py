@@ -86,7 +86,9 @@ class ParallelBeamCT(LinearOperator):
         y: Real[Array | np.ndarray, "*batch angles detectors"],
         *,
         filter_name: str | None = "ramp",
-        weights: Weights | Float[Array | np.ndarray, "*batch angles"] | None = None,
+        weights: Weights
+        | Float[Array | np.ndarray, "*batch_or_none angles"]
+        | None = None,
     ) -> SquarePlane:
         """Filtered back-projection, see `fbp`.
 
