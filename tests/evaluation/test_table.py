@@ -44,7 +44,7 @@ def test_patients_are_counted_and_not_images():
 
 
 def test_protocols_are_never_averaged_together():
-    other = score("Sparse FBP", "a.png", 9.0, protocol="seed-ct-x16-123456")
+    other = score("Sparse FBP", "a.png", 9.0, protocol="original-ct-x16-123456")
     rows = summarise([*SCORES, other])
     assert [row.protocol for row in rows] == [ID, ID, other.protocol]
     assert rows[2].psnr == 9.0
@@ -93,7 +93,7 @@ def test_rows_as_csv(tmp_path):
 
 def test_scores_are_read_as_they_were_written(tmp_path):
     path = tmp_path / "per_image.csv"
-    others = [score("A", "x", 1 / 3, protocol="seed-ct-x16-abcdef", residual=1e-9)]
+    others = [score("A", "x", 1 / 3, protocol="original-ct-x16-abcdef", residual=1e-9)]
     write_csv(path, [*EXACT, *others])
     read = read_csv(path)
     assert repr(read) == repr([*EXACT, *others])  # NaN equals nothing
