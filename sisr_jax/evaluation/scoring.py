@@ -64,8 +64,9 @@ def score_split(
         in_shardings=(whole, whole, whole, whole, split, split),
         out_shardings=split,
     )
+    # Keys and restored weights cannot be put on the devices of other hosts.
     estimate = functools.partial(
-        run, *jax.device_put((task, baselines, dict(generators), key), whole)
+        run, *jax.device_put((task, baselines), whole), dict(generators), key
     )
     methods = [*baselines.names, *generators]
     return collect(estimate, methods, source, task.config, mesh, protocol, num_examples)
@@ -104,7 +105,7 @@ def score_protocol(
     )
     key, degradation = jax.random.key(config.seed), modality.degrade(config)
     estimate = functools.partial(
-        run, *jax.device_put((degradation, baselines, key), whole)
+        run, *jax.device_put((degradation, baselines), whole), key
     )
     methods = list(baselines.names)
     return collect(estimate, methods, source, config, mesh, protocol, num_examples)
