@@ -33,7 +33,7 @@ def test_every_series_is_cut_by_itself():
     assert tested == [("a", 18), ("a", 19), ("b", 18), ("b", 19)]
 
 
-def folder_config(path, **changes):
+def folder_config(path, /, **changes):
     changes = {"source": "folder", "split_by": "position"} | changes
     return make_config(**({"path": str(path)} | changes))
 
