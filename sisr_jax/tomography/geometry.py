@@ -138,7 +138,7 @@ class ParallelBeam:
         Warns:
             UserWarning: If the ends look like degrees.
         """
-        _warn_of_degrees("first and last", np.array([first, last]))
+        _warn_of_degrees("first and last", np.array([first, last], float))
         kept = tuple(angle for angle in self._radians if first <= angle <= last)
         if not kept:
             raise ValueError(f"no view lies within {first} and {last} radians")

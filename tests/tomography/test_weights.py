@@ -26,7 +26,7 @@ ALL_AROUND = {
     "random": RANDOM.uniform(0, np.pi, 200),
     "random turns": RANDOM.uniform(-7, 7, 100),
     "random and repeated": np.repeat(RANDOM.uniform(0, np.pi, 50), 3),
-    "by the golden angle": np.arange(100) * GOLDEN,
+    "by the golden angle": np.mod(np.arange(100) * GOLDEN, 2 * np.pi),
     "one": np.array([1.0]),
     "one direction": np.array([1.0, 1.0, 1.0 + np.pi]),
     "either end of the half circle": np.array([np.pi - 1e-12, 1e-13, 1.0, 2.0]),
@@ -66,7 +66,7 @@ def test_all_directions_add_up_to_half_a_turn(name):
     order = RANDOM.permutation(beam.num_angles)
     shuffled = ParallelBeam(9, angles=beam.angles[order])
     np.testing.assert_allclose(angular_weights(shuffled), weights[order], rtol=1e-9)
-    turned = ParallelBeam(9, angles=beam.angles + np.pi)
+    turned = ParallelBeam(9, angles=beam.angles - np.pi)
     np.testing.assert_allclose(angular_weights(turned), weights, rtol=1e-4)
 
 
