@@ -23,7 +23,7 @@ from sisr_jax.data.collections.matlab import read_mat
 from sisr_jax.data.encodings import slice_feature, volume_feature
 from sisr_jax.data.formats.headers import Header
 from sisr_jax.data.formats.readers import check_file, read_images
-from sisr_jax.data.patients import find_patient
+from sisr_jax.data.persons import find_patient
 from sisr_jax.data.records import Records
 from sisr_jax.data.splits import read_assignments
 from sisr_jax.errors import InputError
