@@ -157,6 +157,7 @@ def test_evaluation_on_two_processes():
         ({"rows": ()}, r"rows = \(\)"),
         ({"rows": (-1,)}, r"rows = \(-1,\)"),
         ({"seed": -1}, "seed = -1"),
+        ({"seed": 2**32}, "seed = 4294967296"),
         ({"start_step": -1}, "start_step = -1"),
         ({"source": Numbered(0)}, "the source has no images"),
     ],
