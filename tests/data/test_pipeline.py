@@ -106,6 +106,17 @@ def test_crops_differ_between_epochs_and_depend_on_the_seed():
     assert np.any(batches[0].hr != take(1, source=source, seed=6)[0].hr)
 
 
+def test_no_two_examples_of_a_run_share_their_crop():
+    """Whatever a counter could be cut off at: thousands, powers of two."""
+    source = Numbered(1, size=(400, 400))
+    steps = [0, 25, 250, 256, 2500, 2**12, 2**14, 2**16, 2**24, 10**6]
+    found = [take(1, source=source, start_step=step)[0] for step in steps]
+    corners = {image.tobytes() for batch in found for image in batch.hr}
+    assert len(corners) == 4 * len(steps)
+    for step, batch in zip(steps, found, strict=True):
+        assert batch.index.tolist() == [4 * step + i for i in range(4)]
+
+
 @pytest.mark.parametrize("count", [1, 3])
 def test_fewer_images_than_a_batch_still_train(count):
     batches = take(3, source=Numbered(count))
