@@ -38,7 +38,7 @@ def check_leaks(
             is_hash = _HASH.fullmatch(person)
             who = "the patient of a DICOM header" if is_hash else f"patient {person!r}"
             others[who] = patients.setdefault(person, file)
-        others["one file"] = places.setdefault(identity(file), file)
+        others["one file under a link"] = places.setdefault(identity(file), file)
         for what, other in others.items():
             if assignments[other][0] != split:
                 raise InputError(

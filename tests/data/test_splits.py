@@ -225,10 +225,10 @@ def test_one_file_under_a_link_is_in_one_split(layout, link):
         return read_splits_csv(csv_file, root=root)
 
     assert len(read("ct/a.png,train", "ct/again.png,train", "ct/b.png,test")) == 3
-    message = r"one file is in two splits: a\.png in train, again\.png in"
+    message = r"one file under a link is in two splits: a\.png in train, again\.png in"
     with pytest.raises(InputError, match=message):
         read("ct/a.png,train", "ct/again.png,val")
-    with pytest.raises(InputError, match="one file is in two"):
+    with pytest.raises(InputError, match="one file under a link is in two"):
         read("ct/deep/c.png,train", "ct/linked/c.png,test")
 
 
@@ -240,7 +240,7 @@ def test_one_file_under_a_link_is_in_one_split_by_hash(tmp_path):
     first, second = by_split["train"], by_split["test"]
     write_png(first, ramp())
     second.symlink_to(first)
-    message = f"one file is in two splits: {first.name} in train"
+    message = f"one file under a link is in two splits: {first.name} in train"
     with pytest.raises(InputError, match=message):
         split_by_patient([first, second], root=tmp_path)
 
