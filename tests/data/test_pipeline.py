@@ -12,6 +12,8 @@ from image_files import make_config, ramp, write_png
 
 from sisr_jax.data.pipeline import evaluation_batches, training_batches
 from sisr_jax.data.sources import open_source
+from sisr_jax.data.transforms import random_crop
+from sisr_jax.random import Stream
 
 
 class Numbered:
@@ -104,6 +106,16 @@ def test_crops_differ_between_epochs_and_depend_on_the_seed():
     corners = {image.tobytes() for batch in batches for image in batch.hr}
     assert len(corners) > 6  # of 12 crops of one image
     assert np.any(batches[0].hr != take(1, source=source, seed=6)[0].hr)
+
+
+def test_a_crop_follows_from_seed_and_index():
+    """By a stream of its own, so that a run can be resumed by a later version."""
+    source = Numbered(1)
+    [batch] = take(1, source=source, start_step=3)
+    for image, index in zip(batch.hr, batch.index, strict=True):
+        rng = np.random.default_rng([5, int(Stream.CROP), int(index)])
+        expected = random_crop(source[0] / np.float32(1000), CONFIG.shape, rng=rng)
+        np.testing.assert_allclose(image[..., 0], expected, rtol=1e-6)
 
 
 def test_no_two_examples_of_a_run_share_their_crop():
