@@ -65,7 +65,7 @@ def list_files(root: Path) -> Listing:
                 f"{str(path)!r}: the name holds control characters or is not UTF-8; "
                 "rename it"
             )
-    first: dict[tuple[int, int], Path] = {}
+    first: dict[tuple[int, int | str], Path] = {}
     aliases: dict[Path, Path] = {}
     files: list[Path] = []
     for path in sorted(path for path in found if path not in problems):
@@ -77,8 +77,10 @@ def list_files(root: Path) -> Listing:
     return Listing(files, aliases, sorted(unreadable), problems)
 
 
-def identity(path: Path) -> tuple[int, int]:
+def identity(path: Path) -> tuple[int, int | str]:
     """What is equal for all names of a file.
+
+    Some network drives do not number their files; there, the path without links.
 
     Args:
         path: A name.
@@ -90,7 +92,7 @@ def identity(path: Path) -> tuple[int, int]:
         status = path.stat()
     except OSError as error:
         raise InputError(f"{path}: cannot be opened ({error.strerror})") from error
-    return status.st_dev, status.st_ino
+    return status.st_dev, status.st_ino or os.path.realpath(path)
 
 
 def _is_clean(name: str) -> bool:

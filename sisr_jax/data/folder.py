@@ -99,7 +99,7 @@ def open_folder(config: Data, split: Split) -> FolderSource:
         splits = read_splits_csv(Path(config.splits_csv), root=root)
     else:
         splits = split_by_patient(_list_images(root), root=root)
-    files: dict[tuple[int, int], Path] = {}
+    files: dict[tuple[int, int | str], Path] = {}
     for file, name in splits.items():
         if name == split:
             files.setdefault(identity(file), file)

@@ -15,7 +15,7 @@ from sisr_jax.data.checks import Findings, look_at, sum_up
 from sisr_jax.data.contact_sheet import Example, shrink
 from sisr_jax.data.files import identity, list_files
 from sisr_jax.data.folder import Entry, list_entries
-from sisr_jax.data.formats.dicom.patient import hash_patient
+from sisr_jax.data.formats.dicom.patient import read_person
 from sisr_jax.data.formats.headers import Header
 from sisr_jax.data.formats.readers import check_file, decode_images
 from sisr_jax.data.leaks import check_leaks
@@ -151,7 +151,7 @@ def _find_leak(files: Sequence[UsableFile], root: Path) -> str:
     return ""
 
 
-def _listed(splits_csv: Path, root: Path) -> dict[tuple[int, int], Assignment]:
+def _listed(splits_csv: Path, root: Path) -> dict[tuple[int, int | str], Assignment]:
     """Assignments of a CSV by the identity of their file, whatever its name there."""
     found = read_assignments(splits_csv, root=root)
     return {identity(path): assignment for path, assignment in found.items()}
@@ -160,7 +160,7 @@ def _listed(splits_csv: Path, root: Path) -> dict[tuple[int, int], Assignment]:
 def _is_anonymous(path: Path, header: Header) -> bool:
     if header.format != "DICOM" or "__" in path.name:
         return False
-    return not hash_patient(path)
+    return not read_person(path).written
 
 
 def _progress(items: Collection[Path], what: str) -> Iterable[Path]:

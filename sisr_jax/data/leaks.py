@@ -7,7 +7,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from sisr_jax.data.patients import hash_dicom_patient
+from sisr_jax.data.files import identity
+from sisr_jax.data.persons import find_person
 from sisr_jax.errors import InputError
 
 _HASH = re.compile("[0-9a-f]{64}")
@@ -19,8 +20,8 @@ def check_leaks(
     """Refuses what is in two splits: a patient, or a file under two names.
 
     Args:
-        assignments: Split and patient of each file; without a patient, that of a
-            DICOM header counts.
+        assignments: Split and patient of each file; without a patient, the PatientID
+            or else the study of a DICOM header counts.
         root: The folder of the data, which messages leave out.
         name: What messages start with.
 
@@ -28,20 +29,16 @@ def check_leaks(
         InputError: Naming two files and their splits.
     """
     patients: dict[str, Path] = {}
-    places: dict[tuple[int, int], Path] = {}
+    places: dict[object, Path] = {}
     for file, (split, patient) in assignments.items():
         others = {}
-        identity = patient or hash_dicom_patient(file)
-        if identity:
+        person = patient or _person(file)
+        if person:
             # An identifier from a DICOM header is not shown, not even its hash.
-            is_shown = patient and not _HASH.fullmatch(patient)
-            who = (
-                f"patient {patient!r}" if is_shown else "the patient of a DICOM header"
-            )
-            others[who] = patients.setdefault(identity, file)
-        place = _place(file)
-        if place is not None:
-            others["one file under a link"] = places.setdefault(place, file)
+            is_hash = _HASH.fullmatch(person)
+            who = "the patient of a DICOM header" if is_hash else f"patient {person!r}"
+            others[who] = patients.setdefault(person, file)
+        others["one file under a link"] = places.setdefault(identity(file), file)
         for what, other in others.items():
             if assignments[other][0] != split:
                 raise InputError(
@@ -52,10 +49,6 @@ def check_leaks(
                 )
 
 
-def _place(file: Path) -> tuple[int, int] | None:
-    """Equal for the names of one file; None on drives that do not tell."""
-    try:
-        status = file.stat()
-    except OSError as error:
-        raise InputError(f"{file}: cannot be opened ({error.strerror})") from error
-    return (status.st_dev, status.st_ino) if status.st_ino else None
+def _person(file: Path) -> str:
+    person = find_person(file)
+    return person.folded or person.study

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 
 from sisr_jax.data.csv_rows import read_csv_rows
 from sisr_jax.data.leaks import check_leaks
-from sisr_jax.data.patients import find_written_patient, fold_name
+from sisr_jax.data.persons import fold_name, identify
 from sisr_jax.errors import InputError
 
 Split = Literal["train", "validation", "test"]
@@ -46,9 +46,10 @@ class _Row(NamedTuple):
 def split_by_patient(files: Sequence[Path], *, root: Path) -> dict[Path, Split]:
     """Assigns each file by a hash of its patient: 80 / 10 / 10 per cent.
 
-    The hash (SHA-256 of the patient's name, see `find_patient`) depends on nothing
-    else, so adding patients never moves one to another split, and all files of a
-    patient land in the same one. With few patients a split may be empty.
+    The hash (SHA-256 of the patient as it is written, see `persons.identify`)
+    depends on nothing else, so adding patients never moves one to another split, and
+    all files of a patient land in the same one. With few patients a split may be
+    empty.
 
     Args:
         files: Files below `root`.
@@ -68,8 +69,8 @@ def split_by_patient(files: Sequence[Path], *, root: Path) -> dict[Path, Split]:
 
 def assign(file: Path, *, root: Path) -> Assignment:
     """Split and patient of one file, see `split_by_patient`."""
-    written = find_written_patient(file, root=root)
-    return Assignment(_split_of(written), fold_name(written))
+    patient = identify(file, root=root)
+    return Assignment(_split_of(patient.written), patient.name)
 
 
 def _split_of(patient: str) -> Split:
@@ -97,7 +98,7 @@ def read_assignments(csv_file: Path, *, root: Path) -> dict[Path, Assignment]:
     are ignored. `file` is relative to the CSV's own folder when that contains `root`
     (a manifest above several image folders), else to `root` (a CSV kept apart from
     the data). Rows elsewhere in that base folder are skipped. Without a column for
-    the patient, the PatientID of DICOM files takes its place.
+    the patient, the PatientID of DICOM files takes its place, or else the study.
 
     Args:
         csv_file: The CSV, UTF-8.

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from sisr_jax.config import Data
-from sisr_jax.data.patients import find_patient
+from sisr_jax.data.persons import find_patient
 from sisr_jax.data.sources import Source, details
 from sisr_jax.data.splits import read_assignments
 
@@ -20,7 +20,7 @@ def patient_numbers(source: Source, config: Data) -> list[str]:
     Numbers and not names, because tables leave the house and names may come from
     file headers. In a folder the patient is the one of `config.splits_csv`, if it
     has a column for it, or the one that the folder is split by (see
-    `data.patients.find_patient`), in a prepared dataset that of the record or else its
+    `data.persons.find_patient`), in a prepared dataset that of the record or else its
     recording. Images that tell no patient are patients of their own.
 
     Args:

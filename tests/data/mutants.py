@@ -16,16 +16,19 @@ import scipy.io
 from image_files import ramp, write_dicom, write_png
 from PIL import Image
 from pydicom.uid import ExplicitVRBigEndian, RLELossless
+from tfds_folder import write_records
 
 from sisr_jax.data.collections.archive import open_archive
 from sisr_jax.data.collections.matlab import read_mat
+from sisr_jax.data.encodings import slice_feature, volume_feature
 from sisr_jax.data.formats.headers import Header
 from sisr_jax.data.formats.readers import check_file, read_images
-from sisr_jax.data.patients import find_patient
+from sisr_jax.data.persons import find_patient
+from sisr_jax.data.records import Records
 from sisr_jax.data.splits import read_assignments
 from sisr_jax.errors import InputError
 
-FORMATS = ("png", "tiff", "npz", "dicom", "nifti", "csv", "mat", "tar")
+FORMATS = ("png", "tiff", "npz", "dicom", "nifti", "csv", "mat", "tar", "tfds")
 # Sizes and counts that a header may claim.
 _FORGED = (0, 1, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 2**31 - 1, 2**32 - 1, 2**24 + 1)
 
@@ -147,6 +150,27 @@ def _write_tar(folder, values):
         yield path
 
 
+def _write_tfds(folder, values):
+    import tensorflow_datasets as tfds
+
+    features = {
+        "image": slice_feature("zlib", values.shape),
+        "das": {"dB": tfds.features.Tensor(shape=(None,), dtype=np.float32)},
+        "name": tfds.features.Text(),
+        "images": volume_feature("png", values.shape),
+    }
+    page = write_png(folder / "page.png", values).read_bytes()
+    (folder / "page.png").unlink()
+    record = {
+        "image": values[..., None],
+        "das": {"dB": np.float32([1, 2])},
+        "name": "a",
+        "images": [page, page],
+    }
+    written = Path(write_records(folder, features, [record] * 3))
+    return [path for path in sorted(written.iterdir()) if path.is_file()]
+
+
 _WRITERS = {
     "png": _write_png,
     "tiff": _write_tiff,
@@ -156,6 +180,7 @@ _WRITERS = {
     "csv": _write_csv,
     "mat": _write_mat,
     "tar": _write_tar,
+    "tfds": _write_tfds,
 }
 
 
@@ -229,6 +254,9 @@ def use(path: Path, kind: str) -> list[np.ndarray]:
         archive = open_archive(path)
         contents = [archive.read(n, max_bytes=2**20) for n in archive.members]
         return [array for data in contents for array in _arrays(data)]
+    if kind == "tfds":
+        records = list(Records(str(path.parent), "train"))
+        return [record["image"][..., 0] for record in records]
     find_patient(path, root=path.parent)
     header = check_file(path)
     assert isinstance(header, Header)

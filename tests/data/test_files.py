@@ -101,3 +101,20 @@ def test_folders_nest_deeper_than_python_recurses(tmp_path):
 def test_identity_of_a_file_that_is_gone(tmp_path):
     with pytest.raises(InputError, match="gone: cannot be opened"):
         identity(tmp_path / "gone")
+
+
+def test_drive_that_does_not_number_its_files(tmp_path, monkeypatch):
+    for name in "ab":
+        (tmp_path / name).write_text(name)
+    (tmp_path / "c").symlink_to(tmp_path / "a")
+    stat = Path.stat
+
+    def unnumbered(self, **options):
+        fields = list(stat(self, **options))
+        fields[1] = 0  # st_ino
+        return os.stat_result(fields)
+
+    monkeypatch.setattr(Path, "stat", unnumbered)
+    listing = list_files(tmp_path)
+    assert [path.name for path in listing.files] == ["a", "b"]
+    assert listing.aliases == {tmp_path / "c": tmp_path / "a"}

@@ -164,7 +164,7 @@ def test_ascii_terminal(tmp_path):
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("b.png,train", r"'b\.png': no such file in .*'data/b\.png'"),
+        ("b.png,train", r"'b\.png': no such file in .*mean 'data/b\.png'"),
         ("other/b.png,train", "no row is a file in"),
     ],
 )

@@ -12,6 +12,8 @@ from image_files import make_config, ramp, write_png
 
 from sisr_jax.data.pipeline import evaluation_batches, training_batches
 from sisr_jax.data.sources import open_source
+from sisr_jax.data.transforms import random_crop
+from sisr_jax.random import Stream
 
 
 class Numbered:
@@ -106,6 +108,27 @@ def test_crops_differ_between_epochs_and_depend_on_the_seed():
     assert np.any(batches[0].hr != take(1, source=source, seed=6)[0].hr)
 
 
+def test_a_crop_follows_from_seed_and_index():
+    """By a stream of its own, so that a run can be resumed by a later version."""
+    source = Numbered(1)
+    [batch] = take(1, source=source, start_step=3)
+    for image, index in zip(batch.hr, batch.index, strict=True):
+        rng = np.random.default_rng([5, int(Stream.CROP), int(index)])
+        expected = random_crop(source[0] / np.float32(1000), CONFIG.shape, rng=rng)
+        np.testing.assert_allclose(image[..., 0], expected, rtol=1e-6)
+
+
+def test_no_two_examples_of_a_run_share_their_crop():
+    """Whatever a counter could be cut off at: thousands, powers of two."""
+    source = Numbered(1, size=(400, 400))
+    steps = [0, 25, 250, 256, 2500, 2**12, 2**14, 2**16, 2**24, 10**6]
+    found = [take(1, source=source, start_step=step)[0] for step in steps]
+    corners = {image.tobytes() for batch in found for image in batch.hr}
+    assert len(corners) == 4 * len(steps)
+    for step, batch in zip(steps, found, strict=True):
+        assert batch.index.tolist() == [4 * step + i for i in range(4)]
+
+
 @pytest.mark.parametrize("count", [1, 3])
 def test_fewer_images_than_a_batch_still_train(count):
     batches = take(3, source=Numbered(count))
@@ -157,6 +180,7 @@ def test_evaluation_on_two_processes():
         ({"rows": ()}, r"rows = \(\)"),
         ({"rows": (-1,)}, r"rows = \(-1,\)"),
         ({"seed": -1}, "seed = -1"),
+        ({"seed": 2**32}, "seed = 4294967296"),
         ({"start_step": -1}, "start_step = -1"),
         ({"source": Numbered(0)}, "the source has no images"),
     ],

@@ -2,6 +2,8 @@ import csv
 import os
 import re
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +57,24 @@ def test_cache_reads_each_image_once_until_it_is_full():
     assert source.name(2) == "image 2"
     with pytest.raises(ValueError, match="read-only"):
         source[0][0, 0] = 5
+
+
+def test_an_image_that_two_threads_read_at_once_takes_its_place_once():
+    both = threading.Barrier(2, timeout=60)
+
+    class Slow(CountingSource):
+        def __getitem__(self, index):
+            if index == 0:
+                both.wait()
+            return super().__getitem__(index)
+
+    inner = Slow(3)
+    source = CachedSource(inner, max_bytes=2 * 64)
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(source.__getitem__, [0, 0]))
+    for _ in range(2):
+        assert source[1][0, 0] == 1
+    assert inner.reads == [0, 0, 1]
 
 
 @pytest.mark.parametrize(

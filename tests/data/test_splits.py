@@ -7,7 +7,7 @@ import pydicom
 import pytest
 from image_files import ramp, write_dicom, write_png
 
-from sisr_jax.data.patients import find_patient
+from sisr_jax.data.persons import find_patient
 from sisr_jax.data.splits import (
     assign,
     read_assignments,
@@ -15,23 +15,6 @@ from sisr_jax.data.splits import (
     split_by_patient,
 )
 from sisr_jax.errors import InputError
-
-
-def test_patient_of_a_file(tmp_path):
-    dicom = write_dicom(tmp_path / "x/1.dcm", ramp())
-    unnamed = write_dicom(tmp_path / "y/series/1.dcm", ramp(), PatientID="")
-    prefixed = write_dicom(tmp_path / "P7__001.dcm", ramp())
-    nested = write_png(tmp_path / "P8/series/001.png", ramp())
-    flat = write_png(tmp_path / "scan.png", ramp())
-
-    def patient(path):
-        return find_patient(path, root=tmp_path)
-
-    assert patient(dicom) == hashlib.sha256(b"P-SECRET").hexdigest()
-    assert patient(unnamed) == "y"
-    assert patient(prefixed) == "p7"
-    assert patient(nested) == "p8"
-    assert patient(flat) == "scan"
 
 
 def test_hash_split_keeps_patients_together_and_near_80_10_10(tmp_path):
@@ -245,7 +228,7 @@ def test_one_file_under_a_link_is_in_one_split(layout, link):
     message = r"one file under a link is in two splits: a\.png in train, again\.png in"
     with pytest.raises(InputError, match=message):
         read("ct/a.png,train", "ct/again.png,val")
-    with pytest.raises(InputError, match="one file under a link"):
+    with pytest.raises(InputError, match="one file under a link is in two"):
         read("ct/deep/c.png,train", "ct/linked/c.png,test")
 
 
@@ -318,6 +301,43 @@ def test_patient_in_two_splits_by_the_dicom_header(tmp_path):
     csv_file.write_text("file,split,patient\na.dcm,train,1\nb.dcm,test,2\n")
     found = read_assignments(csv_file, root=tmp_path)
     assert found[tmp_path / "b.dcm"] == ("test", "2")
+
+
+def test_one_patient_of_dicom_headers(tmp_path):
+    """Blanks around an identifier, capitals, or a study alone make it no other."""
+    csv_file = tmp_path / "splits.csv"
+
+    def read(*persons):
+        for i, elements in enumerate(persons):
+            write_dicom(tmp_path / f"{i}.dcm", ramp(), **elements)
+        csv_file.write_text("file,split\n0.dcm,train\n1.dcm,test\n")
+        return read_assignments(csv_file, root=tmp_path)
+
+    first = {"PatientID": "P-Secret", "StudyInstanceUID": "1"}
+    for other in ("P-Secret ", "  P-Secret", "p-secret", "P-SECRET"):
+        with pytest.raises(InputError, match="DICOM header is in two splits") as error:
+            read(first, {"PatientID": other, "StudyInstanceUID": "2"})
+        assert "secret" not in str(error.value).casefold()
+    assert len(read(first, {"PatientID": "P-Secret2", "StudyInstanceUID": "1"})) == 2
+    nobody = {"PatientID": "ANONYMOUS", "StudyInstanceUID": "1"}
+    assert len(read(nobody, nobody | {"StudyInstanceUID": "2"})) == 2
+    with pytest.raises(InputError, match="DICOM header is in two splits"):
+        read(nobody, nobody)
+
+
+def test_one_dicom_patient_in_two_spellings_by_hash(tmp_path):
+    splits = {}
+    for i in range(100):
+        for letter in "Pp":
+            path = write_dicom(
+                tmp_path / f"{letter}{i}.dcm", ramp(), PatientID=f"{letter}{i}"
+            )
+            splits[path] = assign(path, root=tmp_path)
+        pair = list(splits)[-2:]
+        if splits[pair[0]].split != splits[pair[1]].split:
+            break
+    with pytest.raises(InputError, match="the patient of a DICOM header is in two"):
+        split_by_patient(pair, root=tmp_path)
 
 
 def test_damaged_patient_element_is_not_shown(tmp_path, monkeypatch):

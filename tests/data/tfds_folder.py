@@ -1,5 +1,8 @@
 """Small array_record datasets, as TFDS writes them, without TensorFlow."""
 
+import contextlib
+import io
+
 
 def write_records(folder, features, records):
     """Writes one split, `train`; returns the folder with `dataset_info.json`."""
@@ -20,7 +23,8 @@ def write_records(folder, features, records):
             yield from enumerate(records)
 
     builder = Tiny(data_dir=folder, file_format="array_record")
-    builder.download_and_prepare()
+    with contextlib.redirect_stdout(io.StringIO()):
+        builder.download_and_prepare()
     return str(builder.data_dir)
 
 

@@ -1,6 +1,7 @@
 import pytest
 from deeplesion_tree import row, write_table
 
+from sisr_jax.data.collections import deeplesion_table
 from sisr_jax.data.collections.deeplesion_table import read_table
 
 A = "000001_01_01"
@@ -107,3 +108,11 @@ def test_file_that_is_no_table(tmp_path, content, message):
         path.write_bytes(content)
     with pytest.raises(ValueError, match=message):
         read_table(path)
+
+
+def test_rows_are_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr(deeplesion_table, "_MAX_ROWS", 2)
+    rows = [row(f"00000{i}_01_01", 8, 1) for i in range(3)]
+    assert len(read(tmp_path, *rows[:2])[0]) == 2
+    with pytest.raises(ValueError, match=r"DL_info\.csv: more than 2 rows"):
+        read(tmp_path, *rows)

@@ -6,6 +6,9 @@ message.
 
 import hashlib
 from pathlib import Path
+from typing import NamedTuple
+
+from pydicom.dataset import Dataset
 
 from sisr_jax.data.formats.dicom.opening import open_dicom
 from sisr_jax.errors import InputError
@@ -20,40 +23,51 @@ _PLACEHOLDERS = frozenset(
 )
 
 
-def hash_patient(path: Path) -> str:
-    """SHA-256 of the stored PatientID bytes, empty when it names no person.
+class Person(NamedTuple):
+    """Who a slice is of, as SHA-256 of identifiers; empty without one.
 
-    A placeholder, like `ANONYMOUS` or `0000`, is the same for many people.
-
-    Args:
-        path: A DICOM file.
+    Attributes:
+        written: Of the PatientID as it is stored, but for the blanks around it. A
+            placeholder, like `ANONYMOUS` or `0000`, is none: it stands for many people.
+        folded: As `written`, without capitals and with single blanks: equal where one
+            person was written in two ways.
+        study: Of the StudyInstanceUID, which one person alone has.
     """
-    return _hash(path, "PatientID")
+
+    written: str
+    folded: str
+    study: str
 
 
-def hash_study(path: Path) -> str:
-    """SHA-256 of the StudyInstanceUID, which one person alone has; empty without it.
+def read_person(path: Path) -> Person:
+    """Reads who a DICOM file is of.
 
-    Args:
-        path: A DICOM file.
+    Raises:
+        InputError: If the file or one of the identifiers is damaged.
     """
-    return _hash(path, "StudyInstanceUID")
+    elements = ["PatientID", "StudyInstanceUID"]
+    with open_dicom(path, elements=elements) as opened:
+        identifier, study = (_value(path, opened.header, each) for each in elements)
+    if _is_placeholder(identifier):
+        identifier = b""
+    folded = b" ".join(identifier.lower().split())
+    return Person(_hash(identifier), _hash(folded), _hash(study))
 
 
-def _hash(path: Path, keyword: str) -> str:
-    """Hash of a raw element: decoding it could warn, and a warning could show it."""
-    with open_dicom(path, elements=[keyword]) as opened:
-        header = opened.header
+def _value(path: Path, header: Dataset, keyword: str) -> bytes:
+    """A raw element: decoding it could warn, and a warning could show it."""
     if keyword not in header:
-        return ""
+        return b""
     try:
         value = header.get_item(keyword).value
     except Exception as error:  # as in `open_dicom`; the text could show the value
         raise InputError(f"{path}: DICOM file with a damaged {keyword}") from error
-    raw = (value if isinstance(value, bytes) else str(value or "").encode()).strip(
-        b" \0"
-    )
-    return "" if _is_placeholder(raw) else hashlib.sha256(raw).hexdigest()
+    raw = value if isinstance(value, bytes) else str(value or "").encode()
+    return raw.strip(b" \0")
+
+
+def _hash(raw: bytes) -> str:
+    return hashlib.sha256(raw).hexdigest() if raw else ""
 
 
 def _is_placeholder(raw: bytes) -> bool:
