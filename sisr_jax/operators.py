@@ -5,12 +5,10 @@ to `jit` as an argument it brings them along as inputs, where a closure would co
 into the program; two values of one geometry share the program. It works under `vmap`,
 `grad`, `jax.checkpoint` and `lax.scan`, and as an argument of a module's call.
 
-An output has the type of the input, or float32 if that is a smaller one, whatever the
-type of the operator's arrays, which limits the precision.
-
-Its arrays describe a geometry and are constants to differentiation: the derivative with
-respect to them is 0, also where a framework takes every array of a module for a
-parameter (an optimiser that decays weights must then be told to leave them alone).
+An output has the type of the input, at least float32, whatever that of the operator's
+arrays. These describe a geometry and are constants to differentiation: a framework that
+takes every array of a module for a parameter finds the derivative 0 (and its optimiser
+must be told not to decay them).
 
 A new operator is a subclass that says how it maps, how its transpose does, and from
 which shape to which; `check_adjoint` tests it.
@@ -18,7 +16,7 @@ which shape to which; `check_adjoint` tests it.
 
 import abc
 import dataclasses
-import sys
+import itertools
 from collections.abc import Callable
 from typing import Any, Self
 
@@ -27,9 +25,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.core import Tracer
-from jax.errors import ConcretizationTypeError, TracerArrayConversionError
 from jaxtyping import Array, Float
 
+from sisr_jax.geometries import recognised_by_nnx
 from sisr_jax.types import Key
 
 _POWER_ITERATIONS = 32
@@ -39,10 +37,9 @@ _POWER_ITERATIONS = 32
 class LinearOperator(abc.ABC):
     """A linear map `A` of arrays `[*batch, *domain_shape]`.
 
-    Subclasses are decorated as this class is, and with
-    `jax.tree_util.register_dataclass`; fields that are no arrays have
-    `metadata={"static": True}`. Fields may hold tracers, shapes or shardings in the
-    place of arrays, hence `Any`.
+    Subclasses are decorated like this, and with `jax.tree_util.register_dataclass`;
+    fields that are no arrays have `metadata={"static": True}`. The others may hold
+    tracers, shapes or shardings, hence `Any`.
 
     Attributes:
         known_norm: What `norm` has computed, else None.
@@ -90,23 +87,20 @@ class LinearOperator(abc.ABC):
         if not isinstance(inner, LinearOperator):
             return NotImplemented
         given, taken = inner.range_shape, self.domain_shape
-        if len(given) != len(taken) or any(
-            None not in sizes and sizes[0] != sizes[1]
-            for sizes in zip(given, taken, strict=True)
-        ):
+        axes = itertools.zip_longest(given, taken, fillvalue=0)
+        if any(None not in sizes and sizes[0] != sizes[1] for sizes in axes):
+            names = type(inner).__name__, type(self).__name__
             raise ValueError(
-                f"{type(inner).__name__} to {given}, then {type(self).__name__} from "
-                f"{taken}: expected equal shapes"
+                f"{names[0]} gives {given}, {names[1]} takes {taken}: expected equal"
             )
         return Composition(self, inner)
 
     def norm(self) -> Float[Array, ""]:
         """Largest singular value, by power iteration, from below.
 
-        Computed once for a value and kept in it. Ask for it before the operator
-        becomes an argument of `jit`: inside, it would be part of every run, and an
-        operator that knows its norm has another structure than one that does not, so
-        that a program is compiled for each.
+        Computed once for a value and kept in it. Ask for it before the operator is an
+        argument of `jit`: inside, it is part of every run, and operators that know
+        theirs have a program of their own.
         """
         if self.known_norm is not None:
             return lax.stop_gradient(self.known_norm)
@@ -181,18 +175,13 @@ class Composition(LinearOperator):
     @property
     def domain_shape(self) -> tuple[int | None, ...]:
         """Shape of one input, as either operator knows it."""
-        shape = self.inner.domain_shape
-        if None not in shape:
-            return shape
-        return _shape_after(self.inner.transpose, self.outer.domain_shape) or shape
+        inner = self.inner
+        return _filled(inner.domain_shape, inner.transpose, self.outer.domain_shape)
 
     @property
     def range_shape(self) -> tuple[int | None, ...]:
         """Shape of one output, as either operator knows it."""
-        shape = self.outer.range_shape
-        if None not in shape:
-            return shape
-        return _shape_after(self.outer, self.inner.range_shape) or shape
+        return _filled(self.outer.range_shape, self.outer, self.inner.range_shape)
 
     def __call__(self, x: Float[Array, "..."], /) -> Float[Array, "..."]:
         """`A B x`."""
@@ -226,53 +215,23 @@ def check_adjoint(operator: LinearOperator, key: Key) -> float:
     y = jax.random.normal(jax.random.fold_in(key, 1), there.shape, there.dtype)
     back = operator.T(y)
     if back.shape != x.shape:
-        raise ValueError(
-            f"transpose of {type(operator).__name__}: gives shape {back.shape}, "
-            f"expected {x.shape}"
-        )
+        name = type(operator).__name__
+        raise ValueError(f"{name}.T gives shape {back.shape}: expected {x.shape}")
     x, y, there, back = (np.asarray(each, np.float64) for each in (x, y, there, back))
     difference = abs(np.vdot(there, y) - np.vdot(x, back))
     scale = np.linalg.norm(there) * np.linalg.norm(y)
     return float(difference / max(scale, np.finfo(np.float64).tiny))
 
 
-def host_numbers(name: str, values: Any) -> Float[np.ndarray, "..."]:
-    """Numbers of a geometry, as float64 on the host.
-
-    Args:
-        name: What they are, for the message.
-        values: The numbers.
-
-    Raises:
-        TypeError: If jax traces them.
-    """
-    try:
-        return np.asarray(values, np.float64)
-    except (TracerArrayConversionError, ConcretizationTypeError):
-        raise TypeError(
-            f"{name}: traced by jax, expected numbers known before compilation: take "
-            "NumPy's, or make the geometry outside of the compiled function"
-        ) from None
-
-
-def recognised_by_nnx(cls: type) -> None:
-    """Lets values of a class, pytrees of arrays, be attributes of NNX modules.
-
-    NNX takes an attribute for static unless it is an array or of a type that it was
-    told of. It is told where flax is loaded, which nothing here needs.
-    """
-    nnx = sys.modules.get("flax.nnx")
-    if nnx is not None and hasattr(nnx, "register_data_type"):
-        nnx.register_data_type(cls)
-
-
-def _shape_after(
-    function: Callable[[Array], Array], shape: tuple[int | None, ...]
-) -> tuple[int, ...] | None:
-    """Shape of what a function makes of an array of a shape, None if that is open."""
-    if None in shape:
-        return None
-    return jax.eval_shape(function, jax.ShapeDtypeStruct(shape, jnp.float32)).shape
+def _filled(
+    shape: tuple[int | None, ...],
+    function: Callable[[Array], Array],
+    given: tuple[int | None, ...],
+) -> tuple[int | None, ...]:
+    """A shape, or where it is open that of what a function makes of a given one."""
+    if None not in shape or None in given:
+        return shape
+    return jax.eval_shape(function, jax.ShapeDtypeStruct(given, jnp.float32)).shape
 
 
 def _largest_eigenvalue(operator: LinearOperator) -> Float[Array, ""]:
@@ -286,5 +245,6 @@ def _largest_eigenvalue(operator: LinearOperator) -> Float[Array, ""]:
     # The first singular vector of an operator without negative weights has none
     # either, so a positive start is not orthogonal to it.
     start = jnp.abs(operator.draw(jax.random.key(0)))
-    start = start / jnp.linalg.norm(jnp.ravel(start))
-    return lax.scan(multiply, start, length=_POWER_ITERATIONS)[1][-1]
+    # A loop must start with what it goes on with, in its split over devices, too.
+    once, _ = multiply(start / jnp.linalg.norm(jnp.ravel(start)), None)
+    return lax.scan(multiply, once, length=_POWER_ITERATIONS)[1][-1]

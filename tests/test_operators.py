@@ -68,7 +68,9 @@ def test_a_wrong_transpose_is_caught(name, key):
 
 
 def test_a_transpose_of_another_shape_is_caught(key):
-    with pytest.raises(ValueError, match=r"gives shape \(13, 9\), expected \(14, 9\)"):
+    with pytest.raises(
+        ValueError, match=r"Shorter\.T gives shape \(13, 9\): expected \(14, 9\)"
+    ):
         check_adjoint(Shorter(MAKE["sector"]()), key)
 
 
@@ -142,7 +144,5 @@ def test_compositions():
     np.testing.assert_array_equal(both(beams), convert(keep(beams)))
     picture = both(beams)
     np.testing.assert_array_equal(both.T(picture), keep.T(convert.T(picture)))
-    with pytest.raises(
-        ValueError, match=r"ScanConversion to \(17, 12\), then Parallel"
-    ):
+    with pytest.raises(ValueError, match=r"ScanConversion gives \(17, 12\), Parallel"):
         ParallelBeamCT(ParallelBeam(8, 3)) @ convert

@@ -1,5 +1,6 @@
 """Operators as values: arguments of programs, leaves of trees, carries of loops."""
 
+import dataclasses
 import re
 
 import jax
@@ -116,3 +117,39 @@ def test_arrays_are_constants_to_differentiation(name):
     gradient = jax.grad(lambda a: jnp.sum(a.gram(x)) * a.norm(), allow_int=True)
     for leaf in jax.tree.leaves(gradient(operator)):
         assert leaf.dtype == jax.dtypes.float0 or not leaf.any()
+
+
+@each
+@pytest.mark.parametrize("kind", ["Auto", "Explicit"])
+def test_batches_are_split_over_devices(make, kind):
+    operator = make()
+    mesh = jax.make_mesh(
+        (2,), ("data",), axis_types=(getattr(jax.sharding.AxisType, kind),)
+    )
+    split, whole = jax.sharding.PartitionSpec("data"), jax.sharding.PartitionSpec()
+    specs = jax.tree.map(lambda _: whole, operator)
+    if getattr(operator, "sampled", None) is None:
+        images = images_of(operator, batch=(2,))
+    else:  # each image has its own views
+        images = images_of(operator)
+        specs = dataclasses.replace(specs, sampled=split)
+    placed = jax.tree.map(
+        lambda leaf, spec: jax.device_put(leaf, jax.NamedSharding(mesh, spec)),
+        (operator, images),
+        (specs, split),
+    )
+
+    def apply(operator, x):
+        return operator.gram(x), operator.norm()[None]
+
+    each_device = jax.shard_map(
+        apply, mesh=mesh, in_specs=(specs, split), out_specs=split
+    )
+    expected, norm = operator.gram(images), operator.norm()
+    found, norms = jax.jit(each_device)(*placed)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(norms.max(), norm, rtol=1e-4)
+    with jax.set_mesh(mesh):
+        found, norms = jax.jit(apply)(*placed)
+    np.testing.assert_allclose(np.asarray(found), expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(np.asarray(norms), [norm], rtol=1e-4)

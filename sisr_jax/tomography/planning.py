@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from sisr_jax.operators import recognised_by_nnx
+from sisr_jax.geometries import recognised_by_nnx
 from sisr_jax.tomography.geometry import ParallelBeam
 from sisr_jax.tomography.slots import Slopes, layout
 

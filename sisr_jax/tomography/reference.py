@@ -22,7 +22,8 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from sisr_jax.tomography.geometry import ParallelBeam, Split, join, split
+from sisr_jax.tomography.coordinates import Split, join, split
+from sisr_jax.tomography.geometry import ParallelBeam
 
 # Zero padding around the image. Two pixels, so that an index clipped into it finds
 # zeros in both neighbours of the interpolation.

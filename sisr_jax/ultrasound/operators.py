@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jaxtyping import Array, Float, Real
 
 from sisr_jax.operators import LinearOperator
@@ -62,8 +63,9 @@ class LateralDecimation(LinearOperator):
         """`[*batch, height, kept]` to `[*batch, height, factor * kept]`."""
         y = jnp.asarray(y)
         y = y.astype(jnp.promote_types(y.dtype, jnp.float32))
-        lines = jnp.zeros((*y.shape, self.factor), y.dtype).at[..., self.offset].set(y)
-        return lines.reshape(*y.shape[:-1], self.factor * y.shape[-1])
+        between = (self.offset, self.factor - 1 - self.offset, self.factor - 1)
+        unpadded = [(0, 0, 0)] * (y.ndim - 1)
+        return lax.pad(y, jnp.zeros((), y.dtype), [*unpadded, between])
 
     def norm(self) -> Float[Array, ""]:
         """Largest singular value, 1."""
@@ -127,10 +129,10 @@ class ScanConversion(LinearOperator):
     ) -> Float[Array, "*batch depth line"]:
         """Adds each pixel to the samples it was read from, by their shares."""
         picture = as_planes(y, "picture", self.range_shape)
-        beams = jax.ShapeDtypeStruct(
-            (*picture.shape[:-2], *self.domain_shape), picture.dtype
-        )
-        return jax.linear_transpose(self, beams)(picture)[0]
+        # Of the picture, so that they are split over devices as it is.
+        zeros = jnp.zeros_like(picture[..., :1, :1])
+        beams = jnp.broadcast_to(zeros, (*picture.shape[:-2], *self.domain_shape))
+        return jax.vjp(self, beams)[1](picture)[0]
 
     def _taps(self) -> Any:
-        return jax.lax.stop_gradient(self.taps)
+        return lax.stop_gradient(self.taps)

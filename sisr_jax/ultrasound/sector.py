@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Array, Float, Real
 
-from sisr_jax.operators import host_numbers
+from sisr_jax.geometries import host_numbers
 
 Numbers = Sequence[int | float]
 

@@ -9,7 +9,7 @@ import pytest
 from skimage.transform import radon as skimage_radon
 
 from sisr_jax.tomography import ParallelBeam
-from sisr_jax.tomography.geometry import join, split
+from sisr_jax.tomography.coordinates import join, split
 from sisr_jax.ultrasound import CartesianGrid, PolarGrid
 
 
