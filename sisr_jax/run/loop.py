@@ -52,6 +52,11 @@ def train(run: Run) -> TrainState:
     Raises:
         Preempted: After SIGTERM to any process, once the state is saved.
     """
+    with run.lock or contextlib.nullcontext():
+        return _train(run)
+
+
+def _train(run: Run) -> TrainState:
     config, checkpointer = run.config, open_checkpoints(run)
     state, is_resumed = first_state(run, checkpointer)
     start = int(state.step)

@@ -15,6 +15,7 @@ from sisr_jax.config import Config, ConfigError
 from sisr_jax.data.checks import check_images
 from sisr_jax.data.sources import Source, open_source, spread
 from sisr_jax.hosts import agreement, leaving
+from sisr_jax.hosts.lock import Lock
 from sisr_jax.hosts.mesh import check_divisible, make_mesh, replicated
 from sisr_jax.run import workdir as workdirs
 from sisr_jax.storage.folder import open_folder
@@ -39,6 +40,8 @@ class Run(NamedTuple):
     Attributes:
         config: Configuration.
         workdir: Working folder, claimed for the configuration.
+        lock: Of the working folder, which this process has; None on all processes but
+            the first.
         mesh: Devices.
         task: Modules, optimisers and pair makers.
         training: Training split.
@@ -49,6 +52,7 @@ class Run(NamedTuple):
 
     config: Config
     workdir: epath.Path
+    lock: Lock | None
     mesh: Mesh
     task: Task
     training: Source
@@ -71,16 +75,17 @@ def prepare(config: Config, workdir: epath.Path) -> Run:
     """
     agreement.check_same("configuration", repr((config, str(workdir))))
     mesh, task, training, validation = agreement.together(lambda: _checked(config))
-    agreement.first_alone(lambda: _claim(workdir, config))
     weights = agreement.together(
         lambda: {} if has_checkpoints(workdir) else _pretrained(task, mesh)
     )
-    return Run(config, workdir, mesh, task, training, validation, weights)
+    lock = agreement.first_alone(lambda: _claim(workdir, config))
+    return Run(config, workdir, lock, mesh, task, training, validation, weights)
 
 
-def _claim(workdir: epath.Path, config: Config) -> None:
-    workdirs.claim(workdir, config)
+def _claim(workdir: epath.Path, config: Config) -> Lock:
+    lock = workdirs.claim(workdir, config)
     leaving.forget_failures(workdir)
+    return lock
 
 
 def _checked(config: Config) -> tuple[Mesh, Task, Source, Source]:

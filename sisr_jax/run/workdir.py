@@ -15,6 +15,7 @@ from absl import logging
 from etils import epath
 
 from sisr_jax.config import Config, ConfigError, parse, upgraded
+from sisr_jax.hosts.lock import Lock
 from sisr_jax.storage.failures import refusing
 from sisr_jax.storage.files import write_whole
 from sisr_jax.storage.folder import check_writable
@@ -34,27 +35,39 @@ _FREE = (
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
 
 
-def claim(workdir: epath.Path, config: Config) -> None:
+def claim(workdir: epath.Path, config: Config) -> Lock:
     """Makes the folder this configuration's, or checks that it is.
 
     Args:
         workdir: Working folder; created if absent.
         config: Configuration of the run.
 
+    Returns:
+        The lock of the folder, which this process has.
+
     Raises:
-        InputError: If the folder holds another configuration's run (names
-            the first differing keys), or holds checkpoints but no
-            configuration, or cannot be written.
+        InputError: If another process trains in the folder, or it holds another
+            configuration's run (names the first differing keys), or holds
+            checkpoints but no configuration, or cannot be written.
         StorageError: If the storage fails otherwise.
     """
     check_writable(workdir, "workdir")
-    path = workdir / CONFIG_FILE
-    if path.exists():
-        check_same(workdir, config)
-    elif (workdir / "checkpoints").exists():
-        raise ConfigError(f"workdir {workdir}: has checkpoints but no {CONFIG_FILE}")
-    _write(path, dataclasses.asdict(config))
-    _note_versions(workdir / VERSIONS_FILE)
+    lock = Lock(workdir)
+    lock.acquire()
+    try:
+        path = workdir / CONFIG_FILE
+        if path.exists():
+            check_same(workdir, config)
+        elif (workdir / "checkpoints").exists():
+            raise ConfigError(
+                f"workdir {workdir}: has checkpoints but no {CONFIG_FILE}"
+            )
+        _write(path, dataclasses.asdict(config))
+        _note_versions(workdir / VERSIONS_FILE)
+    except BaseException:
+        lock.release()
+        raise
+    return lock
 
 
 def check_same(workdir: epath.Path, config: Config) -> None:

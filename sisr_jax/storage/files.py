@@ -37,7 +37,7 @@ def write_whole(path: epath.Path, content: bytes | str) -> None:
             # One request that may be repeated, where an opened file makes several.
             fsspec.filesystem("gcs").pipe_file(str(path), data)
             return
-        temporary = path.with_name(f".{path.name}.tmp")
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             temporary.write_bytes(data)

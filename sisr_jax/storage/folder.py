@@ -9,6 +9,7 @@ minutes (`retries`), TensorStore what `checkpoints` gives a save.
 import importlib.util
 import logging
 import os
+import socket
 import time
 
 from absl import logging as absl_logging
@@ -68,7 +69,8 @@ def check_writable(folder: epath.Path, name: str) -> None:
     with refusing(f"{name} {folder}: writing"):
         if not is_remote(folder):  # a bucket has no folders, only names with `/`
             folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".writable"
+        # Another process may be checking at this moment.
+        probe = folder / f".writable.{socket.gethostname()}.{os.getpid()}"
         probe.write_text("1")
         probe.unlink()
 

@@ -6,6 +6,7 @@ a run that publishes before each checkpoint resumes from one before that, and wr
 the same again.
 """
 
+import contextlib
 import os
 import tempfile
 
@@ -60,17 +61,24 @@ class UploadBuffer:
         for path in sorted(self.folder.iterdir()):
             if not os.path.isfile(path):  # for `epath`, a pipe is one, too
                 continue
-            length = path.stat().length
-            if self._published.get(path.name) == length:
-                continue
             target = self._target / path.name
-            if self._temporary:
-                write_whole(target, path.read_bytes())
-            else:
-                with reporting(f"{target}: writing"):
-                    sync(path)
-                    sync(self.folder)
-            self._published[path.name] = length
+            # A file that is gone by now was not of this buffer, whose files only grow.
+            with (
+                reporting(f"{target}: writing"),
+                contextlib.suppress(FileNotFoundError),
+            ):
+                self._publish(path, target)
+
+    def _publish(self, path: epath.Path, target: epath.Path) -> None:
+        length = path.stat().length
+        if self._published.get(path.name) == length:
+            return
+        if self._temporary:
+            write_whole(target, path.read_bytes())
+        else:
+            sync(path)
+            sync(self.folder)
+        self._published[path.name] = length
 
     def close(self) -> None:
         """Publishes, and removes the temporary folder."""

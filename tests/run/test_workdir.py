@@ -16,11 +16,13 @@ def workdir(tmp_path):
 
 def test_config_and_versions_are_written_and_read_back(workdir, load_config):
     config = load_config("ct_srgan")
-    workdirs.claim(workdir, config)
+    lock = workdirs.claim(workdir, config)
     assert workdirs.read_config(workdir) == config
     found = json.loads((workdir / "versions.json").read_text())
     assert found == workdirs.versions()
     assert {"python", "jax", "flax", "orbax-checkpoint"} <= found.keys()
+    assert (workdir / "lock.json").exists()
+    lock.release()
     names = [path.name for path in workdir.iterdir()]
     assert sorted(names) == ["config.json", "versions.json"]
 
