@@ -1,7 +1,7 @@
 """Numbers that would poison a run: steps skipped on the device, warnings of the host.
 
-A step whose losses, gradients or batch statistics are not finite leaves both
-networks, their optimisers and the moving average as they were, bit for bit. The
+A step whose losses, gradients, batch statistics or new weights are not finite leaves
+both networks, their optimisers and the moving average as they were, bit for bit. The
 step counter goes on, and with it the order of the data: the next step has the
 next batch, in a resumed run too. A skipped update is not made up for, and the
 schedules, which count updates, wait for it.
@@ -55,7 +55,7 @@ def skip_unless_finite(step: TaskStep) -> TaskStep:
     ) -> tuple[TrainState, Metrics]:
         moved, metrics = step(task, state, batch)
         is_running = state.skipped_in_a_row < task.config.safety.max_skipped_in_a_row
-        moves = is_running & _is_finite(moved, metrics)
+        moves = is_running & _is_finite(state, moved, metrics)
         kept = {
             name: _choose(moves, getattr(moved, name), getattr(state, name))
             for name in ("generator", "discriminator", "generator_ema")
@@ -162,14 +162,24 @@ class Watch:
             )
 
 
-def _is_finite(state: TrainState, metrics: Mapping[str, jax.Array]) -> jax.Array:
-    """Whether all that a step computed may be kept; scalars but for statistics."""
+def _is_finite(
+    state: TrainState, moved: TrainState, metrics: Mapping[str, jax.Array]
+) -> jax.Array:
+    """Whether all that a step computed may be kept.
+
+    What it did not compute is not looked at: a discriminator at rest may be large.
+    """
     scalars = [v for name, v in metrics.items() if name.startswith(_MUST_BE_FINITE)]
-    statistics = (state.generator.batch_stats, state.discriminator.batch_stats)
-    leaves = [*scalars, *jax.tree.leaves(statistics)]
+    arrays = zip(_learned_arrays(state), _learned_arrays(moved), strict=True)
+    computed = [new for old, new in arrays if new is not old]
     return functools.reduce(
-        jnp.logical_and, [jnp.all(jnp.isfinite(leaf)) for leaf in leaves]
+        jnp.logical_and, [jnp.all(jnp.isfinite(leaf)) for leaf in scalars + computed]
     )
+
+
+def _learned_arrays(state: TrainState) -> list[jax.Array]:
+    networks = (state.generator, state.discriminator)
+    return jax.tree.leaves([(each.params, each.batch_stats) for each in networks])
 
 
 def _choose(moves: jax.Array, new: Any, old: Any) -> Any:

@@ -82,6 +82,23 @@ def test_nothing_moves_once_the_limit_is_reached(steps, step_of, start):
         assert int(after.skipped_in_a_row) == (0 if moves else limit + 1)
 
 
+@pytest.mark.parametrize("phase", STEPS)
+def test_weights_that_an_update_would_poison_stay(steps, start, phase):
+    """Losses and gradients are well; the optimiser divides by nothing."""
+    task = steps.task(NAME, BATCH_NORM)
+    # No configuration says this: it stands for whatever makes an update overflow.
+    adam = dataclasses.replace(task.config.optimizer.generator, beta1=1.0)
+    both = dataclasses.replace(
+        task.config.optimizer, generator=adam, discriminator=adam
+    )
+    config = dataclasses.replace(task.config, optimizer=both)
+    task = dataclasses.replace(task, config=config)
+    after, metrics = jax.jit(STEPS[phase])(task, start, _batch())
+    assert all(np.isfinite(value) for value in metrics.values())
+    assert same(learned(after), learned(start))
+    assert counts(after) == (1, 1, 1)
+
+
 @pytest.mark.slow
 def test_an_adversarial_step_moves_both_networks_or_neither(steps, start):
     """Only the generator's loss overflows; the discriminator is well."""
@@ -96,36 +113,43 @@ def test_an_adversarial_step_moves_both_networks_or_neither(steps, start):
     assert same(learned(after), learned(start))
 
 
-def _small_state(value=0.0, statistic=0.0):
-    network = NetworkState(
-        params={"w": jnp.full(2, value)},
-        batch_stats={"var": jnp.full(2, statistic)},
-        opt_state={"mu": jnp.full(2, value)},
-    )
+def _small_state(value=0.0, statistic=0.0, weight=None):
+    def network(weight):
+        return NetworkState(
+            params={"w": jnp.array([value, weight])},
+            batch_stats={"var": jnp.full(2, statistic)},
+            opt_state={"mu": jnp.full(2, value)},
+        )
+
     zero = jnp.zeros((), jnp.int32)
     ema = {"w": jnp.full(2, value)}
-    return TrainState(zero, jax.random.key(0), network, network, ema, zero, zero)
+    generator = network(value if weight is None else weight)
+    return TrainState(
+        zero, jax.random.key(0), generator, network(value), ema, zero, zero
+    )
 
 
 @pytest.mark.parametrize(
-    ("metrics", "statistic", "moves"),
+    ("metrics", "statistic", "weight", "moves"),
     [
-        ({"loss/pixel": 1.0, "train/psnr": np.inf}, 1.0, True),
-        ({"loss/pixel": np.nan}, 1.0, False),
-        ({"loss/pixel": 1.0, "grad_norm/generator": np.inf}, 1.0, False),
-        ({"loss/pixel": 1.0}, np.inf, False),
+        ({"loss/pixel": 1.0, "train/psnr": np.inf}, 1.0, 1.0, True),
+        ({"loss/pixel": np.nan}, 1.0, 1.0, False),
+        ({"loss/pixel": 1.0, "grad_norm/generator": np.inf}, 1.0, 1.0, False),
+        ({"loss/pixel": 1.0}, np.inf, 1.0, False),
+        ({"loss/pixel": 1.0}, 1.0, np.nan, False),
+        ({"loss/pixel": 1.0}, 1.0, -np.inf, False),
     ],
 )
-def test_what_must_be_finite(metrics, statistic, moves):
+def test_what_must_be_finite(metrics, statistic, weight, moves):
     def step(task, state, batch):
-        return _small_state(1.0, statistic).replace(step=state.step + 1), {
+        return _small_state(1.0, statistic, weight).replace(step=state.step + 1), {
             name: jnp.float32(value) for name, value in metrics.items()
         }
 
     limits = types.SimpleNamespace(max_skipped_in_a_row=1)
     task = types.SimpleNamespace(config=types.SimpleNamespace(safety=limits))
     after, _ = skip_unless_finite(step)(task, _small_state(), None)
-    expected = _small_state(1.0, statistic) if moves else _small_state()
+    expected = _small_state(1.0, statistic, weight) if moves else _small_state()
     assert same(learned(after), learned(expected))
     assert int(after.step) == 1
 
