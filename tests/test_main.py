@@ -143,7 +143,7 @@ def test_another_configuration_is_refused_and_nothing_is_touched(finished, load_
     with pytest.raises(InputError, match=r"holds another configuration.*loss\.pixel"):
         prepare(other, workdir)
     assert (workdir / "config.json").read_text() == before
-    prepare(load_config(f"{kind}_srgan", log__every_steps=3), workdir)
+    prepare(load_config(f"{kind}_srgan", log__every_steps=3), workdir).lock.release()
 
 
 def test_a_finished_run_goes_on_for_longer(finished, load_config, tmp_path):

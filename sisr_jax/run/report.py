@@ -1,6 +1,7 @@
 """The end of a run: table, per-image CSV and figure on the images of a split."""
 
 import dataclasses
+import sys
 
 import jax
 import numpy as np
@@ -58,6 +59,8 @@ def report(config: Config, workdir: epath.Path, split: Split = "test") -> str | 
     target = abstract_state(own, state_sharding(own, mesh))
     source = open_source(config.data, split, seed=config.seed)
     step, generators = _generators(config, workdir, target)
+    if agreement.is_first():
+        print(f"scoring {len(source)} images of the {split} split", file=sys.stderr)
     evaluation = score_split(
         task,
         generators,
