@@ -3,7 +3,12 @@
     python -m sisr_jax.main --config=configs/ct_srgan.py:demo --workdir=runs/ct_demo
     python -m sisr_jax.main --mode=evaluate --workdir=runs/ct_demo
 
-Running the same command again resumes. What it ends with:
+Running the same command again resumes. Without `--config` it is that of the working
+folder; `--config.KEY=VALUE` may change what does not make it another run: where the
+images are, how often it logs, saves and validates, or a longer last phase. Evaluation
+may be on other images: `--split`, `--config.data.KEY`, `--config.degradation.KEY`.
+
+What it ends with:
 
     code  meaning
        0  done: trained and evaluated
@@ -26,16 +31,19 @@ slice, under Slurm and Open MPI as it is, elsewhere with `--coordinator=HOST:POR
 --num_processes=N --process_id=I`.
 """
 
+import dataclasses
 import os
+import re
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import NoReturn, get_args
 
 from absl import app, flags, logging
 from etils import epath
 
 from sisr_jax.config import Config, ConfigError, command_line, parse
 from sisr_jax.data.formats.dicom.opening import keep_headers_private
+from sisr_jax.data.splits import Split
 from sisr_jax.errors import ExitCode, InputError, StorageError
 from sisr_jax.hosts import agreement, leaving
 from sisr_jax.hosts.mesh import check_devices
@@ -55,6 +63,9 @@ _MODE = flags.DEFINE_enum(
     "train",
     ["train", "evaluate"],
     "train: train (or resume), then evaluate; evaluate: evaluate what is there.",
+)
+_SPLIT = flags.DEFINE_enum(
+    "split", "test", get_args(Split), "Which images --mode=evaluate scores."
 )
 _COORDINATOR = flags.DEFINE_string(
     "coordinator", "", "HOST:PORT of process 0, or auto: as the cluster says."
@@ -77,8 +88,10 @@ def main(argv: Sequence[str]) -> None:
         logging.set_verbosity(logging.WARNING)
     keep_headers_private()
     try:
-        if len(argv) > 1:
-            raise ConfigError(f"unexpected argument {argv[1]!r}: all are --flags")
+        changes = [each for each in argv[1:] if _is_key(each)]
+        for argument in argv[1:]:
+            if argument not in changes:
+                raise ConfigError(f"unexpected argument {argument!r}: all are --flags")
         agreement.join(
             _COORDINATOR.value,
             num_processes=_NUM_PROCESSES.value,
@@ -87,7 +100,7 @@ def main(argv: Sequence[str]) -> None:
             environment=os.environ,
         )
         with leaving.ending_with_the_others():
-            _run()
+            _run(changes)
     except InputError as error:
         _leave(f"error: {error}", ExitCode.BAD_INPUT)
     except FloatingPointError as error:
@@ -103,30 +116,45 @@ def main(argv: Sequence[str]) -> None:
         leaving.leave_with_traceback()
 
 
-def _run() -> None:
+def _run(changes: Sequence[str]) -> None:
     check_devices()
     agreement.check_joined()
-    workdir, config = agreement.together(_read_flags)
+    workdir, config = agreement.together(lambda: _read_flags(changes))
     with reporting(f"workdir {workdir}"):
         if _MODE.value == "train":
             train(prepare(config, workdir))
-        text = report(config, workdir)
+        text = report(config, workdir, _SPLIT.value)
     if text is not None:
         print(text)
 
 
-def _read_flags() -> tuple[epath.Path, Config]:
+def _read_flags(changes: Sequence[str]) -> tuple[epath.Path, Config]:
     workdir = open_folder(_WORKDIR.value, "--workdir")
+    if _MODE.value == "train" and _SPLIT.value != "test":
+        raise ConfigError(f"--split={_SPLIT.value}: needs --mode=evaluate")
     with reporting(f"workdir {workdir}"):
-        return workdir, _read_config(workdir)
+        return workdir, _read_config(workdir, changes)
 
 
 def parse_flags(argv: list[str]) -> list[str]:
-    """Parses the command line; what is wrong with it is one line, not a traceback."""
+    """Parses the command line; what is wrong with it is one line, not a traceback.
+
+    Returns:
+        The program, the arguments that are no flags, and keys of a configuration that
+        no flag names.
+    """
+    changes = []
+    if not any(re.match(r"--?config(=|$)", argument) for argument in argv):
+        changes = [argument for argument in argv[1:] if _is_key(argument)]
     try:
-        return command_line.parse_flags(argv)
+        rest = [argument for argument in argv if argument not in changes]
+        return [*command_line.parse_flags(rest), *changes]
     except InputError as error:
         _leave(f"error: {error}", ExitCode.BAD_INPUT)
+
+
+def _is_key(argument: str) -> bool:
+    return re.match(r"--?(no)?config\.", argument) is not None
 
 
 def _leave(line: Exception | str, exit_code: ExitCode) -> NoReturn:
@@ -134,14 +162,18 @@ def _leave(line: Exception | str, exit_code: ExitCode) -> NoReturn:
     leaving.leave(exit_code)
 
 
-def _read_config(workdir: epath.Path) -> Config:
-    if _CONFIG.value is None:
-        if _MODE.value == "train":
-            raise ConfigError("--config is required to train")
-        return workdirs.read_config(workdir)
-    config = parse(_CONFIG.value.to_dict())
-    if _MODE.value == "evaluate":
-        workdirs.check_same(workdir, config)
+def _read_config(workdir: epath.Path, changes: Sequence[str]) -> Config:
+    is_training = _MODE.value == "train"
+    if _CONFIG.value is not None:
+        config = parse(_CONFIG.value.to_dict())
+    elif is_training and not workdirs.has_config(workdir):
+        raise ConfigError("--config is required to train")
+    else:
+        config = workdirs.read_config(workdir)
+        values = command_line.changed(dataclasses.asdict(config), changes)
+        config = parse(values)
+    if not is_training:
+        workdirs.check_same(workdir, config, workdirs.MAY_CHANGE_IN_EVALUATION)
     return config
 
 

@@ -74,11 +74,12 @@ def test_each_code_of_the_table_is_given(code, monkeypatch, capsys, tmp_path):
     endings = [ending for ending in ENDINGS.values() if ending[1] == code]
     assert endings, "no run of this test ends with it"
     for error, _, line in endings:
-        monkeypatch.setattr(command, "_read_flags", lambda: (tmp_path, None))
+        monkeypatch.setattr(command, "_read_flags", lambda changes: (tmp_path, None))
         monkeypatch.setattr(command, "_MODE", _Flag("train"))
+        monkeypatch.setattr(command, "_SPLIT", _Flag("test"))
         monkeypatch.setattr(command, "prepare", lambda config, workdir: None)
         monkeypatch.setattr(command, "train", train)
-        monkeypatch.setattr(command, "report", lambda config, workdir: "table")
+        monkeypatch.setattr(command, "report", lambda config, workdir, split: "table")
         found = ExitCode.DONE
         try:
             command.main(["main"])

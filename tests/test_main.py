@@ -2,9 +2,11 @@
 
 import collections
 import csv
+import dataclasses
 import json
 import math
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -141,7 +143,38 @@ def test_another_configuration_is_refused_and_nothing_is_touched(finished, load_
     with pytest.raises(InputError, match=r"holds another configuration.*loss\.pixel"):
         prepare(other, workdir)
     assert (workdir / "config.json").read_text() == before
-    prepare(load_config(f"{kind}_srgan", log__every_steps=3), workdir)
+    prepare(load_config(f"{kind}_srgan", log__every_steps=3), workdir).lock.release()
+
+
+def test_a_finished_run_goes_on_for_longer(finished, load_config, tmp_path):
+    config, workdir, _, _ = finished
+    shutil.copytree(workdir, tmp_path / "longer")
+    kind = "ct" if config.degradation.kind == "sparse_view_ct" else "us"
+    longer = load_config(f"{kind}_srgan", phases__adversarial=5, log__every_steps=2)
+    state, text = _run(longer, tmp_path / "longer")
+    assert int(state.step) == 10
+    assert "SRGAN" in text
+    lines = (tmp_path / "longer" / "metrics.jsonl").read_text().splitlines()
+    steps = [json.loads(line)["step"] for line in lines if "train/psnr" in line]
+    assert steps == [*range(1, 9), 10]
+    assert (tmp_path / "longer" / "evaluation" / "step_10").is_dir()
+
+
+def test_a_run_is_scored_on_other_images(finished):
+    config, workdir, _, text = finished
+    data = dataclasses.replace(config.data, num_phantoms=(8, 3, 5))
+    other = report(dataclasses.replace(config, data=data), workdir)
+    assert "test split" in other
+    other_split = report(config, workdir, "validation")
+    assert "validation split" in other_split
+    folders = {path.name: path for path in (workdir / "evaluation").iterdir()}
+    (place,) = folders.keys() - {"step_8", "step_8_validation"}
+    assert place.startswith("step_8_")
+    for name, count in ("step_8", 3), ("step_8_validation", 3), (place, 5):
+        with (folders[name] / "per_image.csv").open() as file:
+            rows = [row for row in csv.DictReader(file) if row["method"] == "SRGAN"]
+        assert len(rows) == count
+    assert report(config, workdir) == text  # its own scores are as they were
 
 
 @pytest.mark.parametrize(
@@ -354,3 +387,35 @@ def test_command_evaluates_a_working_folder(finished):
     found = _command("--mode=evaluate", f"--workdir={workdir}")
     assert found.returncode == 0, found.stderr
     assert found.stdout.strip() == text.strip()
+
+
+def test_command_evaluates_other_images(finished):
+    _, workdir, _, _ = finished
+    found = _command(
+        *("--mode=evaluate", f"--workdir={workdir}", "--split=validation"),
+        "--config.data.num_phantoms=(8, 2, 3)",
+    )
+    assert found.returncode == 0, found.stderr
+    assert "validation split" in found.stdout
+    (table,) = workdir.glob("evaluation/step_8_validation_*/table.csv")
+    with table.open() as file:
+        assert {row["images"] for row in csv.DictReader(file)} == {"2"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--mode=evaluate", "--config.loss.pixel=mse"], "in an evaluation only data"),
+        (["--mode=evaluate", "--config.sed=1"], "config.sed: unknown key"),
+        (
+            ["--config.seed=1"],
+            "holds another configuration's run: config.seed = 0 there",
+        ),
+        (["--split=train"], "--split=train: needs --mode=evaluate"),
+    ],
+)
+def test_changes_that_make_it_another_run_are_one_line(finished, arguments, message):
+    _, workdir, _, _ = finished
+    found = _command(f"--workdir={workdir}", *arguments)
+    assert found.returncode == 2, found.stderr
+    assert message in _error_of(found)

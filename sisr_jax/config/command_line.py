@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from absl import flags
@@ -32,8 +33,11 @@ class _Parser(flags.ArgumentParser):
         super().__init__()
         self.reference, self.config = reference, config
 
-    def parse(self, argument: str) -> Any:
-        self.config, self.reference = load(argument), argument
+    def parse(self, argument: str | ConfigDict) -> Any:
+        if isinstance(argument, ConfigDict):
+            self.config = argument
+        else:
+            self.config, self.reference = load(argument), argument
         self.config.lock()
         return self.config
 
@@ -49,6 +53,31 @@ def define_config(flag_values: flags.FlagValues = flags.FLAGS) -> flags.FlagHold
     # absl shares all parsers that are made without keywords.
     flag_values["config"].parser = _Parser(config=None)
     return holder
+
+
+def changed(values: Mapping[str, Any], arguments: Sequence[str]) -> dict[str, Any]:
+    """Applies flags `--config.KEY=VALUE` to a configuration that no file states.
+
+    Args:
+        values: Nested mapping with every key.
+        arguments: The flags.
+
+    Returns:
+        The same with other values, not yet checked.
+
+    Raises:
+        ConfigError: In one line, for an unknown key or a value of another type.
+    """
+    flag_values, config = flags.FlagValues(), ConfigDict(values)
+    argv, parser = ["", *arguments], _Parser(config=config)
+    if line := _unknown_key(argv, parser):
+        raise ConfigError(line)
+    config_flags.DEFINE_config_dict(
+        "config", config, flag_values=flag_values, sys_argv=argv
+    )
+    flag_values["config"].parser = parser
+    parse_flags(argv, flag_values=flag_values)
+    return flag_values["config"].value.to_dict()
 
 
 def parse_flags(

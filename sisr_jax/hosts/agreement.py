@@ -124,12 +124,15 @@ def all_agree(is_true: bool) -> bool:
     return "no" not in _lines("yes" if is_true else "no")
 
 
-def check_same(what: str, text: str) -> None:
+def check_same(
+    what: str, text: str, *, expected: str = "the same command on every host"
+) -> None:
     """Checks that every process was given the same.
 
     Args:
         what: Name for the message.
         text: Compared byte by byte.
+        expected: What makes it the same, for the message.
 
     Raises:
         InputError: On every process, if one differs.
@@ -139,7 +142,7 @@ def check_same(what: str, text: str) -> None:
         if digest != digests[0]:
             raise InputError(
                 f"the {what} of process {process} differs from that of process 0: "
-                "expected the same command on every host"
+                f"expected {expected}"
             )
 
 

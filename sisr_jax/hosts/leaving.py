@@ -147,7 +147,8 @@ def telling_the_others(workdir: epath.Path) -> Iterator[None]:
         raise
     except Exception as error:
         if is_loss(error) and path.exists():
-            print(f"sisr_jax: error: {path.read_text()}", file=sys.stderr)
+            line = " ".join(path.read_bytes().decode(errors="replace").split())
+            print(f"sisr_jax: error: {line}", file=sys.stderr)
             leave(ExitCode.BAD_INPUT)
         raise
 

@@ -71,12 +71,19 @@ def parse_owner(text: bytes) -> Owner | None:
     """The owner that `dataclasses.asdict` and JSON made of one; None if it is none."""
     try:
         values = json.loads(text)
-        return Owner(**{field.name: values[field.name] for field in _FIELDS})
+        found = {field.name: values[field.name] for field in dataclasses.fields(Owner)}
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
+    pid = found.pop("pid")
+    texts = [value for value in found.values() if isinstance(value, str)]
+    is_owner = len(texts) == len(found) and all(map(_is_short, texts))
+    if not is_owner or type(pid) is not int or not 0 < pid < 2**31:
+        return None
+    return Owner(pid=pid, **found)
 
 
-_FIELDS = dataclasses.fields(Owner)
+def _is_short(text: str) -> bool:
+    return text.isprintable() and len(text) < 200
 
 
 def _began(pid: int) -> str:

@@ -12,22 +12,21 @@ import jax
 
 from sisr_jax.run.writers import MetricWriter
 
+SPEED = "perf/steps_per_second"
+
 
 class DeferredScalars:
     """Writes the numbers of a step when those of a later step are on their way.
 
     Reading a number waits for the step that computes it. One record late, the
     device already has its next work, so logging never leaves it idle. A record
-    that arrives says that its step is done, hence the speed is measured here:
-    `perf/steps_per_second` since the record before or since `restart_clock`.
+    that arrives says that its step is done, hence the speed is measured here: `SPEED`
+    since the record before or since `restart_clock`.
 
     Args:
         writer: Gets the records.
         start: Step at which the clock starts.
         look: Called with every record once it is written; may raise.
-
-    Attributes:
-        latest: The record written last; empty before the first.
     """
 
     def __init__(
@@ -37,7 +36,6 @@ class DeferredScalars:
         start: int,
         look: Callable[[int, Mapping[str, float]], None],
     ) -> None:
-        self.latest: dict[str, float] = {}
         self._writer, self._look = writer, look
         self._pending: tuple[int, Mapping[str, Any]] | None = None
         self.restart_clock(start)
@@ -57,10 +55,11 @@ class DeferredScalars:
             return
         (step, scalars), self._pending = self._pending, None
         fetched = jax.device_get(dict(scalars))
-        self.latest = {name: float(value) for name, value in fetched.items()}
+        record = {name: float(value) for name, value in fetched.items()}
         last_step, last_time = self._since
         self.restart_clock(step)
-        elapsed = max(self._since[1] - last_time, 1e-9)
-        self.latest["perf/steps_per_second"] = (step - last_step) / elapsed
-        self._writer.write_scalars(step, self.latest)
-        self._look(step, self.latest)
+        if step > last_step:  # else nothing was measured
+            elapsed = max(self._since[1] - last_time, 1e-9)
+            record[SPEED] = (step - last_step) / elapsed
+        self._writer.write_scalars(step, record)
+        self._look(step, record)

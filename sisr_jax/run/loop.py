@@ -11,11 +11,10 @@ batches; process 0 writes.
 
 import contextlib
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
 import jax
-from absl import logging
 from clu import parameter_overview
 from etils import epath
 
@@ -27,20 +26,17 @@ from sisr_jax.evaluation.scoring import compile_samples, compile_validation
 from sisr_jax.hosts import agreement, leaving
 from sisr_jax.hosts.mesh import local_rows, replicated, to_devices, to_host
 from sisr_jax.hosts.supervision import note_progress
-from sisr_jax.run import writers
 from sisr_jax.run.deferred import DeferredScalars
 from sisr_jax.run.prepare import Run, first_state, open_checkpoints
 from sisr_jax.run.progress import Progress
+from sisr_jax.run.records import open_records
+from sisr_jax.run.writers import MetricWriter, MultiWriter
 from sisr_jax.storage.files import write_whole
-from sisr_jax.storage.upload_buffer import UploadBuffer
 from sisr_jax.train import phases
-from sisr_jax.train.safety import Watch
+from sisr_jax.train.safety import TOTAL, Watch
 from sisr_jax.train.state import TrainState
 from sisr_jax.train.steps import Step, compile_step
 from sisr_jax.types import Batch
-
-METRICS_FILE = "metrics.jsonl"
-EVENTS_FOLDER = "tensorboard"
 
 
 def train(run: Run) -> TrainState:
@@ -64,7 +60,7 @@ def _train(run: Run) -> TrainState:
     is_first = agreement.is_first()
     if is_first:
         _describe_parameters(run.workdir, state)
-    writer = _open_writers(run.workdir, start) if is_first else writers.MultiWriter([])
+    writer = open_records(run.workdir, start) if is_first else MultiWriter([])
     batches = training_batches(
         run.training,
         config.data,
@@ -73,7 +69,7 @@ def _train(run: Run) -> TrainState:
         rows=local_rows(run.mesh, config.data.batch_size),
     )
     total = phases.total_steps(config.phases)
-    stream = None if is_first else io.StringIO()  # not a terminal, so nothing is shown
+    stream = None if is_first else io.StringIO()  # shown by the first process alone
     with (
         contextlib.closing(writer),
         contextlib.closing(checkpointer),
@@ -95,16 +91,14 @@ class _Session:
         self,
         run: Run,
         checkpointer: Checkpointer,
-        writer: writers.MetricWriter,
+        writer: MetricWriter,
         progress: Progress,
         first: TrainState,
     ) -> None:
         self._run, self._checkpointer, self._writer = run, checkpointer, writer
         self._progress = progress
         self._watch = Watch(run.config.safety, skipped=int(first.skipped))
-        self._scalars = DeferredScalars(
-            writer, start=int(first.step), look=self._watch.look
-        )
+        self._scalars = DeferredScalars(writer, start=int(first.step), look=self._look)
         self._steps: dict[str, Step] = {}
         self._task = jax.device_put(run.task, replicated(run.mesh))
         self._validate = compile_validation(run.task, run.mesh)
@@ -131,23 +125,33 @@ class _Session:
             if preemption.reached(step):
                 self._save_and_leave(state, step)
             phase = phases.phase_at(config.phases, step)
-            state, metrics = self._update(state, next(batches), phase.name)
+            state, metrics = self._update(state, next(batches), phase.name, step)
             if step + 1 == phase.stop or _is_due(step + 1, config.log.every_steps):
                 self._scalars.push(step + 1, metrics)
-            self._progress.update(phase.name, self._scalars.latest)
+            self._progress.follow(step + 1, metrics[TOTAL])
         self._scalars.flush()
         self._checkpointer.wait()
         return state
 
     def _update(
-        self, state: TrainState, batch: Batch, phase: str
+        self, state: TrainState, batch: Batch, phase: str, step: int
     ) -> tuple[TrainState, dict[str, Any]]:
-        if phase not in self._steps:
-            logging.info("phase %s: compiling its step", phase)
+        is_first = phase not in self._steps
+        if is_first:
+            self._progress.say(step, f"compiling the step of the phase {phase}")
             self._steps[phase] = compile_step(self._task, phase, self._run.mesh)
         on_devices = to_devices(batch, self._run.mesh)
         with jax.transfer_guard("disallow"):
-            return self._steps[phase](self._task, state, on_devices)
+            state, metrics = self._steps[phase](self._task, state, on_devices)
+        if is_first:  # its compilation says nothing of the speed
+            jax.block_until_ready(metrics)
+            self._scalars.restart_clock(step + 1)
+        return state, metrics
+
+    def _look(self, step: int, record: Mapping[str, float]) -> None:
+        phase = phases.phase_at(self._run.config.phases, step - 1)
+        self._progress.show(step, phase.name, record)
+        self._watch.look(step, record)
 
     def _evaluate_and_save(self, state: TrainState, step: int) -> None:
         config = self._run.config
@@ -177,18 +181,19 @@ class _Session:
         raise leaving.Preempted(f"preempted at step {step}: saved")
 
     def _evaluate(self, state: TrainState, step: int) -> float:
-        total = None
-        with _validation_batches(self._run) as batches:
+        run, total = self._run, None
+        count = run.config.evaluation.num_validation or len(run.validation)
+        self._progress.say(step, f"validating on {count} images")
+        with _validation_batches(run) as batches:
             for batch in batches:
-                on_devices = to_devices(batch, self._run.mesh)
+                on_devices = to_devices(batch, run.mesh)
                 metrics = self._validate(self._task, state, on_devices)
                 total = metrics if total is None else total.merge(metrics)
         assert total is not None, "sources are never empty"
         values = {f"eval/{k}": float(v) for k, v in total.compute().items()}
         psnr, ssim = values["eval/psnr"], values["eval/ssim"]
-        logging.info(
-            "step %d: PSNR %.2f dB, SSIM %.4f (%s)", step, psnr, ssim, self._protocol
-        )
+        measured = f"PSNR {psnr:.2f} dB, SSIM {ssim:.4f}"
+        self._progress.say(step, f"{measured} ({self._protocol})")
         # Records hold numbers alone, so the name of the protocol is a key.
         self._writer.write_scalars(step, values | {f"protocol/{self._protocol}": 1.0})
         return psnr
@@ -215,20 +220,6 @@ def _validation_batches(run: Run) -> Batches:
         batch_size=batch_size,
         rows=local_rows(run.mesh, batch_size),
     )
-
-
-def _open_writers(workdir: epath.Path, step: int) -> writers.MetricWriter:
-    """Opens the metric files so that they go on after `step`, without repeats."""
-    records, events = UploadBuffer(workdir), UploadBuffer(workdir / EVENTS_FOLDER)
-    path = records.fetch(METRICS_FILE)
-    writers.truncate_after(path, step)
-    both = writers.MultiWriter(
-        [
-            writers.JsonLinesWriter(path),
-            writers.TensorBoardWriter(events.folder, purge_step=step + 1),
-        ]
-    )
-    return writers.BufferedWriter(both, (records, events))
 
 
 def _describe_parameters(workdir: epath.Path, state: TrainState) -> None:

@@ -1,6 +1,6 @@
 """A run before its first step: everything checked and opened, nothing compiled."""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +13,8 @@ from sisr_jax.checkpoints.restore import has_checkpoints
 from sisr_jax.checkpoints.save import Checkpointer
 from sisr_jax.config import Config, ConfigError
 from sisr_jax.data.checks import check_images
-from sisr_jax.data.sources import Source, open_source, spread
+from sisr_jax.data.sources import Source, fingerprint, open_source, spread
+from sisr_jax.data.splits import Split
 from sisr_jax.hosts import agreement, leaving
 from sisr_jax.hosts.lock import Lock
 from sisr_jax.hosts.mesh import check_divisible, make_mesh, replicated
@@ -74,38 +75,49 @@ def prepare(config: Config, workdir: epath.Path) -> Run:
             expected.
     """
     agreement.check_same("configuration", repr((config, str(workdir))))
-    mesh, task, training, validation = agreement.together(lambda: _checked(config))
+    mesh, task, sources = agreement.together(lambda: _checked(config))
+    images = agreement.together(lambda: _fingerprints(sources))
+    agreement.check_same(
+        "set of images", repr(images), expected="the same files on every host"
+    )
     weights = agreement.together(
         lambda: {} if has_checkpoints(workdir) else _pretrained(task, mesh)
     )
-    lock = agreement.first_alone(lambda: _claim(workdir, config))
-    return Run(config, workdir, lock, mesh, task, training, validation, weights)
+    lock = agreement.first_alone(lambda: _claim(workdir, config, images))
+    return Run(
+        config,
+        workdir,
+        lock,
+        mesh,
+        task,
+        sources["train"],
+        sources["validation"],
+        weights,
+    )
 
 
-def _claim(workdir: epath.Path, config: Config) -> Lock:
-    lock = workdirs.claim(workdir, config)
+def _claim(workdir: epath.Path, config: Config, images: dict[str, str]) -> Lock:
+    lock = workdirs.claim(workdir, config, images)
     leaving.forget_failures(workdir)
     return lock
 
 
-def _checked(config: Config) -> tuple[Mesh, Task, Source, Source]:
+def _checked(config: Config) -> tuple[Mesh, Task, dict[str, Source]]:
     if phases.total_steps(config.phases) == 0:
         raise ConfigError("config.phases: expected at least one step in some phase")
     mesh = make_mesh(model=config.mesh.model)
     check_divisible(config.data.batch_size, mesh, "data.batch_size")
     check_divisible(config.evaluation.batch_size, mesh, "evaluation.batch_size")
-    training, validation, test = (
-        open_source(config.data, split, seed=config.seed)
-        for split in ("train", "validation", "test")
-    )
+    sources = {
+        split: open_source(config.data, split, seed=config.seed)
+        for split in get_args(Split)
+    }
     if config.data.split_by == "position":
         logging.warning(
             "config.data.split_by = 'position': the test holds slices of patients that "
             "training sees; its scores say nothing of other patients"
         )
-    for split, source in zip(
-        ("train", "validation", "test"), (training, validation, test), strict=True
-    ):
+    for split, source in sources.items():
         # Of procedural images, which are alike, a few tell whether the window is good.
         seen = source if config.data.path else spread(source, _FEW)
         found = check_images(
@@ -118,7 +130,11 @@ def _checked(config: Config) -> tuple[Mesh, Task, Source, Source]:
             logging.warning("%s: %s", split, remark)
     task = build_task(config)
     state_sharding(task, mesh)  # raises if the weights cannot be split
-    return mesh, task, training, validation
+    return mesh, task, sources
+
+
+def _fingerprints(sources: dict[str, Source]) -> dict[str, str]:
+    return {split: fingerprint(source) for split, source in sources.items()}
 
 
 def open_checkpoints(run: Run) -> Checkpointer:

@@ -1,19 +1,24 @@
-"""The line on the terminal that shows how far a run is."""
+"""How far a run is: a line that moves on a terminal, lines in the log of a job."""
 
+import collections
 import sys
 import types
 from collections.abc import Mapping
 from typing import Any, TextIO
 
+import jax
 from absl import logging
 from tqdm import tqdm
 
+from sisr_jax.run.deferred import SPEED
+
 
 class Progress:
-    """One line on the terminal: phase, step, steps/s of late, time left, losses.
+    """Phase, step, steps/s of late, time left and losses.
 
-    Nothing is printed when the stream is not a terminal. Inside the `with` block,
-    absl log lines on a terminal go above the line instead of through it.
+    On a terminal one line shows them and counts the steps that the devices are done
+    with; anywhere else each record is a line. Inside the `with` block, absl log lines
+    on a terminal go above the line instead of through it.
 
     Args:
         total: Steps of the whole run.
@@ -22,15 +27,15 @@ class Progress:
     """
 
     def __init__(self, total: int, start: int, stream: TextIO | None = None) -> None:
+        self._total, self._stream = total, stream or sys.stderr
+        self._under_way: collections.deque[tuple[int, jax.Array]] = collections.deque()
         self._bar = tqdm(
             total=total,
             initial=start,
-            file=stream or sys.stderr,
-            disable=None,  # quiet unless the stream is a terminal
+            file=self._stream,
+            disable=None,  # no bar unless the stream is a terminal
             dynamic_ncols=True,
-            bar_format="{desc} {n}/{total} |{bar:16}| {rate_noinv_fmt}, "
-            "{remaining} left{postfix}",
-            unit=" steps",
+            bar_format="{desc} {n}/{total} |{bar:16}|{postfix}",
         )
         self._handler = logging.get_absl_handler().python_handler
         self._log_stream = self._handler.stream
@@ -44,12 +49,38 @@ class Progress:
         self._handler.stream = self._log_stream
         self._bar.close()
 
-    def update(self, phase: str, scalars: Mapping[str, float]) -> None:
-        """Counts one more step of `phase`; shows the losses among `scalars`."""
-        losses = [f"{k} {v:.4g}" for k, v in scalars.items() if k.startswith("loss/")]
+    def say(self, step: int, text: str) -> None:
+        """Prints a line of its own, for instance of what will take a while."""
+        line = f"step {step}/{self._total}: {text}"
+        if self._bar.disable:
+            print(line, file=self._stream, flush=True)
+        else:
+            self._bar.write(line, file=self._stream)
+
+    def follow(self, step: int, number: jax.Array) -> None:
+        """Counts a step once a number that it computes is there.
+
+        Dispatching it says nothing: the device may be many steps behind.
+        """
+        if self._bar.disable:
+            return
+        self._under_way.append((step, number))
+        while self._under_way and self._under_way[0][1].is_ready():
+            done, _ = self._under_way.popleft()
+            self._bar.update(done - self._bar.n)
+
+    def show(self, step: int, phase: str, record: Mapping[str, float]) -> None:
+        """Shows the record of a step that is done."""
+        parts = []
+        if speed := record.get(SPEED):
+            left = tqdm.format_interval((self._total - step) / speed)
+            parts = [f"{speed:.3g} steps/s", f"{left} left"]
+        parts += [f"{k} {v:.4g}" for k, v in record.items() if k.startswith("loss/")]
+        if self._bar.disable:
+            self.say(step, f"{phase}, {', '.join(parts)}")
+            return
         self._bar.set_description_str(phase, refresh=False)
-        self._bar.set_postfix_str(", ".join(losses), refresh=False)
-        self._bar.update()
+        self._bar.set_postfix_str(", ".join(parts))
 
 
 def _above_the_bar(stream: TextIO) -> Any:

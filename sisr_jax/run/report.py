@@ -1,4 +1,7 @@
-"""The end of a run: table, per-image CSV and figure on the test split."""
+"""The end of a run: table, per-image CSV and figure on the images of a split."""
+
+import dataclasses
+import sys
 
 import jax
 import numpy as np
@@ -6,7 +9,8 @@ from etils import epath
 
 from sisr_jax.checkpoints.restore import CheckpointError, CheckpointReader
 from sisr_jax.config import Config
-from sisr_jax.data.sources import open_source
+from sisr_jax.data.sources import fingerprint, open_source
+from sisr_jax.data.splits import Split
 from sisr_jax.degradation import modality_of
 from sisr_jax.evaluation.figure import comparison_figure
 from sisr_jax.evaluation.layout import format_details, format_markdown, format_table
@@ -21,6 +25,7 @@ from sisr_jax.evaluation.table import summarise, write_csv, write_rows
 from sisr_jax.hosts import agreement
 from sisr_jax.hosts.mesh import make_mesh
 from sisr_jax.inference import Weights, averaged_weights
+from sisr_jax.run.workdir import evaluation_folder, read_config
 from sisr_jax.storage.files import names_in, write_whole
 from sisr_jax.train import phases
 from sisr_jax.train.state import TrainState
@@ -29,16 +34,18 @@ from sisr_jax.train.task import abstract_state, build_task, state_sharding
 SRRESNET, SRGAN = "SRResNet", "SRGAN"
 
 
-def report(config: Config, workdir: epath.Path) -> str | None:
-    """Evaluates the newest checkpoint of a working folder on the test split.
+def report(config: Config, workdir: epath.Path, split: Split = "test") -> str | None:
+    """Evaluates the newest checkpoint of a working folder on a split.
 
     Beside the baselines stand the generator as trained on pixels alone
     (`SRResNet`: the checkpoint before the adversarial phase) and, once that
     phase has begun, the adversarially trained one (`SRGAN`).
 
     Args:
-        config: Configuration of the run.
-        workdir: Its working folder; files go to `evaluation/step_N/`.
+        config: Configuration of the run, or one with other images.
+        workdir: Its working folder; files go to `evaluation/step_N/`, and of other
+            images or another split to a folder beside it.
+        split: Images to score.
 
     Returns:
         The text to print: protocol, table and paths; None on all processes of a run
@@ -48,39 +55,48 @@ def report(config: Config, workdir: epath.Path) -> str | None:
         CheckpointError: If there is no checkpoint.
     """
     mesh, task = make_mesh(model=config.mesh.model), build_task(config)
-    target = abstract_state(task, state_sharding(task, mesh))
+    own = build_task(dataclasses.replace(read_config(workdir), mesh=config.mesh))
+    target = abstract_state(own, state_sharding(own, mesh))
+    source = open_source(config.data, split, seed=config.seed)
     step, generators = _generators(config, workdir, target)
+    if agreement.is_first():
+        print(f"scoring {len(source)} images of the {split} split", file=sys.stderr)
     evaluation = score_split(
         task,
         generators,
-        open_source(config.data, "test", seed=config.seed),
+        source,
         mesh,
         key=jax.random.key(config.seed),
         num_examples=config.evaluation.num_figure,
     )
-    return agreement.first_alone(
-        lambda: _write(config, workdir, step, list(generators), evaluation)
-    )
+
+    def write() -> str:
+        images = fingerprint(source)
+        folder = evaluation_folder(workdir, step, config, split, images)
+        return _write(config, folder, split, list(generators), evaluation)
+
+    return agreement.first_alone(write)
 
 
 def _write(
     config: Config,
-    workdir: epath.Path,
-    step: int,
+    folder: epath.Path,
+    split: Split,
     methods: list[str],
     evaluation: Evaluation,
 ) -> str:
-    folder = workdir / "evaluation" / f"step_{step}"
+    workdir = folder.parents[1]
     baseline = modality_of(config).baselines(config).primary
     rows = summarise(evaluation.scores, reference=baseline)
     write_csv(folder / "per_image.csv", evaluation.scores)
     write_rows(folder / "table.csv", rows)
-    protocol = _protocol(config)
+    protocol = _protocol(config, split)
     write_whole(
         folder / "table.md",
         f"{protocol}\n\n{format_markdown(rows)}\n{format_details(rows)}",
     )
-    _draw(config, evaluation, [baseline, *methods], folder / "figure.png")
+    path = folder / "figure.png"
+    _draw(config, evaluation, [baseline, *methods], path, title=protocol)
     return "\n".join(
         [
             "",
@@ -88,7 +104,7 @@ def _write(
             "",
             format_table(rows),
             "",
-            f"figure       {folder / 'figure.png'}",
+            f"figure       {path}",
             f"per image    {folder / 'per_image.csv'}",
             f"checkpoints  {workdir / 'checkpoints'}",
             f"logs         {workdir / 'metrics.jsonl'}, {workdir / 'tensorboard'}",
@@ -120,14 +136,19 @@ def _generators(
 
 
 def _draw(
-    config: Config, evaluation: Evaluation, methods: list[str], path: epath.Path
+    config: Config,
+    evaluation: Evaluation,
+    methods: list[str],
+    path: epath.Path,
+    *,
+    title: str,
 ) -> None:
     examples = evaluation.examples
     comparison_figure(
         path,
         {name: examples[name] for name in (DEGRADED, *methods)},
         examples[HR],
-        title=_protocol(config),
+        title=title,
         display=_display(config),
         equalise=config.evaluation.equalise_figure,
     )
@@ -141,6 +162,6 @@ def _display(config: Config) -> tuple[float, float]:
     return (float(start), float(end)) if start < end else (0.0, 1.0)
 
 
-def _protocol(config: Config) -> str:
+def _protocol(config: Config, split: Split) -> str:
     """What the numbers were measured on and how, in one line."""
-    return f"{config.data.source} test split, {protocol_of(config).describe()}"
+    return f"{config.data.source} {split} split, {protocol_of(config).describe()}"

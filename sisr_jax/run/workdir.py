@@ -1,94 +1,94 @@
-"""The working folder of a run: whose it is, and what made it.
+"""The working folder of a run: whose it is, and what may change in it.
 
 A folder belongs to one configuration. Running the same command again resumes;
 another configuration is refused before anything is written.
 """
 
 import dataclasses
-import importlib.metadata
-import json
-import platform
+import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from absl import logging
 from etils import epath
 
-from sisr_jax.config import Config, ConfigError, parse, upgraded
+from sisr_jax.config import Config, ConfigError, Phases, parse, upgraded
 from sisr_jax.hosts.lock import Lock
-from sisr_jax.storage.failures import refusing
-from sisr_jax.storage.files import write_whole
+from sisr_jax.run.images import kept_fingerprint, note_images
+from sisr_jax.run.json_files import one_line, read_object, write_object
+from sisr_jax.run.versions import note_versions
 from sisr_jax.storage.folder import check_writable
+from sisr_jax.train import phases
 
 CONFIG_FILE = "config.json"
-VERSIONS_FILE = "versions.json"
 
-# Sections that change what is reported or kept, never what is learned.
-_FREE = (
-    "config.log.",
-    "config.checkpoint.",
+# Where the images are, which `images` compares.
+_PLACES = (
+    "config.data.path",
+    "config.data.splits_csv",
     "config.data.num_threads",
-    "config.safety.",
-    "config.mesh.",
-    "config.evaluation.equalise_figure",
 )
-_PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
+# What changes how a run goes and what it tells, never what it learns.
+MAY_CHANGE_ON_RESUME = (
+    *_PLACES,
+    "config.checkpoint.",
+    "config.evaluation.",
+    "config.init.",  # read by a fresh run alone
+    "config.log.",
+    "config.mesh.",
+    "config.safety.",
+)
+# What decides on which images a network is scored, never which network.
+_IMAGES = ("config.data.", "config.degradation.", "config.seed")
+MAY_CHANGE_IN_EVALUATION = (*MAY_CHANGE_ON_RESUME, *_IMAGES)
+_RULES = {
+    MAY_CHANGE_ON_RESUME: "only paths, threads, devices (mesh), log, checkpoint, "
+    "evaluation and safety may change, and the last phase may become longer",
+    MAY_CHANGE_IN_EVALUATION: "in an evaluation only data, degradation, seed and what "
+    "may change on resume may be others",
+}
+_SHOWN = 3
 
 
-def claim(workdir: epath.Path, config: Config) -> Lock:
+def claim(workdir: epath.Path, config: Config, images: Mapping[str, str]) -> Lock:
     """Makes the folder this configuration's, or checks that it is.
 
     Args:
         workdir: Working folder; created if absent.
         config: Configuration of the run.
+        images: Fingerprints of the splits, by their names.
 
     Returns:
         The lock of the folder, which this process has.
 
     Raises:
         InputError: If another process trains in the folder, or it holds another
-            configuration's run (names the first differing keys), or holds
-            checkpoints but no configuration, or cannot be written.
+            configuration's run (names the first differing keys), or that of other
+            images, or holds checkpoints but no configuration, or cannot be written.
         StorageError: If the storage fails otherwise.
     """
     check_writable(workdir, "workdir")
     lock = Lock(workdir)
     lock.acquire()
     try:
-        path = workdir / CONFIG_FILE
-        if path.exists():
-            check_same(workdir, config)
+        if has_config(workdir):
+            check_same(workdir, config, MAY_CHANGE_ON_RESUME)
         elif (workdir / "checkpoints").exists():
             raise ConfigError(
                 f"workdir {workdir}: has checkpoints but no {CONFIG_FILE}"
             )
-        _write(path, dataclasses.asdict(config))
-        _note_versions(workdir / VERSIONS_FILE)
+        note_images(workdir, images)
+        write_object(workdir / CONFIG_FILE, dataclasses.asdict(config))
+        note_versions(workdir)
     except BaseException:
         lock.release()
         raise
     return lock
 
 
-def check_same(workdir: epath.Path, config: Config) -> None:
-    """Checks that a working folder belongs to a configuration.
-
-    Raises:
-        ConfigError: Naming the first differing keys, or if there is none.
-    """
-    configs = (read_config(workdir), config)
-    old, new = (dict(_leaves(dataclasses.asdict(c), "config")) for c in configs)
-    changed = [
-        f"{key} = {old.get(key)!r} there, {new.get(key)!r} here"
-        for key in sorted(old.keys() | new.keys())
-        if old.get(key) != new.get(key) and not key.startswith(_FREE)
-    ]
-    if changed:
-        more = f" (and {len(changed) - 3} more)" if len(changed) > 3 else ""
-        raise ConfigError(
-            f"workdir {workdir} holds another configuration's run: "
-            f"{'; '.join(changed[:3])}{more}"
-        )
+def has_config(workdir: epath.Path) -> bool:
+    """Whether the folder belongs to a configuration."""
+    return (workdir / CONFIG_FILE).exists()
 
 
 def read_config(workdir: epath.Path) -> Config:
@@ -99,45 +99,94 @@ def read_config(workdir: epath.Path) -> Config:
         StorageError: If the storage fails otherwise.
     """
     path = workdir / CONFIG_FILE
-    with refusing(f"workdir {workdir}: reading {CONFIG_FILE}"):
-        text = path.read_text()
-    try:
-        values = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ConfigError(f"{path}: not a JSON file: {error}") from error
+    values = read_object(path)
     try:
         return parse(upgraded(values))
-    except ConfigError as error:
-        raise ConfigError(f"{path}: not of this version: {error}") from error
+    except (ConfigError, RecursionError) as error:
+        raise ConfigError(f"{path}: not of this version: {one_line(error)}") from error
 
 
-def versions() -> dict[str, str]:
-    """Versions of Python, this package and the libraries that shape a run."""
-    found = {"python": platform.python_version()}
-    for package in ("sisr-jax", *_PACKAGES):
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+def check_same(
+    workdir: epath.Path, config: Config, may_change: tuple[str, ...]
+) -> None:
+    """Checks that a working folder belongs to a configuration.
 
+    Args:
+        workdir: Working folder.
+        config: Configuration.
+        may_change: Beginnings of keys: `MAY_CHANGE_ON_RESUME`, where the last phase
+            may also become longer, or `MAY_CHANGE_IN_EVALUATION`.
 
-def _note_versions(path: epath.Path) -> None:
-    """Keeps the versions that a run began with; other ones later are a warning."""
-    here = versions()
-    if not path.exists():
-        _write(path, here)
-        return
-    there = json.loads(path.read_text())
-    for package in sorted(there.keys() | here.keys()):
-        if there.get(package) != here.get(package):
+    Raises:
+        ConfigError: Naming the first differing keys, or if there is none.
+    """
+    own = read_config(workdir)
+    found = _differences(own, config, may_change)
+    if _is_longer(own.phases, config.phases):
+        for key in [key for key in found if key.startswith("config.phases.")]:
             logging.warning(
-                "%s: the run began with %s %s, this is %s: bits may differ",
-                path,
-                package,
-                there.get(package),
-                here.get(package),
+                "%s there, %s here: a longer run, over which learning rates that "
+                "follow its length are spread anew",
+                *found.pop(key),
             )
+    if found:
+        lines = [f"{there} there, {here} here" for there, here in found.values()]
+        changed = "; ".join(lines[:_SHOWN])
+        more = f" (and {len(found) - _SHOWN} more)" if len(found) > _SHOWN else ""
+        raise ConfigError(
+            f"workdir {workdir} holds another configuration's run: {changed}{more}; "
+            f"{_RULES[may_change]}"
+        )
+
+
+def evaluation_folder(
+    workdir: epath.Path, step: int, config: Config, split: str, images: str
+) -> epath.Path:
+    """Where scores go: those on the run's own test images have no further name.
+
+    Args:
+        workdir: Working folder.
+        step: Step of the checkpoint.
+        config: Configuration of the evaluation.
+        split: Its split.
+        images: Fingerprint of the images.
+    """
+    name = f"step_{step}" if split == "test" else f"step_{step}_{split}"
+    own = read_config(workdir)
+    changed = _differences(own, config, MAY_CHANGE_ON_RESUME)
+    kept = kept_fingerprint(workdir, split)
+    is_same = own.data.path == config.data.path if kept is None else images == kept
+    if not is_same or any(key.startswith(_IMAGES) for key in changed):
+        others = repr((config.data, config.degradation, config.seed, images))
+        name += f"_{hashlib.sha256(others.encode()).hexdigest()[:6]}"
+        logging.warning("not the images of the run: scores go to %s", name)
+    return workdir / "evaluation" / name
+
+
+def _differences(
+    own: Config, other: Config, may_change: tuple[str, ...]
+) -> dict[str, tuple[str, str]]:
+    """Keys with other values, and how they read there and here."""
+    old, new = (
+        dict(_leaves(dataclasses.asdict(config), "config")) for config in (own, other)
+    )
+    return {
+        key: (f"{key} = {old.get(key)!r}", repr(new.get(key)))
+        for key in sorted(old.keys() | new.keys())
+        if old.get(key) != new.get(key) and not key.startswith(may_change)
+    }
+
+
+def _is_longer(own: Phases, other: Phases) -> bool:
+    """Whether all steps of a run are steps of another one, of the same kinds."""
+    old, new = phases.schedule(own), phases.schedule(other)
+    *before, last = old
+    return (
+        len(new) >= len(old)
+        and list(new[: len(before)]) == before
+        and new[len(before)][:2] == last[:2]
+        and new[len(before)].stop >= last.stop
+    )
 
 
 def _leaves(values: Any, path: str) -> Iterator[tuple[str, Any]]:
@@ -146,7 +195,3 @@ def _leaves(values: Any, path: str) -> Iterator[tuple[str, Any]]:
             yield from _leaves(value, f"{path}.{key}")
     else:
         yield path, values
-
-
-def _write(path: epath.Path, values: Mapping[str, Any]) -> None:
-    write_whole(path, json.dumps(values, indent=2) + "\n")

@@ -184,7 +184,8 @@ def truncate_after(path: epath.PathLike, step: int) -> None:
     The file, if there is one, is replaced in one move: a kill in here is harmless.
 
     Raises:
-        InputError: If a line before the last one is not a record.
+        InputError: If a line before the last one is not a record, or a step is no
+            integer.
     """
     path = epath.Path(path)
     if not path.exists():
@@ -194,12 +195,16 @@ def truncate_after(path: epath.PathLike, step: int) -> None:
     for number, line in enumerate(lines, start=1):
         try:
             recorded = json.loads(line)["step"]
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             if number == len(lines):
                 break  # the process died while writing it
-            raise InputError(
-                f"{path}, line {number}: {line[:80]!r} is not a record with a step"
-            ) from error
+            raise _not_a_record(path, number, line) from error
+        if type(recorded) is not int:
+            raise _not_a_record(path, number, line)
         if recorded <= step:
             kept.append(line + b"\n")
     write_whole(path, b"".join(kept))
+
+
+def _not_a_record(path: epath.Path, number: int, line: bytes) -> InputError:
+    return InputError(f"{path}, line {number}: {line[:80]!r} is not a record of a step")

@@ -98,5 +98,5 @@ def names_in(folder: epath.Path) -> list[str]:
     """Names in a folder, sorted; none if there is no such folder."""
     try:
         return sorted(path.name for path in folder.iterdir())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []

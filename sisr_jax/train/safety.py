@@ -30,7 +30,7 @@ Metrics = dict[str, jax.Array]
 TaskStep = Callable[[Task, TrainState, Batch], tuple[TrainState, Metrics]]
 
 _MUST_BE_FINITE = ("loss/", "grad_norm/")
-_TOTAL, _IN_A_ROW = "skipped/total", "skipped/in_a_row"
+TOTAL, _IN_A_ROW = "skipped/total", "skipped/in_a_row"
 _REAL, _GENERATED = "discriminator/real", "discriminator/generated"
 _SATURATED = "discriminator/saturated"
 
@@ -66,7 +66,7 @@ def skip_unless_finite(step: TaskStep) -> TaskStep:
             skipped_in_a_row=skipped * (state.skipped_in_a_row + 1),
             **kept,
         )
-        counts = {_TOTAL: after.skipped, _IN_A_ROW: after.skipped_in_a_row}
+        counts = {TOTAL: after.skipped, _IN_A_ROW: after.skipped_in_a_row}
         return after, metrics | counts
 
     return guarded
@@ -119,7 +119,7 @@ class Watch:
         self._check(int(state.step), int(state.skipped_in_a_row), "")
 
     def _look_at_skipped(self, step: int, record: Mapping[str, float]) -> None:
-        new = int(record[_TOTAL]) - self._skipped
+        new = int(record[TOTAL]) - self._skipped
         self._skipped += new
         wrong = ", ".join(
             f"{name} = {value}"

@@ -138,7 +138,7 @@ def test_a_holder_elsewhere_that_moves_refuses(folder, monkeypatch):
         beating.join()
 
 
-@pytest.mark.parametrize("content", [None, b"", b"{", b"[]", b'{"pid": 3}', b"\xff"])
+@pytest.mark.parametrize("content", [None, b"", b"{", b"[]", b"[" * 9999, b"\xff"])
 def test_a_holder_that_does_not_move_is_gone(folder, content, caplog):
     if content is None:
         _write(folder, ELSEWHERE)
@@ -204,6 +204,27 @@ def test_a_storage_that_is_away_is_not_waited_for(folder):
     with pytest.raises(StorageError), Lock(folder):
         raise StorageError("metrics.jsonl: writing failed")
     assert names_in(folder) == ["lock.json"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"pid": "7"},
+        {"pid": 0},
+        {"pid": -1},
+        {"pid": 10**30},
+        {"pid": True},
+        {"host": 5},
+        {"host": "two\nlines"},
+        {"started": "x" * 200},
+    ],
+)
+def test_a_file_that_names_nobody(change):
+    values = dataclasses.asdict(ELSEWHERE)
+    assert parse_owner(json.dumps(values).encode()) == ELSEWHERE
+    assert parse_owner(json.dumps(values | change).encode()) is None
+    del values["host"]
+    assert parse_owner(json.dumps(values).encode()) is None
 
 
 def _wait_until(condition):

@@ -1,12 +1,18 @@
 """A working folder belongs to one configuration and remembers what made it."""
 
+import dataclasses
 import json
 
 import pytest
 from etils import epath
 
+from sisr_jax.config import parse
 from sisr_jax.errors import InputError
+from sisr_jax.run import versions
 from sisr_jax.run import workdir as workdirs
+from sisr_jax.run.workdir import MAY_CHANGE_IN_EVALUATION, MAY_CHANGE_ON_RESUME
+
+IMAGES = {"train": "1" * 64, "validation": "2" * 64, "test": "3" * 64}
 
 
 @pytest.fixture
@@ -14,68 +20,235 @@ def workdir(tmp_path):
     return epath.Path(tmp_path / "run")
 
 
-def test_config_and_versions_are_written_and_read_back(workdir, load_config):
+def _claim(workdir, config, **images):
+    return workdirs.claim(workdir, config, IMAGES | images)
+
+
+def test_what_began_the_run_is_written_and_read_back(workdir, load_config):
     config = load_config("ct_srgan")
-    lock = workdirs.claim(workdir, config)
+    lock = _claim(workdir, config)
     assert workdirs.read_config(workdir) == config
     found = json.loads((workdir / "versions.json").read_text())
-    assert found == workdirs.versions()
+    assert found == versions.versions()
     assert {"python", "jax", "flax", "orbax-checkpoint"} <= found.keys()
+    assert json.loads((workdir / "images.json").read_text()) == IMAGES
     assert (workdir / "lock.json").exists()
     lock.release()
     names = [path.name for path in workdir.iterdir()]
-    assert sorted(names) == ["config.json", "versions.json"]
+    assert sorted(names) == ["config.json", "images.json", "versions.json"]
 
 
 def test_other_versions_are_a_warning_and_the_first_ones_stay(
     workdir, load_config, monkeypatch, caplog
 ):
     config = load_config("ct_srgan")
-    workdirs.claim(workdir, config)
-    monkeypatch.setattr(workdirs, "versions", lambda: {"jax": "99.0"})
+    _claim(workdir, config)
+    monkeypatch.setattr(versions, "versions", lambda: {"jax": "99.0"})
     first = (workdir / "versions.json").read_text()
-    workdirs.claim(workdir, config)
+    _claim(workdir, config)
     assert (workdir / "versions.json").read_text() == first
     assert "jax" in caplog.text
     assert "99.0" in caplog.text
 
 
-def test_at_most_three_differences_are_listed(workdir, load_config):
-    workdirs.claim(workdir, load_config("ct_srgan"))
+def test_at_most_three_differences_are_listed_with_what_may_differ(
+    workdir, load_config
+):
+    _claim(workdir, load_config("ct_srgan"))
     other = load_config("us_srgan")
-    with pytest.raises(InputError, match=r"holds another.*\(and \d+ more\)"):
-        workdirs.claim(workdir, other)
+    message = (
+        r"holds another.*\(and \d+ more\); only paths, threads, devices \(mesh\), log, "
+        "checkpoint, evaluation and safety may change, and the last phase may become"
+    )
+    with pytest.raises(InputError, match=message):
+        _claim(workdir, other)
+
+
+CHANGES = {
+    "config.data.path": {"data__path": "elsewhere"},
+    "config.data.splits_csv": {"data__splits_csv": "elsewhere.csv"},
+    "config.data.num_threads": {"data__num_threads": 5},
+    "config.checkpoint.": {"checkpoint__keep_last": 9},
+    "config.evaluation.": {"evaluation__every_steps": 9},
+    "config.init.": {"init__generator": "elsewhere"},
+    "config.log.": {"log__every_steps": 7},
+    "config.mesh.": {"mesh__model": 2},
+    "config.safety.": {"safety__saturated_records": 9},
+    "config.data.": {"data__window": (-500.0, 500.0)},
+    "config.degradation.": {"degradation__factor": 8},
+    "config.seed": {"seed": 5},
+}
+FOLDER = {
+    "data__source": "folder",
+    "data__path": "here",
+    "discriminator__head": "dense",
+}
+
+
+@pytest.mark.parametrize("key", CHANGES)
+def test_what_may_change_on_resume_and_in_evaluation(workdir, load_config, key):
+    _claim(workdir, load_config("ct_srgan", **FOLDER))
+    other = load_config("ct_srgan", **FOLDER | CHANGES[key])
+    workdirs.check_same(workdir, other, MAY_CHANGE_IN_EVALUATION)
+    if key in MAY_CHANGE_ON_RESUME:
+        _claim(workdir, other)
+        assert workdirs.read_config(workdir) == other
+    else:
+        with pytest.raises(InputError, match="holds another configuration's run"):
+            _claim(workdir, other)
+
+
+def test_every_rule_is_tested():
+    assert CHANGES.keys() == set(MAY_CHANGE_IN_EVALUATION)
 
 
 @pytest.mark.parametrize(
     "change",
+    [{"loss__pixel": "mse"}, {"generator__width": 16}, {"compute_dtype": "bfloat16"}],
+)
+def test_what_makes_it_another_network_never_changes(workdir, load_config, change):
+    _claim(workdir, load_config("ct_srgan"))
+    other = load_config("ct_srgan", **change)
+    message = "in an evaluation only data, degradation, seed and what may change on"
+    with pytest.raises(InputError, match=message):
+        workdirs.check_same(workdir, other, MAY_CHANGE_IN_EVALUATION)
+
+
+def _phases(*steps):
+    names = ("generator", "discriminator", "adversarial")
+    return {f"phases__{name}": n for name, n in zip(names, steps, strict=True)}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_allowed"),
     [
-        {"log__every_steps": 7},
-        {"checkpoint__keep_last": 9},
-        {"data__num_threads": 5},
-        {"evaluation__equalise_figure": True},
+        ((3, 2, 3), (3, 2, 9), True),
+        ((3, 0, 0), (8, 0, 0), True),
+        ((3, 0, 0), (3, 2, 0), True),
+        ((3, 0, 0), (5, 2, 3), True),
+        ((3, 2, 3), (3, 2, 2), False),
+        ((3, 2, 3), (4, 2, 3), False),
+        ((3, 2, 3), (3, 3, 3), False),
+        ((0, 2, 3), (3, 2, 3), False),
+        ((3, 0, 3), (3, 2, 3), False),
+        ((3, 2, 0), (3, 0, 2), False),
     ],
 )
-def test_what_is_learned_does_not_depend_on_these(workdir, load_config, change):
-    workdirs.claim(workdir, load_config("ct_srgan"))
-    workdirs.claim(workdir, load_config("ct_srgan", **change))
+def test_the_last_phase_may_become_longer(
+    workdir, load_config, before, after, is_allowed, caplog
+):
+    _claim(workdir, load_config("ct_srgan", **_phases(*before)))
+    longer = load_config("ct_srgan", **_phases(*after))
+    if is_allowed:
+        _claim(workdir, longer)
+        assert workdirs.read_config(workdir) == longer
+        assert "here: a longer run" in caplog.text
+    else:
+        with pytest.raises(InputError, match=r"config\.phases\."):
+            _claim(workdir, longer)
+
+
+def test_other_images_to_train_on_are_refused_until_they_are_accepted(
+    workdir, load_config, caplog
+):
+    config = load_config("ct_srgan", **FOLDER)
+    _claim(workdir, config)
+    # The same images at another place.
+    _claim(workdir, load_config("ct_srgan", **FOLDER | {"data__path": "elsewhere"}))
+    with pytest.raises(InputError, match=r"images\.json: the run began with other im"):
+        _claim(workdir, config, train="9" * 64)
+    assert not caplog.messages
+    _claim(workdir, config, test="9" * 64)
+    (line,) = caplog.messages
+    assert "other images in its test split" in line
+    (workdir / "images.json").unlink()
+    _claim(workdir, config, train="9" * 64)
+    _claim(workdir, config, train="9" * 64)
+
+
+def test_scores_on_other_images_have_another_place(workdir, load_config):
+    config = load_config("ct_srgan")
+    _claim(workdir, config)
+    folder = workdir / "evaluation"
+
+    def place(config, split="test", images=None):
+        images = images or IMAGES[split]
+        return workdirs.evaluation_folder(workdir, 8, config, split, images)
+
+    assert place(config) == folder / "step_8"
+    assert place(config, "validation") == folder / "step_8_validation"
+    moved = dataclasses.replace(config.data, path="elsewhere")
+    assert place(dataclasses.replace(config, data=moved)) == folder / "step_8"
+    others = [
+        place(config, images="9" * 64),
+        place(load_config("ct_srgan", degradation__factor=8)),
+        place(load_config("ct_srgan", seed=3)),
+        place(load_config("ct_srgan", data__num_phantoms=(8, 3, 9))),
+    ]
+    assert len({str(each) for each in others}) == 4
+    assert all(each.name.startswith("step_8_") for each in others)
+    (workdir / "images.json").unlink()  # a run from before it was written
+    assert place(config, images="9" * 64) == folder / "step_8"
 
 
 def test_checkpoints_without_a_configuration_are_refused(workdir, load_config):
     (workdir / "checkpoints").mkdir(parents=True)
     with pytest.raises(InputError, match=r"has checkpoints but no config\.json"):
-        workdirs.claim(workdir, load_config("ct_srgan"))
+        _claim(workdir, load_config("ct_srgan"))
+    assert [path.name for path in workdir.iterdir()] == ["checkpoints"]
 
 
+DEEP = "[" * 100_000
+
+
+@pytest.mark.parametrize("name", ["config", "versions", "images"])
 @pytest.mark.parametrize(
-    ("text", "message"),
-    [(None, r"reading config\.json failed: No such file"), ("{", "not a JSON file")],
+    ("content", "message"),
+    [
+        (b"{", "not a JSON file: Expecting property name"),
+        (b"", "not a JSON file"),
+        (b"\xff\xfe{}", "not UTF-8"),
+        (b"[]", "a list, expected an object"),
+        (b"3", "a int, expected an object"),
+        (DEEP.encode(), "not a JSON file: "),
+        (f'{{"seed": {DEEP}'.encode(), "not a JSON file: "),
+        (b'{"seed": ' + b"9" * 10_000 + b"}", "not a JSON file: "),
+        (b" " * 2**21, "2097152 bytes, expected 1048576 at most"),
+    ],
 )
-def test_unreadable_configuration(workdir, text, message):
+def test_files_that_are_no_json_are_one_line(
+    workdir, load_config, name, content, message
+):
+    config = load_config("ct_srgan")
+    _claim(workdir, config).release()
+    before = {path.name: path.read_bytes() for path in workdir.iterdir()}
+    (workdir / f"{name}.json").write_bytes(content)
+    with pytest.raises(InputError, match=message) as caught:
+        _claim(workdir, config)
+    assert "\n" not in str(caught.value)
+    assert f"{name}.json: " in str(caught.value)
+    assert len(str(caught.value)) < 500
+    before[f"{name}.json"] = content
+    assert before == {path.name: path.read_bytes() for path in workdir.iterdir()}
+
+
+@pytest.mark.parametrize("depth", [100, 900])
+def test_a_configuration_that_is_deep_is_one_line(workdir, load_config, depth):
+    config = load_config("ct_srgan")
+    _claim(workdir, config)
+    values = dataclasses.asdict(config) | {"seed": 0}
+    text = json.dumps(values).replace(
+        '"seed": 0', '"seed": ' + "[" * depth + "]" * depth
+    )
+    (workdir / "config.json").write_text(text)
+    with pytest.raises(InputError, match=r"config\.json: not of this version: ") as e:
+        workdirs.read_config(workdir)
+    assert len(str(e.value)) < 500
+
+
+def test_a_missing_configuration(workdir):
     workdir.mkdir()
-    if text is not None:
-        (workdir / "config.json").write_text(text)
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match=r"reading config\.json failed: No such file"):
         workdirs.read_config(workdir)
 
 
@@ -84,11 +257,17 @@ def test_a_folder_of_another_version_is_told_with_the_file_and_the_key(
 ):
     """Its checkpoints lack what the key brought, so it must not come to reading."""
     config = load_config("ct_srgan")
-    workdirs.claim(workdir, config)
+    _claim(workdir, config)
     path = workdir / "config.json"
     values = json.loads(path.read_text())
     del values["safety"]
     path.write_text(json.dumps(values))
     message = r"config\.json: not of this version: config\.safety: missing$"
     with pytest.raises(InputError, match=message):
-        workdirs.claim(workdir, config)
+        _claim(workdir, config)
+
+
+def test_what_was_read_is_what_was_written(workdir, load_config):
+    config = load_config("us_srgan")
+    _claim(workdir, config)
+    assert parse(dataclasses.asdict(workdirs.read_config(workdir))) == config

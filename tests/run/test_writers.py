@@ -10,7 +10,7 @@ import pytest
 from etils import epath
 from recorders import Recorder
 
-from sisr_jax.errors import StorageError
+from sisr_jax.errors import InputError, StorageError
 from sisr_jax.run import writers
 from sisr_jax.storage.upload_buffer import UploadBuffer
 
@@ -88,6 +88,25 @@ def test_truncation_names_a_broken_line_and_changes_nothing(tmp_path):
     with pytest.raises(ValueError, match=r"metrics\.jsonl, line 2: b'nonsense'"):
         writers.truncate_after(path, 1)
     assert "nonsense" in path.read_text()
+
+
+@pytest.mark.parametrize("step", ['"3"', "null", "3.5", "true", "[]", "{}", "1e400"])
+@pytest.mark.parametrize("is_last", [False, True])
+def test_a_step_that_is_no_integer_is_named(tmp_path, step, is_last):
+    path = tmp_path / "metrics.jsonl"
+    lines = ['{"step": 1}', f'{{"step": {step}}}'] + ['{"step": 2}'] * (not is_last)
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(InputError, match=r"metrics\.jsonl, line 2: b'{\"step\": .* is"):
+        writers.truncate_after(path, 1)
+    assert path.read_text().splitlines() == lines
+
+
+@pytest.mark.parametrize("line", [b"\xff\xfe", b"[" * 100_000, b"[]", b'{"a": 1}'])
+def test_lines_of_another_kind_are_named(tmp_path, line):
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(line + b'\n{"step": 2}\n')
+    with pytest.raises(InputError, match=r"metrics\.jsonl, line 1: .* is not a record"):
+        writers.truncate_after(path, 1)
 
 
 def read_events(directory):

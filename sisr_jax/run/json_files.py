@@ -1,0 +1,52 @@
+"""The small JSON files of a working folder, which anyone may have edited."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from etils import epath
+
+from sisr_jax.errors import InputError
+from sisr_jax.storage.failures import refusing
+from sisr_jax.storage.files import write_whole
+
+MAX_BYTES = 2**20
+_LONGEST = 200
+
+
+def read_object(path: epath.Path) -> dict[str, Any]:
+    """Reads a file that holds one JSON object.
+
+    Raises:
+        InputError: If it is missing, larger than `MAX_BYTES`, not UTF-8, not JSON or
+            no object; one line that names it.
+        StorageError: If the storage fails otherwise.
+    """
+    with refusing(f"workdir {path.parent}: reading {path.name}"):
+        content = path.read_bytes()
+    if len(content) > MAX_BYTES:
+        raise InputError(f"{path}: {len(content)} bytes, expected {MAX_BYTES} at most")
+    try:
+        found = json.loads(content.decode())
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8: {error.reason}") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not a JSON file: {one_line(error)}") from error
+    if not isinstance(found, dict):
+        raise InputError(f"{path}: a {type(found).__name__}, expected an object")
+    return found
+
+
+def write_object(path: epath.Path, values: Mapping[str, Any]) -> None:
+    """Writes a file whole.
+
+    Raises:
+        StorageError: Naming the file, if the storage fails.
+    """
+    write_whole(path, json.dumps(values, indent=2) + "\n")
+
+
+def one_line(error: BaseException) -> str:
+    """The text of an error, as one line of bounded length."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."
