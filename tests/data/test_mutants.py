@@ -17,8 +17,8 @@ SECONDS, MEGABYTES = 120, 1024
 @pytest.mark.parametrize("kind", mutants.FORMATS)
 def test_files_before_the_damage_are_read(tmp_path, kind):
     images = [mutants.use(path, kind) for path in mutants.write_seeds(tmp_path, kind)]
-    if kind == "dicom":  # plain, run-length encoded, deflated, big-endian
-        assert len(images) == 4
+    if kind == "dicom":  # plain, run lengths, deflated, big-endian, bare
+        assert len(images) == 5
         for [image] in images:
             np.testing.assert_array_equal(image, images[0][0])
 

@@ -139,6 +139,15 @@ def test_look_up_table(tmp_path, bits, as_bytes):
     np.testing.assert_array_equal(read(path)[0], expected)
 
 
+def test_start_of_a_table_follows_the_sign_of_the_pixels(tmp_path):
+    values = np.array([[-4, -3, -2, 9]], np.int16)
+    sequence = table(-3, 8, [5, 6, 7, 8], as_bytes=True)
+    del sequence[0].LUTDescriptor
+    sequence[0].add_new("LUTDescriptor", "US", [4, 2**16 - 3, 8])
+    path = write_table(tmp_path / "a.dcm", values, sequence)
+    np.testing.assert_array_equal(read(path)[0], [[5, 5, 6, 8]])
+
+
 @pytest.mark.parametrize(
     ("bits", "entries", "message"),
     [(20, [1, 2], "2 entries of 20 bits"), (8, [1, 300], "found 2 up to 300")],
