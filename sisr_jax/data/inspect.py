@@ -9,12 +9,14 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 from tqdm import tqdm
 
 from sisr_jax.data.checks import Findings, look_at, sum_up
 from sisr_jax.data.contact_sheet import Example, shrink
 from sisr_jax.data.files import identity, list_files
 from sisr_jax.data.folder import Entry, list_entries
+from sisr_jax.data.formats.dicom.padding import OUTSIDE_HU
 from sisr_jax.data.formats.dicom.patient import read_person
 from sisr_jax.data.formats.headers import Header
 from sisr_jax.data.formats.readers import check_file, decode_images
@@ -36,7 +38,8 @@ class UsableFile(NamedTuple):
         values: Smallest and largest.
         assignment: Its split and patient; None when the CSV does not list it.
         anonymous: Whether it is a DICOM file whose PatientID names no person.
-        padding: Pixels that were never measured.
+        padding: Pixels that a DICOM file or a CT scanner never measured.
+        outside: Pixels of other formats below what any matter has in HU.
         seen: By the window, see `checks.Findings`.
         digests: Of each image; None of images without content.
     """
@@ -47,6 +50,7 @@ class UsableFile(NamedTuple):
     assignment: Assignment | None
     anonymous: bool
     padding: int
+    outside: int
     seen: Findings
     digests: Sequence[bytes | None]
 
@@ -124,11 +128,11 @@ def inspect_folder(
         except InputError as error:
             problems[path] = str(error)
             continue
-        values, padding, seen, digests, shown = content
+        values, padding, outside, seen, digests, shown = content
         files.append(
             UsableFile(
                 *(path, headers[path], values, assigned, anonymous),
-                *(padding, seen, digests),
+                *(padding, outside, seen, digests),
             )
         )
         examples += shown
@@ -176,6 +180,7 @@ def _spread(entries: Sequence[Entry]) -> set[Entry]:
 class _Content(NamedTuple):
     values: tuple[float, float]
     padding: int
+    outside: int
     seen: Findings
     digests: list[bytes | None]
     examples: list[Example]
@@ -189,7 +194,7 @@ def _decode(
     window: tuple[float, float] | None,
     png_rescale: tuple[float, float],
 ) -> _Content:
-    low, high, padding = float("inf"), float("-inf"), 0
+    low, high, padding, outside = float("inf"), float("-inf"), 0, 0
     seen: list[Findings] = []
     digests: list[bytes | None] = []
     examples: list[Example] = []
@@ -199,6 +204,7 @@ def _decode(
         own = float(image.min()), float(image.max())
         low, high = min(low, own[0]), max(high, own[1])
         padding += padded
+        outside += int(np.count_nonzero(image <= OUTSIDE_HU))
         found = look_at(image, window) if window else Findings(1, int(own[0] == own[1]))
         seen.append(found)
         digest = hashlib.blake2b(image.tobytes(), digest_size=16).digest()
@@ -207,4 +213,4 @@ def _decode(
         if entry in wanted:
             group = f"{header.format} {header.dtype}"
             examples.append(Example(entry.name(root), group, shrink(image)))
-    return _Content((low, high), padding, sum_up(seen), digests, examples)
+    return _Content((low, high), padding, outside, sum_up(seen), digests, examples)

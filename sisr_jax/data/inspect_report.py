@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sisr_jax.data.checks import sum_up
+from sisr_jax.data.formats.dicom.padding import OUTSIDE_HU
 from sisr_jax.data.inspect import AS_STORED, Inspection, UsableFile
 from sisr_jax.data.transforms import size_text
 
@@ -105,11 +106,18 @@ def _remarks(
     """A line for everything that the tables do not show."""
     padded = [f for f in files if f.padding]
     if padded:
-        pixels = sum(math.prod(f.header.shape) * f.header.count for f in padded)
-        share = sum(f.padding for f in padded) / pixels
+        share = _share(padded, [f.padding for f in padded])
         yield (
             f"padding: {share:.1%} of the pixels of {len(padded)} files were never "
             "measured (outside of the scanner's circle); they become air"
+        )
+    below = [f for f in files if f.outside]
+    if below:
+        share = _share(below, [f.outside for f in below])
+        yield (
+            f"outside: {share:.1%} of the pixels of {len(below)} files are at "
+            f"{OUTSIDE_HU:g} or below, which in HU is no matter but the outside of the "
+            "scanner's circle; a window that begins at air makes them air"
         )
     seen = sum_up(f.seen for f in files)
     if window:
@@ -125,6 +133,11 @@ def _remarks(
         yield f"JPEG: {lossy} files, whose losses become part of what is learned"
     yield from _remarks_on_patients(files, root)
     yield from _remarks_on_copies(files, root)
+
+
+def _share(files: Sequence[UsableFile], counts: Sequence[int]) -> float:
+    pixels = sum(math.prod(f.header.shape) * f.header.count for f in files)
+    return sum(counts) / pixels
 
 
 def _remarks_on_patients(files: Sequence[UsableFile], root: Path) -> Iterator[str]:

@@ -57,6 +57,15 @@ def test_padding_is_counted(tmp_path, capsys):
     assert "DICOM int16 2 2 -1024 to 174 10x10 (2)" in lines
 
 
+def test_outside_of_the_circle_in_other_formats(tmp_path, capsys):
+    values = ramp((10, 10), np.int16, start=-1000)
+    values[:2] = -3024
+    np.save(tmp_path / "a.npy", values)
+    lines = lines_for(capsys, tmp_path)
+    start = "outside: 20.0% of the pixels of 1 files are at -1500 or below"
+    assert any(line.startswith(start) for line in lines)
+
+
 def test_what_is_no_slice_is_left_out_and_named(tmp_path, capsys):
     ct(tmp_path / "a.dcm")
     ct(tmp_path / "b.dcm", ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])

@@ -22,7 +22,7 @@ PADDING_ELEMENTS = (
 # here or above.
 AIR_HU = -1024.0
 # Noise of air does not reach so low.
-_OUTSIDE_HU = -1500.0
+OUTSIDE_HU = -1500.0
 
 
 def find_padding(words: np.ndarray, values: np.ndarray, header: Any) -> np.ndarray:
@@ -65,7 +65,7 @@ def fill_padding(
         The image, and where it was filled.
     """
     if modality == "CT":
-        padding = padding | (image <= _OUTSIDE_HU)
+        padding = padding | (image <= OUTSIDE_HU)
         air = AIR_HU
     else:
         measured = image[~padding]
