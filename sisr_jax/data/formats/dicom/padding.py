@@ -25,7 +25,9 @@ AIR_HU = -1024.0
 OUTSIDE_HU = -1500.0
 
 
-def find_padding(words: np.ndarray, values: np.ndarray, header: Any) -> np.ndarray:
+def find_padding(
+    words: np.ndarray, values: np.ndarray, header: Any
+) -> np.ndarray | None:
     """Where a frame holds the padding that its header declares.
 
     A padding value may use bits that pixels do not, so it is compared with whole words
@@ -37,13 +39,13 @@ def find_padding(words: np.ndarray, values: np.ndarray, header: Any) -> np.ndarr
         header: With `PADDING_ELEMENTS`.
 
     Returns:
-        bool, of the same shape.
+        bool, of the same shape; None if none is declared.
     """
     prefix = {"f4": "Float", "f8": "DoubleFloat"}.get(words.dtype.str[1:], "")
     padding = _number(header.get(f"{prefix}PixelPaddingValue"), words.dtype)
     limit = _number(header.get(f"{prefix}PixelPaddingRangeLimit"), words.dtype)
     if padding is None:
-        return np.zeros(words.shape, bool)
+        return None
     if limit is None:
         return (words == padding) | (values == padding)
     low, high = min(padding, limit), max(padding, limit)
@@ -51,8 +53,8 @@ def find_padding(words: np.ndarray, values: np.ndarray, header: Any) -> np.ndarr
 
 
 def fill_padding(
-    image: np.ndarray, padding: np.ndarray, *, modality: str
-) -> tuple[np.ndarray, np.ndarray]:
+    image: np.ndarray, padding: np.ndarray | None, *, modality: str
+) -> tuple[np.ndarray, int]:
     """Air in place of what was not measured.
 
     Args:
@@ -62,15 +64,17 @@ def fill_padding(
             is the lowest measured value.
 
     Returns:
-        The image, and where it was filled.
+        The image, and how many of its pixels were filled.
     """
-    if modality == "CT":
-        padding = padding | (image <= OUTSIDE_HU)
-        air = AIR_HU
-    else:
-        measured = image[~padding]
-        air = float(measured.min()) if measured.size else 0.0
-    return np.where(padding, air, image), padding
+    if modality == "CT" and image.min() <= OUTSIDE_HU:
+        outside = image <= OUTSIDE_HU
+        padding = outside if padding is None else padding | outside
+    if padding is None or not padding.any():
+        return image, 0
+    measured = image[~padding]
+    air = float(measured.min()) if measured.size else 0.0
+    filled = np.where(padding, AIR_HU if modality == "CT" else air, image)
+    return filled, int(np.count_nonzero(padding))
 
 
 def _number(value: Any, dtype: np.dtype) -> Any:

@@ -78,10 +78,8 @@ def read_dicom(
             padding = find_padding(words, values, opened.header)
             transform = transform_of(path, levels[index], dtype=layout.dtype)
             physical = values if transform is None else transform(values)
-            image, padding = fill_padding(physical, padding, modality=modality)
-            yield to_physical(
-                image, header, path=path, rescale=rescale, padding=int(padding.sum())
-            )
+            image, filled = fill_padding(physical, padding, modality=modality)
+            yield to_physical(image, header, path=path, rescale=rescale, padding=filled)
 
 
 def _check(path: Path, opened: Opened) -> tuple[Header, Layout, list[list[Any]]]:
