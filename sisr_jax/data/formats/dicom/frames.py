@@ -23,6 +23,8 @@ from sisr_jax.errors import InputError
 
 # Run-length decoding makes up to 64 bytes of one.
 _MAX_RLE_BYTES = 2**23
+# A decoder prepares for every tile of JPEG 2000, also for empty ones.
+_MAX_TILES = 2**12
 
 
 def decode_frame(path: Path, opened: Opened, layout: Layout, index: int) -> np.ndarray:
@@ -97,6 +99,9 @@ def _check_frame(path: Path, opened: Opened, layout: Layout, index: int) -> None
             f"{path}: run-length encoded frame of {len(frame)} bytes, expected at most "
             f"{_MAX_RLE_BYTES}"
         )
+    # Decoders fill what is missing with grey; behind the end there may be padding.
+    if size is not None and b"\xff\xd9" not in frame[-64:]:
+        raise InputError(f"{path}: frame in {uid.name} is cut off")
     if size is not None and size != layout.shape:
         raise InputError(
             f"{path}: frame of {size[0]}x{size[1]} in {uid.name}, its header says "
@@ -108,5 +113,8 @@ def _size_of_jpeg_2000(frame: bytes) -> tuple[int, int]:
     """Height and width by the SIZ segment (ISO/IEC 15444-1, A.5.1)."""
     if frame[:4] != b"\xff\x4f\xff\x51":
         raise ValueError("no JPEG 2000 codestream")
-    right, lower, left, upper = struct.unpack_from(">4I", frame, 8)
+    right, lower, left, upper, width, height = struct.unpack_from(">6I", frame, 8)
+    tiles = -(-(lower - upper) // height) * -(-(right - left) // width)
+    if tiles > _MAX_TILES:
+        raise ValueError(f"{tiles} tiles, expected {_MAX_TILES} at most")
     return lower - upper, right - left

@@ -134,6 +134,37 @@ def test_codestream_larger_than_the_header(tmp_path, syntax, options):
         read(path)
 
 
+@pytest.mark.parametrize(
+    ("syntax", "options"),
+    [
+        (JPEG2000Lossless, {"format": "JPEG2000", "no_jp2": True}),
+        (JPEGBaseline8Bit, {"format": "JPEG"}),
+    ],
+)
+def test_frame_that_is_cut_off_inside_its_fragment(tmp_path, syntax, options):
+    path = write_frames(tmp_path / "a.dcm", frames_of())
+    file = io.BytesIO()
+    Image.fromarray(frames_of()[0]).save(file, **options)
+    dataset = pydicom.dcmread(path)
+    dataset.PixelData = encapsulate([file.getvalue()[:-20]] * 3)
+    dataset["PixelData"].VR = "OB"
+    dataset.file_meta.TransferSyntaxUID = syntax
+    dataset.save_as(path)
+    with pytest.raises(InputError, match=r"a\.dcm: frame in JPEG .* is cut off"):
+        read(path)
+
+
+def test_many_tiles(tmp_path, monkeypatch):
+    monkeypatch.setattr("sisr_jax.data.formats.dicom.frames._MAX_TILES", 5)
+    path = write_frames(tmp_path / "a.dcm", frames_of())
+    options = {"format": "JPEG2000", "no_jp2": True}
+    compress(path, frames_of(), JPEG2000Lossless, **options, tile_size=(8, 8))
+    assert len(read(path)) == 3
+    monkeypatch.setattr("sisr_jax.data.formats.dicom.frames._MAX_TILES", 3)
+    with pytest.raises(InputError, match="4 tiles, expected 3 at most"):
+        read(path)
+
+
 def test_container_around_a_codestream(tmp_path):
     path = write_frames(tmp_path / "a.dcm", frames_of())
     # The length of its box is 0, at which a search for the codestream never ends.
