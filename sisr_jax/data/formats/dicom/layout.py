@@ -83,7 +83,7 @@ def layout_of(path: Path, opened: Opened, *, modality: str) -> Layout:
     if opened.encapsulated != opened.uid.is_encapsulated:
         raise InputError(f"{path}: DICOM pixels are not stored as {opened.uid.name}")
     if opened.encapsulated:
-        _check_fragments(path, opened)
+        _check_fragments(path, opened, frames)
     else:
         size = opened.end - opened.start
         needed = frames * _frame_bytes(layout, header)
@@ -100,7 +100,7 @@ def _whole(header: Any, keyword: str) -> int | None:
 
 
 def _check_samples(path: Path, header: Any, modality: str) -> bool:
-    samples = header.get("SamplesPerPixel", 1)
+    samples = header.get("SamplesPerPixel")
     photometric = header.get("PhotometricInterpretation")
     grey = ["MONOCHROME2"]
     if modality == "CT":
@@ -153,8 +153,8 @@ def _check_codec(path: Path, uid: UID, bits: int) -> None:
     if not plugins:
         raise InputError(
             f"{path}: {bits} bits compressed as {uid.name} ({uid}), which nothing "
-            "installed decodes; install sisr-jax[dicom-codecs] (JPEG-LS, JPEG 2000, "
-            "RLE) or, for other JPEG, pylibjpeg and pylibjpeg-libjpeg"
+            "installed decodes; run: pip install pyjpegls (for JPEG-LS), pylibjpeg "
+            "pylibjpeg-openjpeg (JPEG 2000) or pylibjpeg pylibjpeg-libjpeg (other JPEG)"
         )
 
 
@@ -165,18 +165,22 @@ def _frame_bytes(layout: Layout, header: Any) -> int:
     return size // 3 * 2 if subsampled else size
 
 
-def _check_fragments(path: Path, opened: Opened) -> None:
-    """Refuses compressed pixels whose fragments end behind the file."""
+def _check_fragments(path: Path, opened: Opened, frames: int) -> None:
+    """Refuses compressed pixels that are too few, or end behind the file."""
     stream = opened.stream
     stream.seek(opened.start)
-    while len(head := stream.read(8)) == 8:
+    items = 0  # the first is the table of offsets
+    while head := stream.read(8):
         tag, length = head[:4], int.from_bytes(head[4:], "little")
         if tag == b"\xfe\xff\xdd\xe0":
-            return
-        if tag != b"\xfe\xff\x00\xe0" or stream.tell() + length > opened.end:
             break
+        if tag != b"\xfe\xff\x00\xe0" or stream.tell() + length > opened.end:
+            raise InputError(
+                f"{path}: truncated or damaged DICOM, in its compressed pixels"
+            )
         stream.seek(length, 1)
-    else:
-        if not head:  # the last fragment ends with the file
-            return
-    raise InputError(f"{path}: truncated or damaged DICOM, in its compressed pixels")
+        items += 1
+    if items - 1 < frames:
+        raise InputError(
+            f"{path}: DICOM of {frames} frames, but {max(items - 1, 0)} compressed ones"
+        )

@@ -202,6 +202,16 @@ def test_compressed_pixels_that_are_cut_off(tmp_path):
         check_file(path)
 
 
+def test_fewer_compressed_frames_than_stated(tmp_path):
+    path = write_frames(tmp_path / "a.dcm", frames_of())
+    compress(path, frames_of(), JPEGBaseline8Bit, format="JPEG")
+    dataset = pydicom.dcmread(path)
+    dataset.NumberOfFrames = 4
+    dataset.save_as(path)
+    with pytest.raises(InputError, match="DICOM of 4 frames, but 3 compressed ones"):
+        check_file(path)
+
+
 def test_run_length_encoding_that_expands(tmp_path, monkeypatch):
     monkeypatch.setattr("sisr_jax.data.formats.dicom.frames._MAX_RLE_BYTES", 1000)
     path = write_dicom(tmp_path / "a.dcm", ramp())

@@ -101,6 +101,8 @@ def test_empty_rescale_is_refused_by_the_header_check(tmp_path, keyword, modalit
         ({"BitsStored": 17}, "BitsStored 17"),
         ({"BitsStored": 12, "HighBit": 9}, "HighBit 9"),
         ({"PixelRepresentation": None}, "PixelRepresentation None"),
+        ({"SamplesPerPixel": None}, "DICOM with None samples a pixel"),
+        ({"PhotometricInterpretation": None}, "photometric interpretation None"),
         ({"RescaleType": "EDW"}, "CT of values in 'EDW', expected HU"),
         ({"DoseGridScaling": 1.0}, "radiation dose"),
     ],
