@@ -1,15 +1,17 @@
 """NumPy archives: one real 2-D array of physical values."""
 
-import io
 import struct
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from sisr_jax.data.formats.headers import Decoded, Header, to_physical
-from sisr_jax.data.formats.npy import ARRAY_HEADER_BYTES, check_array
+from sisr_jax.data.formats.npy import (
+    ARRAY_HEADER_BYTES,
+    Layout,
+    find_layout,
+    values_of,
+)
 from sisr_jax.errors import InputError
 
 # What `np.savez` writes; others make ten thousand bytes of one.
@@ -27,7 +29,7 @@ def check_npz(path: Path) -> Header:
             its shape and type ask for.
         Exception: Of the archive, if it is damaged.
     """
-    return _inspect(path)[1]
+    return _inspect(path)[2]
 
 
 def read_npz(
@@ -39,14 +41,14 @@ def read_npz(
         InputError: As `check_npz`.
         Exception: Of the archive, if the values are cut off or damaged.
     """
-    key, header = _inspect(path)
+    key, layout, header = _inspect(path)
     for _ in indices:
-        with np.load(path, allow_pickle=False) as file:
-            values = file[key]
+        with zipfile.ZipFile(path) as archive:
+            values = values_of(archive.read(f"{key}.npy"), layout)
         yield to_physical(values, header, path=path, rescale=rescale)
 
 
-def _inspect(path: Path) -> tuple[str, Header]:
+def _inspect(path: Path) -> tuple[str, Layout, Header]:
     if not zipfile.is_zipfile(path):
         raise InputError(f"{path}: not an npz file, or cut off")
     _check_members(path)
@@ -55,8 +57,8 @@ def _inspect(path: Path) -> tuple[str, Header]:
         key = names[0] if len(names) == 1 else "image"
         if key not in names:
             raise InputError(
-                f"{path}: holds {', '.join(names) or 'no array'}; expected one array "
-                "or one called 'image'"
+                f"{path}: holds {', '.join(map(repr, names[:5])) or 'no array'}; "
+                "expected one array or one called 'image'"
             )
         member = archive.getinfo(f"{key}.npy")
         if member.compress_type not in _METHODS:
@@ -65,9 +67,9 @@ def _inspect(path: Path) -> tuple[str, Header]:
                 "expected none or deflate, as NumPy writes"
             )
         with archive.open(member) as file:
-            start = io.BytesIO(file.read(ARRAY_HEADER_BYTES))
-    header = check_array(path, start, member.file_size, name=f"array {key!r}")
-    return key, header._replace(format="npz")
+            start = file.read(ARRAY_HEADER_BYTES)
+    layout = find_layout(path, start, member.file_size, name=f"array {key!r}")
+    return key, layout, Header("npz", layout.shape, layout.dtype.name)
 
 
 def _check_members(path: Path) -> None:

@@ -143,6 +143,7 @@ def _naming(path: Path, name: str) -> Iterator[None]:
     # Damaged bytes surface from decoders as almost any type; the cause stays chained.
     except Exception as error:
         reason = (str(error).splitlines() or [""])[0] or type(error).__name__
+        reason = "".join(letter if letter.isprintable() else "?" for letter in reason)
         if isinstance(error, UnidentifiedImageError):  # its text repeats the path
             reason = "of no kind that Pillow knows"
         raise InputError(f"{path}: truncated or damaged {name} ({reason})") from error

@@ -28,7 +28,7 @@ def test_npz_with_several_arrays_needs_one_called_image(tmp_path):
     np.savez(tmp_path / "a.npz", image=ramp(), spacing=np.ones(2))
     np.testing.assert_array_equal(read(tmp_path / "a.npz"), ramp())
     np.savez(tmp_path / "b.npz", pixels=ramp(), spacing=np.ones(2))
-    with pytest.raises(ValueError, match=r"b\.npz: holds pixels, spacing; expected"):
+    with pytest.raises(ValueError, match=r"holds 'pixels', 'spacing'; expected"):
         check_file(tmp_path / "b.npz")
 
 
@@ -123,32 +123,8 @@ def test_many_members(tmp_path, beyond_4_gib):
         check_file(path)
 
 
-@pytest.mark.parametrize("dtype", [np.int16, np.float64, ">f4"])
-def test_npy_is_physical(tmp_path, dtype):
-    values = ramp((5, 6), start=-20).astype(np.int8).astype(dtype)
-    np.save(tmp_path / "a.npy", values)
-    assert check_file(tmp_path / "a.npy")[:2] == ("npy", (5, 6))
-    image = read(tmp_path / "a.npy", (7.0, 7.0))
-    np.testing.assert_array_equal(image, values.astype(np.float32))
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        (np.zeros((2, 3, 4)), "two dimensions of real numbers"),
-        (np.array([[None]], dtype=object), "two dimensions of real numbers"),
-        (np.zeros((2, 3), complex), "two dimensions of real numbers"),
-        (np.zeros((2**13, 2**13), np.int8)[:0], "0x8192 pixels"),
-    ],
-)
-def test_npy_of_the_wrong_kind(tmp_path, values, message):
-    np.save(tmp_path / "a.npy", values, allow_pickle=True)
-    with pytest.raises(ValueError, match=rf"a\.npy: .*{message}"):
-        check_file(tmp_path / "a.npy")
-
-
-def test_npy_that_is_cut_off(tmp_path):
-    np.save(tmp_path / "a.npy", np.zeros((20, 20)))
-    cut(tmp_path / "a.npy", 0.9)
-    with pytest.raises(ValueError, match=r"20x20 float64 takes 3328 bytes, found"):
-        check_file(tmp_path / "a.npy")
+def test_names_of_arrays_stay_in_one_line(tmp_path):
+    np.savez(tmp_path / "a.npz", **{"x\ny": np.zeros(2), "z": np.zeros(2)})
+    with pytest.raises(ValueError, match=r"a\.npz: holds") as error:
+        check_file(tmp_path / "a.npz")
+    assert "\n" not in str(error.value)

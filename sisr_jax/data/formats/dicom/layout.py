@@ -113,7 +113,7 @@ def _check_samples(path: Path, header: Any, modality: str) -> bool:
         return True
     raise InputError(
         f"{path}: DICOM with {samples} samples a pixel and photometric "
-        f"interpretation {photometric}, expected 1 and {' or '.join(grey)}"
+        f"interpretation {photometric!r}, expected 1 and {' or '.join(grey)}"
     )
 
 

@@ -211,6 +211,8 @@ def _read_meta(start: bytes, offset: int) -> tuple[UID, int]:
             offset += 4
         if element == 0x10:
             uid = UID(start[offset : offset + length].strip(b"\0 ").decode("ascii"))
+            if not uid.is_valid:
+                raise ValueError("no transfer syntax")
         offset += length
     return uid, offset
 
