@@ -36,7 +36,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from typing import NoReturn, get_args
+from typing import NoReturn, cast, get_args
 
 from absl import app, flags, logging
 from etils import epath
@@ -123,7 +123,7 @@ def _run(changes: Sequence[str]) -> None:
     with reporting(f"workdir {workdir}"):
         if _MODE.value == "train":
             train(prepare(config, workdir))
-        text = report(config, workdir, _SPLIT.value)
+        text = report(config, workdir, cast(Split, _SPLIT.value))
     if text is not None:
         print(text)
 

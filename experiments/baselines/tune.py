@@ -29,6 +29,7 @@ from sisr_jax.degradation import modality_of
 from sisr_jax.evaluation.patients import patient_numbers
 from sisr_jax.evaluation.protocol import Family, Protocol, protocol_of
 from sisr_jax.evaluation.protocol import config_of as as_measured
+from sisr_jax.evaluation.regions import Regions
 from sisr_jax.evaluation.setup import finish, observe
 from sisr_jax.metrics import psnr, ssim
 from sisr_jax.reconstruction.total_variation import total_variation
@@ -122,6 +123,7 @@ def tune(
         modality.baselines(config),
         jax.random.split(jax.random.key(0), len(hr)),
         jnp.asarray(hr)[..., None],
+        Regions(),
     )
     full = ParallelBeam(config.data.shape[0], config.degradation.num_angles)
     for factor in factors:

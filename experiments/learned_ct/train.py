@@ -10,9 +10,9 @@
 Each stage is a `UNet` that sees the current image, made consistent with the measured
 views, the output of the stage before, and the starts. A stage begins with the weights
 of the one before, but for the last layer, which begins at zero. Minutes are those of
-the clock, so that a run ends when it should on a busy machine; the curve says how many
-steps and CPU minutes they were. A run that was stopped goes on where it was saved.
-Slices that are not prepared or applied yet are taken in as they come.
+the processor, so that a busy machine trains as long as a quiet one. A run that was
+stopped goes on where it was saved. Slices that are not prepared or applied yet are
+taken in as they come.
 """
 
 import argparse
@@ -109,8 +109,9 @@ def train_stage(
     saved = validated = spent
     clock, processor = time.perf_counter() - spent, time.process_time() - cpu
     losses = []
-    while (spent := time.perf_counter() - clock) < budget:
-        share = spent / budget
+    while (cpu := time.process_time() - processor) < budget:
+        spent = time.perf_counter() - clock
+        share = cpu / budget
         rate = (
             LEARNING_RATE * min(1, (step + 1) / 100) * (1 + np.cos(np.pi * share)) / 2
         )
@@ -118,7 +119,6 @@ def train_stage(
         params, ema, moments, value = update(net, params, ema, moments, batch, rate)
         losses.append(value)
         step += 1
-        cpu = time.process_time() - processor
         if spent > validated + VALIDATE_SECONDS:
             pools["train"].refresh()
             pools["validation"].refresh()

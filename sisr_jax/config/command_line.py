@@ -77,7 +77,8 @@ def changed(values: Mapping[str, Any], arguments: Sequence[str]) -> dict[str, An
     )
     flag_values["config"].parser = parser
     parse_flags(argv, flag_values=flag_values)
-    return flag_values["config"].value.to_dict()
+    changed: Any = flag_values["config"].value
+    return changed.to_dict()
 
 
 def parse_flags(
@@ -134,7 +135,7 @@ def _wrong_type(argv: list[str], parser: _Parser, message: str) -> str | None:
     match = re.match(r"flag --(config\.[\w.]+)=(.*?): ", message, re.DOTALL)
     if match is None:
         return None
-    default = parser.config
+    default: Any = parser.config
     for name in match[1].split(".")[1:]:
         default = default[name]
     kind = "a section" if isinstance(default, ConfigDict) else type(default).__name__

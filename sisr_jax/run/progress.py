@@ -6,7 +6,6 @@ import types
 from collections.abc import Mapping
 from typing import Any, TextIO
 
-import jax
 from absl import logging
 from tqdm import tqdm
 
@@ -28,7 +27,7 @@ class Progress:
 
     def __init__(self, total: int, start: int, stream: TextIO | None = None) -> None:
         self._total, self._stream = total, stream or sys.stderr
-        self._under_way: collections.deque[tuple[int, jax.Array]] = collections.deque()
+        self._under_way: collections.deque[tuple[int, Any]] = collections.deque()
         self._bar = tqdm(
             total=total,
             initial=start,
@@ -57,10 +56,11 @@ class Progress:
         else:
             self._bar.write(line, file=self._stream)
 
-    def follow(self, step: int, number: jax.Array) -> None:
+    def follow(self, step: int, number: Any) -> None:
         """Counts a step once a number that it computes is there.
 
-        Dispatching it says nothing: the device may be many steps behind.
+        Dispatching it says nothing: the device may be many steps behind. `number` is an
+        array of jax, whose `is_ready` its published type lacks.
         """
         if self._bar.disable:
             return
