@@ -130,24 +130,6 @@ def test_gradient_reaches_every_stage_through_the_physics(scan, operator, fill):
         assert jnp.abs(leaf).max() > 0, jax.tree_util.keystr(path)
 
 
-def test_memory_grows_by_images_and_not_by_activations(fill):
-    """Activations of a stage are held once, however many stages there are."""
-    estimate = jnp.zeros((1, 64, 64, 1))
-
-    def temporary(num_stages):
-        model = Cascade(num_stages, shared=True, widths=(16, 16), num_blocks=2)
-        variables = fill(model, *estimate.shape)
-
-        def loss(variables):
-            return jnp.sum(model.apply(variables, estimate, train=True) ** 2)
-
-        compiled = jax.jit(jax.grad(loss)).lower(variables).compile()
-        return compiled.memory_analysis().temp_size_in_bytes
-
-    image = estimate.nbytes
-    assert temporary(6) - temporary(2) < 4 * 6 * image
-
-
 def test_half_of_the_physics(scan, operator, untrained):
     measured, estimate = scan
     model = Cascade(1, **SMALL)
