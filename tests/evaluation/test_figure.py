@@ -101,7 +101,8 @@ def test_configuration_asks_for_equalisation(tmp_path, drawn, load_config, equal
     hr = images_of() ** 4
     names = (DEGRADED, "TV", "SRGAN", HR)
     evaluation = Evaluation([], dict.fromkeys(names, hr))
-    report._draw(config, evaluation, ["TV", "SRGAN"], epath.Path(tmp_path / "f.png"))
+    path = epath.Path(tmp_path / "f.png")
+    report._draw(config, evaluation, ["TV", "SRGAN"], path, title="physical")
     shown = np.asarray(drawn[0].axes[0].images[0].get_array())
     assert np.allclose(shown, hr[0, ..., 0], atol=1e-3) != equalise
 
