@@ -12,7 +12,14 @@ from sisr_jax.errors import InputError, StorageError
 
 # Client libraries of GCS report by classes of their own, which do not descend from
 # OSError and must not be imported for a run on a local disk.
-_LIBRARIES = ("gcsfs", "aiohttp", "requests", "google", "fsspec")
+_LIBRARIES = (
+    "gcsfs",
+    "aiohttp",
+    "requests",
+    "google.auth",
+    "google.api_core",
+    "fsspec",
+)
 _BAD_REQUEST, _FORBIDDEN = "Bad Request:", "Forbidden:"  # how gcsfs begins them
 _PERMANENT_ERRNOS = (errno.EROFS, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG)
 # How TensorStore ends those of the operating system, after names of its own.
@@ -83,7 +90,9 @@ def is_storage_failure(error: BaseException) -> bool:
         return True
     modules = (kind.__module__ for kind in type(error).__mro__)
     return str(error).startswith(_BAD_REQUEST) or any(
-        module.split(".")[0] in _LIBRARIES for module in modules
+        f"{module}.".startswith(f"{library}.")
+        for module in modules
+        for library in _LIBRARIES
     )
 
 

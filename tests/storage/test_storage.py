@@ -182,6 +182,16 @@ def test_the_reason_of_tensorstore_is_that_of_the_system():
     assert str(failed) == "run/checkpoints: saving failed: No space left on device"
 
 
-def test_other_errors_are_not_hidden():
-    with pytest.raises(KeyError), failures.reporting("workdir: writing"):
-        raise KeyError("a mistake in the program")
+@pytest.mark.parametrize("module", ["builtins", "google.protobuf.message"])
+def test_other_errors_are_not_hidden(module):
+    mistake = type("DecodeError", (Exception,), {"__module__": module})
+    with pytest.raises(mistake), failures.reporting("workdir: writing"):
+        raise mistake("a mistake in the program")
+
+
+def test_errors_of_google_s_credentials_are_the_storage_s():
+    refused = type(
+        "RefreshError", (Exception,), {"__module__": "google.auth.exceptions"}
+    )
+    with pytest.raises(StorageError), failures.reporting("workdir: writing"):
+        raise refused("no credentials")
