@@ -40,6 +40,13 @@ def pytest_configure(config):
     )
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _programs_of_one_module():
+    """Those of all modules would take 6 GB of each process by the end."""
+    yield
+    jax.clear_caches()
+
+
 @pytest.fixture
 def key():
     return jax.random.key(0)

@@ -24,10 +24,10 @@ _ORIGINAL_WINDOW = (-1024.0, 200.0)
 # for each pixel of the side, and the weight; between them on a logarithmic scale. Views
 # measured by another projector than the one that reconstructs deserve less trust.
 _TV_WEIGHTS = {
-    "matmul": ((63 / 512, 3e-4), (125 / 512, 5e-5), (250 / 512, 1e-5)),
-    "reference": ((63 / 512, 1e-3), (125 / 512, 3e-4), (250 / 512, 1e-4)),
+    "matmul": ((63 / 512, 1e-4), (125 / 512, 5e-5), (250 / 512, 2e-5)),
+    "reference": ((63 / 512, 1e-3), (125 / 512, 5e-4), (250 / 512, 1e-3)),
 }
-_TV_ITERATIONS = 150
+_TV_ITERATIONS = 100
 
 
 def _full_beam(config: Config) -> ParallelBeam:
