@@ -1,12 +1,14 @@
 """Trains a configuration and evaluates it, or evaluates a working folder.
 
     python -m sisr_jax.main --config=configs/ct_srgan.py:demo --workdir=runs/ct_demo
-    python -m sisr_jax.main --mode=evaluate --workdir=runs/ct_demo
+    python -m sisr_jax.main --mode=evaluate --workdir=runs/ct_demo --save_images
+    python -m sisr_jax.main --extend=500 --workdir=runs/ct_demo
 
 Running the same command again resumes. Without `--config` it is that of the working
 folder; `--config.KEY=VALUE` may change what does not make it another run: where the
-images are, how often it logs, saves and validates, or a longer last phase. Evaluation
-may be on other images: `--split`, `--config.data.KEY`, `--config.degradation.KEY`.
+images are, how often it logs, saves and validates, or a longer last phase; `--extend`
+makes that as long as the whole run then is. Evaluation may be on other images:
+`--split`, `--config.data.KEY`, `--config.degradation.KEY`.
 
 What it ends with:
 
@@ -53,6 +55,7 @@ from sisr_jax.run.prepare import prepare
 from sisr_jax.run.report import report
 from sisr_jax.storage.failures import reporting
 from sisr_jax.storage.folder import open_folder
+from sisr_jax.train import phases
 
 _CONFIG = command_line.define_config()
 _WORKDIR = flags.DEFINE_string(
@@ -66,6 +69,12 @@ _MODE = flags.DEFINE_enum(
 )
 _SPLIT = flags.DEFINE_enum(
     "split", "test", get_args(Split), "Which images --mode=evaluate scores."
+)
+_SAVE_IMAGES = flags.DEFINE_boolean(
+    "save_images", False, "--mode=evaluate also writes every restored image (npy)."
+)
+_EXTEND = flags.DEFINE_integer(
+    "extend", None, "Steps of the whole run: its last phase becomes longer."
 )
 _COORDINATOR = flags.DEFINE_string(
     "coordinator", "", "HOST:PORT of process 0, or auto: as the cluster says."
@@ -123,7 +132,12 @@ def _run(changes: Sequence[str]) -> None:
     with reporting(f"workdir {workdir}"):
         if _MODE.value == "train":
             train(prepare(config, workdir))
-        text = report(config, workdir, cast(Split, _SPLIT.value))
+        text = report(
+            config,
+            workdir,
+            cast(Split, _SPLIT.value),
+            save_images=_SAVE_IMAGES.value,
+        )
     if text is not None:
         print(text)
 
@@ -132,6 +146,8 @@ def _read_flags(changes: Sequence[str]) -> tuple[epath.Path, Config]:
     workdir = open_folder(_WORKDIR.value, "--workdir")
     if _MODE.value == "train" and _SPLIT.value != "test":
         raise ConfigError(f"--split={_SPLIT.value}: needs --mode=evaluate")
+    if _MODE.value == "evaluate" and _EXTEND.value is not None:
+        raise ConfigError(f"--extend={_EXTEND.value}: needs --mode=train")
     with reporting(f"workdir {workdir}"):
         return workdir, _read_config(workdir, changes)
 
@@ -172,6 +188,9 @@ def _read_config(workdir: epath.Path, changes: Sequence[str]) -> Config:
         config = workdirs.read_config(workdir)
         values = command_line.changed(dataclasses.asdict(config), changes)
         config = parse(values)
+    if _EXTEND.value is not None:
+        longer = phases.extended(config.phases, _EXTEND.value)
+        config = dataclasses.replace(config, phases=longer)
     if not is_training:
         workdirs.check_same(workdir, config, workdirs.MAY_CHANGE_IN_EVALUATION)
     return config

@@ -19,11 +19,15 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 from trees import same
 
 from sisr_jax.checkpoints.restore import CheckpointReader
+from sisr_jax.data.sources import open_source
+from sisr_jax.data.transforms import to_unit_range
 from sisr_jax.errors import InputError
 from sisr_jax.evaluation.protocol import protocol_of
+from sisr_jax.metrics import psnr
 from sisr_jax.run.loop import train
 from sisr_jax.run.prepare import first_state, open_checkpoints, prepare
 from sisr_jax.run.report import report
+from sisr_jax.run.workdir import read_config
 from sisr_jax.train import steps
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -393,13 +397,33 @@ def test_command_evaluates_other_images(finished):
     _, workdir, _, _ = finished
     found = _command(
         *("--mode=evaluate", f"--workdir={workdir}", "--split=validation"),
-        "--config.data.num_phantoms=(8, 2, 3)",
+        *("--save_images", "--config.data.num_phantoms=(8, 2, 3)"),
     )
     assert found.returncode == 0, found.stderr
     assert "validation split" in found.stdout
-    (table,) = workdir.glob("evaluation/step_8_validation_*/table.csv")
-    with table.open() as file:
+    (folder,) = workdir.glob("evaluation/step_8_validation_*")
+    with (folder / "table.csv").open() as file:
         assert {row["images"] for row in csv.DictReader(file)} == {"2"}
+    _check_saved_images(workdir, folder)
+
+
+def _check_saved_images(workdir, folder):
+    """They are what the scores are of, in the units of the window."""
+    config = read_config(epath.Path(workdir))
+    data = dataclasses.replace(config.data, num_phantoms=(8, 2, 3))
+    source = open_source(data, "validation", seed=config.seed)
+    with (folder / "per_image.csv").open() as file:
+        scores = [row for row in csv.DictReader(file) if row["method"] == "SRGAN"]
+    paths = sorted((folder / "images").glob("*_SRGAN.npy"))
+    assert len(paths) == len(scores) == 2
+    for index, (path, score) in enumerate(zip(paths, scores, strict=True)):
+        estimate, hr = (
+            to_unit_range(image, data.window)[None, ..., None]
+            for image in (np.load(path), source[index])
+        )
+        assert float(psnr(estimate, hr)[0]) == pytest.approx(
+            float(score["psnr"]), abs=1e-3
+        )
 
 
 @pytest.mark.parametrize(
@@ -412,6 +436,8 @@ def test_command_evaluates_other_images(finished):
             "holds another configuration's run: config.seed = 0 there",
         ),
         (["--split=train"], "--split=train: needs --mode=evaluate"),
+        (["--extend=7"], "--extend=7: expected at least the 8 steps of the run"),
+        (["--mode=evaluate", "--extend=9"], "--extend=9: needs --mode=train"),
     ],
 )
 def test_changes_that_make_it_another_run_are_one_line(finished, arguments, message):

@@ -31,6 +31,20 @@ def to_unit_range(image: np.ndarray, window: tuple[float, float]) -> np.ndarray:
     return np.clip(scaled, 0, 1)
 
 
+def from_unit_range(image: np.ndarray, window: tuple[float, float]) -> np.ndarray:
+    """The inverse of `to_unit_range` within the window.
+
+    Args:
+        image: Values in [0, 1], any shape.
+        window: Physical values that 0 and 1 stand for.
+
+    Returns:
+        float32 of the same shape.
+    """
+    low, high = window
+    return np.asarray(low + (high - low) * np.asarray(image, np.float64), np.float32)
+
+
 def check_fit(
     size: Sequence[int], wanted: Sequence[int], *, fit: str, name: str
 ) -> None:

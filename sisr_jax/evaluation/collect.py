@@ -18,6 +18,9 @@ from sisr_jax.evaluation.table import Score
 from sisr_jax.hosts.mesh import local_rows, to_devices, to_host
 from sisr_jax.types import Batch
 
+# An image's index in its split, and `[height, width, 1]` in [0, 1] by method.
+Save = Callable[[int, Mapping[str, np.ndarray]], None]
+
 
 class Evaluation(NamedTuple):
     """Scores of a split, and the images of some examples.
@@ -40,6 +43,7 @@ def collect(
     mesh: Mesh,
     protocol: Protocol,
     num_examples: int,
+    save: Save | None = None,
 ) -> Evaluation:
     """Scores every image of a split; every process gets the scores of all.
 
@@ -52,6 +56,7 @@ def collect(
         mesh: Devices to run on.
         protocol: What the numbers are named after.
         num_examples: How many images to return, evenly spread over the split.
+        save: Given every image that has a score.
     """
     patients = patient_numbers(source, config.data)
     regions = regions_of(source, config.data)
@@ -85,9 +90,14 @@ def collect(
                     if real[index - first]
                 )
             wanted = [index - first for index in indices if index in examples]
+            if wanted or save is not None:
+                images = to_host(images)
             if wanted:
-                for name, image in to_host(images).items():
+                for name, image in images.items():
                     kept.setdefault(name, []).append(image[wanted])
+            for index in indices:
+                if save is not None and real[index - first]:
+                    save(index, {n: each[index - first] for n, each in images.items()})
     return Evaluation(
         [score for each in scores.values() for score in each],
         {name: np.concatenate(images) for name, images in kept.items()},

@@ -16,7 +16,7 @@ from jax.sharding import Mesh
 from sisr_jax.config import Config
 from sisr_jax.data.sources import Mirrored, Source
 from sisr_jax.degradation import Baselines, Degradation, modality_of
-from sisr_jax.evaluation.collect import Evaluation, collect
+from sisr_jax.evaluation.collect import Evaluation, Save, collect
 from sisr_jax.evaluation.protocol import Family, Protocol, config_of, protocol_of
 from sisr_jax.evaluation.regions import Regions
 from sisr_jax.evaluation.setup import Scores, finish, observe, score
@@ -45,6 +45,7 @@ def score_split(
     *,
     key: Key,
     num_examples: int,
+    save: Save | None = None,
 ) -> Evaluation:
     """Scores the baselines and some generators on every image of a split.
 
@@ -55,6 +56,7 @@ def score_split(
         mesh: Devices to run on.
         key: Root key; per-image randomness follows from the image's index.
         num_examples: How many images to return, evenly spread over the split.
+        save: Given every image that has a score, on every process.
     """
     protocol = protocol_of(task.config)
     whole, split = replicated(mesh), batch_sharding(mesh)
@@ -69,7 +71,9 @@ def score_split(
         run, *jax.device_put((task, baselines), whole), dict(generators), key
     )
     methods = [*baselines.names, *generators]
-    return collect(estimate, methods, source, task.config, mesh, protocol, num_examples)
+    return collect(
+        estimate, methods, source, task.config, mesh, protocol, num_examples, save
+    )
 
 
 def score_protocol(

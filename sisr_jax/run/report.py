@@ -25,6 +25,7 @@ from sisr_jax.evaluation.table import summarise, write_csv, write_rows
 from sisr_jax.hosts import agreement
 from sisr_jax.hosts.mesh import make_mesh
 from sisr_jax.inference import Weights, averaged_weights
+from sisr_jax.run.restored_images import RestoredImages
 from sisr_jax.run.workdir import evaluation_folder, read_config
 from sisr_jax.storage.files import names_in, write_whole
 from sisr_jax.train import phases
@@ -34,7 +35,13 @@ from sisr_jax.train.task import abstract_state, build_task, state_sharding
 SRRESNET, SRGAN = "SRResNet", "SRGAN"
 
 
-def report(config: Config, workdir: epath.Path, split: Split = "test") -> str | None:
+def report(
+    config: Config,
+    workdir: epath.Path,
+    split: Split = "test",
+    *,
+    save_images: bool = False,
+) -> str | None:
     """Evaluates the newest checkpoint of a working folder on a split.
 
     Beside the baselines stand the generator as trained on pixels alone
@@ -46,6 +53,7 @@ def report(config: Config, workdir: epath.Path, split: Split = "test") -> str | 
         workdir: Its working folder; files go to `evaluation/step_N/`, and of other
             images or another split to a folder beside it.
         split: Images to score.
+        save_images: Also write every restored image, see `restored_images`.
 
     Returns:
         The text to print: protocol, table and paths; None on all processes of a run
@@ -59,6 +67,12 @@ def report(config: Config, workdir: epath.Path, split: Split = "test") -> str | 
     target = abstract_state(own, state_sharding(own, mesh))
     source = open_source(config.data, split, seed=config.seed)
     step, generators = _generators(config, workdir, target)
+    folder = agreement.first_alone(
+        lambda: evaluation_folder(workdir, step, config, split, fingerprint(source))
+    )
+    save = None
+    if save_images:
+        save = RestoredImages(folder, list(generators), config.data.window).save
     if agreement.is_first():
         print(f"scoring {len(source)} images of the {split} split", file=sys.stderr)
     evaluation = score_split(
@@ -68,11 +82,11 @@ def report(config: Config, workdir: epath.Path, split: Split = "test") -> str | 
         mesh,
         key=jax.random.key(config.seed),
         num_examples=config.evaluation.num_figure,
+        save=save,
     )
 
     def write() -> str:
-        images = fingerprint(source)
-        folder = evaluation_folder(workdir, step, config, split, images)
+        assert folder is not None, "the first process has one"
         return _write(config, folder, split, list(generators), evaluation)
 
     return agreement.first_alone(write)

@@ -6,7 +6,7 @@ Nothing about phases is stored, so a resumed run lands in the right one.
 import dataclasses
 from typing import NamedTuple
 
-from sisr_jax.config import Phases
+from sisr_jax.config import ConfigError, Phases
 
 
 class Phase(NamedTuple):
@@ -67,3 +67,22 @@ def num_updates(config: Phases, network: str) -> int:
         for field in dataclasses.fields(config)
         if network in field.metadata["moves"]
     )
+
+
+def extended(config: Phases, num_steps: int) -> Phases:
+    """Phases of which the last is longer, so that a run has some steps.
+
+    Args:
+        config: The phases; they may have that many steps already.
+        num_steps: Of the whole run.
+
+    Raises:
+        ConfigError: If the phases have more steps, or none.
+    """
+    now = total_steps(config)
+    if not 0 < now <= num_steps:
+        raise ConfigError(
+            f"--extend={num_steps}: expected at least the {now} steps of the run"
+        )
+    last = schedule(config)[-1]
+    return dataclasses.replace(config, **{last.name: num_steps - last.start})

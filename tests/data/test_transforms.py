@@ -7,6 +7,7 @@ from sisr_jax.data.transforms import (
     check_fit,
     clipped_share,
     filled_share,
+    from_unit_range,
     is_constant,
     random_crop,
     to_unit_range,
@@ -19,6 +20,13 @@ def test_window_maps_its_ends_to_0_and_1_and_clips():
     unit = to_unit_range(image, (-1000.0, 1000.0))
     assert unit.dtype == np.float32
     np.testing.assert_array_equal(unit, expected)
+
+
+def test_the_way_back_from_the_unit_range():
+    image = np.array([[-1000.0, 0.0], [40.0, 1000.0]])
+    back = from_unit_range(to_unit_range(image, (-1000.0, 1000.0)), (-1000.0, 1000.0))
+    assert back.dtype == np.float32
+    np.testing.assert_allclose(back, image, atol=1e-3)
 
 
 def test_empty_window_is_refused():

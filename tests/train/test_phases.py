@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from sisr_jax.config import Phases
+from sisr_jax.config import ConfigError, Phases
 from sisr_jax.train import phases
 from sisr_jax.train.steps import STEPS
 
@@ -41,3 +41,16 @@ def test_updates_are_counted_for_each_network():
 def test_steps_outside_the_run_have_no_phase():
     with pytest.raises(ValueError, match="step 9 is outside the 9 steps"):
         phases.phase_at(ALL, 9)
+
+
+def test_the_last_phase_is_extended_and_no_other():
+    assert phases.extended(ALL, 20) == dataclasses.replace(ALL, adversarial=15)
+    assert phases.extended(ALL, 9) == ALL
+    pixels = Phases(generator=3, discriminator=0, adversarial=0)
+    assert phases.extended(pixels, 5) == dataclasses.replace(pixels, generator=5)
+
+
+@pytest.mark.parametrize("num_steps", [8, 0, -1])
+def test_a_run_is_not_made_shorter(num_steps):
+    with pytest.raises(ConfigError, match=f"--extend={num_steps}: expected at least"):
+        phases.extended(ALL, num_steps)
