@@ -40,7 +40,9 @@ class RestoredImages:
         Raises:
             StorageError: If the storage fails.
         """
-        for method in self._methods if self._folder is not None else ():
+        if self._folder is None:
+            return
+        for method in self._methods:
             file = io.BytesIO()
             plane = from_unit_range(images[method][..., 0], self._window)
             np.save(file, plane, allow_pickle=False)
