@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from clu import metrics as clu_metrics
 
 from sisr_jax.data.pipeline import evaluation_batches
 from sisr_jax.data.sources import Source, spread
@@ -153,6 +152,7 @@ class Validation:
         return values
 
 
-def _values(metrics: clu_metrics.Collection | None) -> dict[str, float]:
+def _values(metrics: Any) -> dict[str, float]:
+    """Numbers of a merged collection of means."""
     assert metrics is not None, "sources are never empty"
     return {name: float(value) for name, value in metrics.compute().items()}

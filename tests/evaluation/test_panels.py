@@ -36,8 +36,9 @@ def test_a_close_up_finds_structure_and_not_noise_or_what_a_view_cuts_off():
     generator = np.random.default_rng(0)
     image = np.full((512, 512), 0.5)
     image[:256, :256] += 0.02 * generator.standard_normal((256, 256))  # noise
-    image[:, 400:] = 3.0  # beyond the view, with a steep edge
-    image[:, 480:] = -3.0
+    image[:, 400:] = 3.0  # beyond the view, with steep edges
+    image[:, 400::16] = image[:, 408::16] = -3.0
+    image[:, 404:512:16] = -3.0
     rows, columns = np.mgrid[:60, :60]
     image[400:460, 100:160] += 0.3 * np.sin(rows / 5) * np.sin(columns / 5)
     box = panels.close_up(image)
