@@ -21,9 +21,10 @@ def test_windows_that_the_images_never_reach_are_left_out(load_config):
     config = load_config("ct_srgan", data__window=(200.0, 3000.0))
     display = display_of(protocol_of(config))
     assert [view.name for view in display.views] == ["soft"]
-    config = load_config("ct_srgan", data__window=(500.0, 3000.0))
-    display = display_of(protocol_of(config))
-    assert display.views == (display.whole,) == (View("window", 500.0, 3000.0),)
+    for window in ((500.0, 3000.0), (-3000.0, -1400.0)):
+        config = load_config("ct_srgan", data__window=window)
+        display = display_of(protocol_of(config))
+        assert display.views == (display.whole,) == (View("window", *window),)
 
 
 def test_ultrasound_is_seen_in_its_own_window_and_unit(load_config):
