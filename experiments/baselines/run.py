@@ -16,7 +16,8 @@ from collections.abc import Sequence
 from experiments.baselines.cases import config_of, measure, split_of
 from sisr_jax.config import Config
 from sisr_jax.data.sources import Source
-from sisr_jax.degradation import modality_named, modality_of
+from sisr_jax.degradation import modality_of
+from sisr_jax.evaluation.display import display_of
 from sisr_jax.evaluation.figure import comparison_figure
 from sisr_jax.evaluation.layout import (
     format_details,
@@ -121,7 +122,7 @@ class Report:
             {name: rows[name] for name in dict.fromkeys(s.method for s in scores)},
             evaluation.examples[HR],
             title=f"{protocol.describe()}; {CREDIT[protocol.modality]}",
-            display=_display(protocol),
+            display=display_of(protocol),
         )
 
 
@@ -152,13 +153,6 @@ def _score(
         if protocol.factor == 16 and family == "physical":
             report.draw(f"figure_{protocol.modality}_x16", protocol, evaluation)
     return report.scores(protocol, source, names)
-
-
-def _display(protocol: Protocol) -> tuple[float, float]:
-    """Grey levels of the figures, in [0, 1] of the window."""
-    low, high = protocol.window
-    shown = modality_named(protocol.modality).display or (low, high)
-    return tuple((value - low) / (high - low) for value in shown)
 
 
 if __name__ == "__main__":

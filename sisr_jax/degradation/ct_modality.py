@@ -76,10 +76,6 @@ def _tv_weight(method: str, density: float) -> float:
     return float(f"{weight:.1e}")
 
 
-def _light_baseline(measurement: Measurement) -> Image:
-    return measurement.operator.fbp(measurement.values, filter_name="hann")[..., None]
-
-
 def _facts(config: Config) -> dict[str, Any]:
     section: Section = config.degradation
     dose = section.dose
@@ -142,7 +138,6 @@ CT = Modality(
     crops_first=False,  # a streak reaches across the whole slice
     degrade=_degrade,
     baselines=_baselines,
-    light_baseline=_light_baseline,
     facts=_facts,
     describe=_describe,
     target=lambda config: "slice",
@@ -154,7 +149,7 @@ CT = Modality(
         ("lung", -1350.0, 150.0),
         ("bone", -450.0, 1050.0),
     ),
-    display=(-500.0, 500.0),  # leaves lung and bone their texture
+    shown=("soft", "lung"),
     original=Original(
         config=_original_config,
         crop=None,

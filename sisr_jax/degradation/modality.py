@@ -62,7 +62,6 @@ class Modality:
         crops_first: Whether a crop of an image can be degraded by itself.
         degrade: The degradation of a configuration, for images of `data.shape`.
         baselines: Methods without learning for a configuration.
-        light_baseline: The best one that needs nothing but the measurement.
         facts: What a protocol says of a configuration's degradation: fields of
             `evaluation.protocol.Protocol`.
         describe: The same in words, from a protocol.
@@ -70,7 +69,8 @@ class Modality:
         unit: Unit of physical values in a window.
         mask_above: Physical value above which the object is, in a window.
         windows: Display windows that are scored by themselves, `(name, low, high)`.
-        display: Physical values that figures show as black and white; None: the window.
+        shown: Names of the display windows through which pictures show close-ups; none:
+            the window of the images.
         original: The original's protocol.
     """
 
@@ -78,12 +78,11 @@ class Modality:
     crops_first: bool
     degrade: Callable[[Config], Degradation]
     baselines: Callable[[Config], Baselines]
-    light_baseline: Callable[[Measurement], Image]
     facts: Callable[[Config], dict[str, Any]]
     describe: Callable[[Any], str]
     target: Callable[[Config], str]
     unit: Callable[[tuple[float, float]], str]
     mask_above: Callable[[tuple[float, float]], float]
     windows: tuple[tuple[str, float, float], ...]
-    display: tuple[float, float] | None
+    shown: tuple[str, ...]
     original: Original

@@ -52,11 +52,6 @@ def _degrade(config: Config) -> Degradation:
     return lateral_decimation(factor=section.factor, offset=section.offset)
 
 
-def _light_baseline(measurement: Measurement) -> Image:
-    baselines = UltrasoundBaselines()
-    return baselines(measurement)[baselines.primary]
-
-
 def _facts(config: Config) -> dict[str, Any]:
     return {
         "factor": config.degradation.factor,
@@ -105,14 +100,13 @@ ULTRASOUND = Modality(
     crops_first=True,  # columns do not mix
     degrade=_degrade,
     baselines=lambda config: UltrasoundBaselines(),
-    light_baseline=_light_baseline,
     facts=_facts,
     describe=_describe,
     target=_target,
     unit=lambda window: "dB" if window[1] <= 0 else "levels",
     mask_above=_mask_above,
     windows=(),
-    display=None,
+    shown=(),
     original=Original(
         config=_original_config,
         crop="central, mirrored",

@@ -1,174 +1,143 @@
-"""One picture that compares methods: a row for each, a column for each image."""
+"""One picture that compares methods: a column for each, a block of rows for each image.
 
-import io
-import textwrap
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+A block has the whole images, a close-up for each view of the display, and the errors.
+A row has one window, which its bar says; errors have one scale in the whole picture.
+"""
+
+import itertools
+from collections.abc import Mapping
 
 import numpy as np
 from etils import epath
 
+from sisr_jax.evaluation.display import Display, View
+from sisr_jax.evaluation.panels import Box, close_up, enlarged, whole, widened
+from sisr_jax.evaluation.sheet import FRAMES, Row, draw_sheet, grey, heat
 from sisr_jax.metrics import psnr, ssim
-from sisr_jax.storage.files import write_whole
 
-_MAX_BYTES = 1_000_000
-_RESOLUTIONS = (200, 150, 120, 100, 75, 50)  # dots per inch, tried in this order
 _ERROR_PERCENTILE = 99.5
-
-# Sizes in inches.
-_WIDEST_TILE, _WIDEST_ROW = 1.8, 12.0
-_MARGIN, _LABEL, _CAPTION, _GAP = 0.12, 0.2, 0.2, 0.05
-_TITLE_LINE, _TITLE_LETTER = 0.13, 0.055
-_BAR, _BAR_TEXT = 0.09, 0.45
-
-
-class _Layout(NamedTuple):
-    """Where the tiles are, for `Figure.add_axes`."""
-
-    num_rows: int
-    num_columns: int
-    tile_width: float
-    tile_height: float
-    title_lines: int
-
-    def size(self) -> tuple[float, float]:
-        """Width and height of the figure in inches."""
-        width = self._left(self.num_columns) + _GAP + _BAR + _BAR_TEXT
-        return width, self._top(self.num_rows) + _MARGIN
-
-    def tile(self, row: int, column: int) -> tuple[float, float, float, float]:
-        """Rectangle of one image."""
-        place = self._left(column), self._top(row)
-        return self._rectangle(*place, self.tile_width, self.tile_height)
-
-    def title(self) -> tuple[float, float]:
-        """Top left corner of the title."""
-        left, bottom, _, _ = self._rectangle(self._left(0), _MARGIN, 0.0, 0.0)
-        return left, bottom
-
-    def bar(self, row: int) -> tuple[float, float, float, float]:
-        """Rectangle of a colour bar to the right of a row."""
-        left = self._left(self.num_columns) + _GAP
-        return self._rectangle(left, self._top(row), _BAR, self.tile_height)
-
-    def _left(self, column: int) -> float:
-        return _MARGIN + _LABEL + column * (self.tile_width + _GAP)
-
-    def _top(self, row: int) -> float:
-        title = (self.title_lines + 0.5) * _TITLE_LINE
-        return _MARGIN + title + row * (self.tile_height + _CAPTION)
-
-    def _rectangle(
-        self, left: float, top: float, width: float, height: float
-    ) -> tuple[float, float, float, float]:
-        whole, high = self.size()
-        return left / whole, 1 - (top + height) / high, width / whole, height / high
+_EVEN = np.linspace(0.0, 1.0, 256)
 
 
 def comparison_figure(
     path: epath.PathLike,
-    rows: Mapping[str, np.ndarray],
+    methods: Mapping[str, np.ndarray],
     hr: np.ndarray,
     *,
     title: str,
-    display: tuple[float, float] = (0.0, 1.0),
+    display: Display,
     equalise: bool = False,
 ) -> None:
-    """Draws methods against the truth and saves a PNG of at most 1 MB.
+    """Draws methods beside the truth and saves a PNG of some 0.4 MB for an image.
 
-    Below the given rows stand the truth and the absolute error of the last
-    given row. All images share one grey scale, `display`; the errors share another
-    scale that ends at their 99.5th percentile, as its bar says. Images narrower
-    than the truth show the acquired columns side by side, at their own width.
-    Under an estimate stand its PSNR and SSIM, under an error its mean, all
-    measured after clipping to [0, 1].
+    In a close-up, which is at the most structured place of the truth, a pixel is a
+    square of screen pixels; frames in the whole truth say where it is. Images narrower
+    than the truth are acquired columns, each drawn as wide as its share. Below an
+    estimate stand its PSNR and SSIM, below an error its mean, all measured after
+    clipping to [0, 1]. Errors are shown up to the 99.5th percentile of those of the
+    last method.
 
     Args:
         path: PNG file to write.
-        rows: Images `[num_images, height, width, 1]` by the name of their row,
-            from top to bottom; all but the last may be acquired columns, narrower.
+        methods: Images `[num_images, height, width, 1]` by the name of their method,
+            from left to right; all but the last may be acquired columns, narrower.
         hr: The truth, `[num_images, height, width, 1]`, in [0, 1], at
             least 11 pixels wide and high.
         title: Above the images and in the file: what was measured, by which protocol.
-        display: Values shown as black and as white; the scores do not depend on it.
-        equalise: Shows grey levels at their rank among those of the truth.
+        display: Units and windows; the scores do not depend on them.
+        equalise: Shows grey levels at their rank among those of the truth instead.
 
     Raises:
-        ValueError: If there are no rows, or one has other images than the truth.
+        ValueError: If there are no methods, or one has other images than the truth.
     """
-    # Slow to import, and of use nowhere else. No pyplot: it keeps global state.
-    from matplotlib.figure import Figure
-
-    if not rows:
-        raise ValueError("rows = {}: expected at least one method to draw")
-    for name, images in rows.items():
-        _check_shape(name, images, hr, narrower=name != list(rows)[-1])
-    num_images, height, width = hr.shape[:3]
-    tile_width = min(_WIDEST_TILE, _WIDEST_ROW / num_images)
-    title = textwrap.fill(title, int(num_images * tile_width / _TITLE_LETTER))
-    strips = _strips(rows, hr, display)
+    if not methods:
+        raise ValueError("methods = {}: expected at least one to draw")
+    last = list(methods)[-1]
+    for name, images in methods.items():
+        _check_shape(name, images, hr, narrower=name != last)
+    columns = {
+        name: widened(each[..., 0], hr.shape[2]) for name, each in methods.items()
+    }
+    columns["HR"] = hr[..., 0]
+    captions = [*(_captions(each, hr) for each in methods.values()), [""] * len(hr)]
+    errors = _error_rows(methods, hr, display)
     if equalise:
-        strips = _equalised(strips, hr)
-    layout = _Layout(
-        num_rows=len(strips),
-        num_columns=num_images,
-        tile_width=tile_width,
-        tile_height=tile_width * height / width,
-        title_lines=title.count("\n") + 1,
-    )
-    figure = Figure(figsize=layout.size())
-    left, top = layout.title()
-    figure.text(left, top, title, fontsize=7, color="0.3", va="top")
-    for row, strip in enumerate(strips):
-        _draw_strip(figure, layout, row, strip, full_width=width)
-    truth, error = len(strips) - 2, len(strips) - 1
-    end = "rank" if equalise else f"{display[1]:.2g}"
-    _draw_bar(figure, layout.bar(truth), strips[truth], highest=end)
-    highest = f"\N{GREATER-THAN OR EQUAL TO}{strips[error].highest:.2g}"
-    _draw_bar(figure, layout.bar(error), strips[error], highest=highest)
-    _save(figure, epath.Path(path), title.replace("\n", " "))
+        columns, display = _equalised(columns)
+    blocks = []
+    for i, error in enumerate(errors):
+        images = [each[i] for each in columns.values()]
+        levels = [display.levels(image, display.whole) for image in images]
+        overview = [grey(whole(level)) for level in levels]
+        close_ups = []
+        for view, frame in zip(display.views, itertools.cycle(FRAMES), strict=False):
+            levels = [display.levels(image, view) for image in images]
+            box = close_up(levels[-1])
+            panels = [grey(enlarged(level, box)) for level in levels]
+            for panel in panels:
+                _frame(panel, Box(0, 0, *panel.shape), panel.shape[0], frame)
+            _frame(overview[-1], box, hr.shape[1], frame)
+            label = f"close-up, {view.name}"
+            close_ups.append(
+                _grey_row(label, panels, [""] * len(panels), display, view)
+            )
+        first = [each[i] for each in captions]
+        top = _grey_row("whole image", overview, first, display, display.whole)
+        blocks.append([top, *close_ups, error])
+    draw_sheet(path, blocks, list(columns), title=title)
 
 
-class _Strip(NamedTuple):
-    """One row of the figure; first and last colour are `lowest` and `highest`."""
+def _grey_row(
+    label: str,
+    panels: list[np.ndarray],
+    captions: list[str],
+    display: Display,
+    view: View,
+) -> Row:
+    middle = (view.low + view.high) / 2
+    ticks = [_value(value, display) for value in (view.low, middle, view.high)]
+    return Row(label, panels, captions, grey(_EVEN), ticks)
 
-    label: str
-    images: np.ndarray
-    captions: Sequence[str]
-    colours: str
-    lowest: float
-    highest: float
+
+def _value(value: float, display: Display) -> str:
+    return f"{value:.4g} {display.unit}".strip()
 
 
-def _strips(
-    rows: Mapping[str, np.ndarray], hr: np.ndarray, display: tuple[float, float]
-) -> list[_Strip]:
-    strips = [
-        _Strip(name, images, _captions(images, hr), "gray", *display)
-        for name, images in rows.items()
-    ]
-    name, estimate = list(rows.items())[-1]
-    strips.append(_Strip("HR", hr, [""] * len(hr), "gray", *display))
-    error = np.abs(np.clip(estimate, 0.0, 1.0) - hr)
+def _error_rows(
+    methods: Mapping[str, np.ndarray], hr: np.ndarray, display: Display
+) -> list[Row]:
+    """A row of absolute errors for each image; acquired columns have none."""
+    errors = {
+        name: np.abs(np.clip(images, 0.0, 1.0) - hr)[..., 0] * display.span
+        for name, images in methods.items()
+        if images.shape == hr.shape
+    }
     # The largest errors are few; a scale up to them would show the rest as black.
-    highest = max(float(f"{np.percentile(error, _ERROR_PERCENTILE):.1e}"), 1e-3)
-    means = [f"mean {each.mean():.4f}" for each in error]
-    strips.append(_Strip(f"|{name} - HR|", error, means, "inferno", 0.0, highest))
-    return strips
-
-
-def _equalised(strips: list[_Strip], hr: np.ndarray) -> list[_Strip]:
-    """Maps grey rows through the cumulative histogram of the truth."""
-    levels = np.quantile(hr, np.linspace(0.0, 1.0, 257))
-    ranks = np.linspace(0.0, 1.0, 257)
-    return [
-        strip._replace(
-            images=np.interp(strip.images, levels, ranks), lowest=0.0, highest=1.0
+    largest = np.percentile(errors[list(methods)[-1]], _ERROR_PERCENTILE)
+    end = max(float(f"{largest:.1e}"), 1e-3 * display.span)
+    ticks = [_value(value, display) for value in (0.0, end / 2, end)]
+    ticks[-1] = f"\N{GREATER-THAN OR EQUAL TO} {ticks[-1]}"
+    rows = []
+    for i in range(len(hr)):
+        maps = [errors[name][i] if name in errors else None for name in methods]
+        panels = [None if m is None else heat(whole(m) / end) for m in maps]
+        captions = [
+            "" if m is None else f"mean {m.mean():.3g} {display.unit}" for m in maps
+        ]
+        rows.append(
+            Row("|error|", [*panels, None], [*captions, ""], heat(_EVEN), ticks)
         )
-        if strip.colours == "gray"
-        else strip
-        for strip in strips
-    ]
+    return rows
+
+
+def _equalised(
+    columns: Mapping[str, np.ndarray],
+) -> tuple[dict[str, np.ndarray], Display]:
+    """Maps all images through the cumulative histogram of the truth."""
+    ranks = np.linspace(0.0, 1.0, 257)
+    levels = np.quantile(columns["HR"], ranks)
+    view = View("rank", 0.0, 1.0)
+    mapped = {name: np.interp(each, levels, ranks) for name, each in columns.items()}
+    return mapped, Display("", view, (view,))
 
 
 def _captions(images: np.ndarray, hr: np.ndarray) -> list[str]:
@@ -179,50 +148,15 @@ def _captions(images: np.ndarray, hr: np.ndarray) -> list[str]:
     return [f"{p:.2f} dB   {s:.3f}" for p, s in zip(decibels, similarity, strict=True)]
 
 
-def _draw_strip(
-    figure: Any, layout: _Layout, row: int, strip: _Strip, *, full_width: int
-) -> None:
-    height, width = strip.images.shape[1:3]
-    margin = (full_width - width) / 2
-    for column, (image, caption) in enumerate(
-        zip(strip.images, strip.captions, strict=True)
-    ):
-        axes = figure.add_axes(layout.tile(row, column))
-        axes.set_axis_off()
-        axes.imshow(
-            image[..., 0],
-            cmap=strip.colours,
-            vmin=strip.lowest,
-            vmax=strip.highest,
-            extent=(margin, margin + width, height, 0),
-        )
-        axes.set(xlim=(0, full_width), ylim=(height, 0))
-        below = {"ha": "center", "va": "top", "fontsize": 6.5, "color": "0.15"}
-        axes.text(0.5, -0.02, caption, transform=axes.transAxes, **below)
-    left, bottom, _, tall = layout.tile(row, 0)
-    beside = {"rotation": 90, "ha": "right", "va": "center", "fontsize": 7.5}
-    figure.text(left * 0.85, bottom + tall / 2, strip.label, **beside)
-
-
-def _draw_bar(
-    figure: Any,
-    place: tuple[float, float, float, float],
-    strip: _Strip,
-    *,
-    highest: str,
-) -> None:
-    """Colour bar of a row; its upper end is written as `highest`."""
-    axes = figure.add_axes(place)
-    ramp = np.linspace(0.0, 1.0, 256)[:, None]
-    extent = (0.0, 1.0, 0.0, 1.0)
-    axes.imshow(ramp, cmap=strip.colours, origin="lower", extent=extent, aspect="auto")
-    axes.set_xticks([])
-    middle = (strip.lowest + strip.highest) / 2
-    labels = [f"{strip.lowest:.2g}", f"{middle:.2g}", highest]
-    axes.set_yticks([0.0, 0.5, 1.0], labels)
-    axes.yaxis.tick_right()
-    axes.tick_params(labelsize=6.5, length=2, width=0.5)
-    axes.spines[:].set_linewidth(0.5)
+def _frame(panel: np.ndarray, box: Box, height: int, colour: int) -> None:
+    """Draws the outline of a part of an image `height` pixels high into its panel."""
+    times = panel.shape[0] / height
+    top, left = int(box.top * times), int(box.left * times)
+    bottom = int((box.top + box.height) * times)
+    right = int((box.left + box.width) * times)
+    inside = panel[top:bottom, left:right]
+    inside[[0, -1]] = colour
+    inside[:, [0, -1]] = colour
 
 
 def _check_shape(
@@ -234,18 +168,6 @@ def _check_shape(
     others = images.shape[:2] + images.shape[3:] == hr.shape[:2] + hr.shape[3:]
     if not (narrower and others and images.shape[2] <= hr.shape[2]):
         raise ValueError(
-            f"row {name!r} of shape {images.shape}: expected {hr.shape} as the truth"
+            f"method {name!r} of shape {images.shape}: expected {hr.shape} as the truth"
             + (" or fewer columns" if narrower else "")
         )
-
-
-def _save(figure: Any, path: epath.Path, title: str) -> None:
-    """Saves with the finest resolution that keeps the file small."""
-    content = b""
-    for resolution in _RESOLUTIONS:
-        buffer = io.BytesIO()
-        figure.savefig(buffer, dpi=resolution, metadata={"Title": title})
-        content = buffer.getvalue()
-        if len(content) <= _MAX_BYTES:
-            break
-    write_whole(path, content)

@@ -135,6 +135,24 @@ def compile_samples(task: Task, mesh: Mesh) -> Callable[..., dict[str, jax.Array
     )
 
 
+def compile_baseline(
+    task: Task, mesh: Mesh
+) -> Callable[[Key, Batch], tuple[clu_metrics.Collection, Image, Image]]:
+    """One batch to means of the strongest baseline, its images, and the truth.
+
+    The means are those of `compile_validation`. A baseline has no weights, so that
+    once is enough for a run.
+    """
+    whole, split = replicated(mesh), batch_sharding(mesh)
+    run = jax.jit(
+        _baseline,
+        in_shardings=(whole, whole, whole, split),
+        out_shardings=(whole, split, split),
+    )
+    baselines = modality_of(task.config).baselines(task.config)
+    return functools.partial(run, *jax.device_put((task, baselines), whole))
+
+
 def _validate(task: Task, state: TrainState, batch: Batch) -> clu_metrics.Collection:
     example = task.evaluation_example(state.key, batch)
     sr = super_resolve(task, averaged_weights(state), example)
@@ -145,14 +163,23 @@ def _validate(task: Task, state: TrainState, batch: Batch) -> clu_metrics.Collec
 
 def _samples(task: Task, state: TrainState, batch: Batch) -> dict[str, Image]:
     example = task.evaluation_example(state.key, batch)
-    measurement = Measurement(*example.inputs[1:])
-    baseline = modality_of(task.config).light_baseline(measurement)
     return {
-        "degraded": jnp.clip(example.estimate, 0.0, 1.0),
-        "baseline": jnp.clip(baseline, 0.0, 1.0),
+        "degraded": example.estimate,
         "sr": super_resolve(task, averaged_weights(state), example),
         "hr": example.hr,
     }
+
+
+def _baseline(
+    task: Task, baselines: Baselines, key: Key, batch: Batch
+) -> tuple[clu_metrics.Collection, Image, Image]:
+    example = task.evaluation_example(key, batch)
+    measurement = Measurement(*example.inputs[1:])
+    image = jnp.clip(baselines(measurement)[baselines.primary], 0.0, 1.0)
+    means = ValidationMetrics.single_from_model_output(
+        psnr=psnr(image, example.hr), ssim=ssim(image, example.hr), mask=batch.mask
+    )
+    return means, image, example.hr
 
 
 def _estimates(

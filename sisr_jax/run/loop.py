@@ -19,17 +19,15 @@ from clu import parameter_overview
 from etils import epath
 
 from sisr_jax.checkpoints.save import Checkpointer
-from sisr_jax.data.pipeline import Batches, evaluation_batches, training_batches
-from sisr_jax.data.sources import spread
-from sisr_jax.evaluation.protocol import protocol_of
-from sisr_jax.evaluation.scoring import compile_samples, compile_validation
+from sisr_jax.data.pipeline import training_batches
 from sisr_jax.hosts import agreement, leaving
-from sisr_jax.hosts.mesh import local_rows, replicated, to_devices, to_host
+from sisr_jax.hosts.mesh import local_rows, replicated, to_devices
 from sisr_jax.hosts.supervision import note_progress
 from sisr_jax.run.deferred import DeferredScalars
 from sisr_jax.run.prepare import Run, first_state, open_checkpoints
 from sisr_jax.run.progress import Progress
 from sisr_jax.run.records import open_records
+from sisr_jax.run.validation import Validation
 from sisr_jax.run.writers import MetricWriter, MultiWriter
 from sisr_jax.storage.files import write_whole
 from sisr_jax.train import phases
@@ -101,9 +99,7 @@ class _Session:
         self._scalars = DeferredScalars(writer, start=int(first.step), look=self._look)
         self._steps: dict[str, Step] = {}
         self._task = jax.device_put(run.task, replicated(run.mesh))
-        self._validate = compile_validation(run.task, run.mesh)
-        self._samples = compile_samples(run.task, run.mesh)
-        self._protocol = protocol_of(run.config).id
+        self._validation = Validation(run, self._task, writer, progress)
 
     def run(
         self,
@@ -116,6 +112,7 @@ class _Session:
         """Trains from the step of `state` to the last one."""
         config = self._run.config
         start, total = int(state.step), phases.total_steps(config.phases)
+        self._validation.describe(start)
         for step in range(start, total + 1):
             # What was due at a restored step was done before it was saved.
             if not (is_resumed and step == start):
@@ -163,8 +160,8 @@ class _Session:
         if evaluates or saves:
             self._scalars.flush()
         if is_border or _is_due(step, config.log.images_every_steps):
-            self._write_samples(state, step)
-        psnr = self._evaluate(state, step) if evaluates else None
+            self._validation.draw(state, step)
+        psnr = self._validation.evaluate(state, step) if evaluates else None
         if saves:
             self._watch.check_before_save(state)
             self._writer.flush()
@@ -180,46 +177,9 @@ class _Session:
         self._checkpointer.wait()
         raise leaving.Preempted(f"preempted at step {step}: saved")
 
-    def _evaluate(self, state: TrainState, step: int) -> float:
-        run, total = self._run, None
-        count = run.config.evaluation.num_validation or len(run.validation)
-        self._progress.say(step, f"validating on {count} images")
-        with _validation_batches(run) as batches:
-            for batch in batches:
-                on_devices = to_devices(batch, run.mesh)
-                metrics = self._validate(self._task, state, on_devices)
-                total = metrics if total is None else total.merge(metrics)
-        assert total is not None, "sources are never empty"
-        values = {f"eval/{k}": float(v) for k, v in total.compute().items()}
-        psnr, ssim = values["eval/psnr"], values["eval/ssim"]
-        measured = f"PSNR {psnr:.2f} dB, SSIM {ssim:.4f}"
-        self._progress.say(step, f"{measured} ({self._protocol})")
-        # Records hold numbers alone, so the name of the protocol is a key.
-        self._writer.write_scalars(step, values | {f"protocol/{self._protocol}": 1.0})
-        return psnr
-
-    def _write_samples(self, state: TrainState, step: int) -> None:
-        with _validation_batches(self._run) as batches:
-            batch = next(batches)
-        on_devices = to_devices(batch, self._run.mesh)
-        images = to_host(self._samples(self._task, state, on_devices))
-        self._writer.write_images(
-            step, {f"sample/{name}": image[0] for name, image in images.items()}
-        )
-
 
 def _is_due(step: int, every_steps: int) -> bool:
     return step % every_steps == 0
-
-
-def _validation_batches(run: Run) -> Batches:
-    batch_size = run.config.evaluation.batch_size
-    return evaluation_batches(
-        spread(run.validation, run.config.evaluation.num_validation),
-        run.config.data,
-        batch_size=batch_size,
-        rows=local_rows(run.mesh, batch_size),
-    )
 
 
 def _describe_parameters(workdir: epath.Path, state: TrainState) -> None:

@@ -2,12 +2,12 @@
 
 from etils import epath
 
+from sisr_jax.run.tensorboard import BASELINE, TensorBoardWriter
 from sisr_jax.run.writers import (
     BufferedWriter,
     JsonLinesWriter,
     MetricWriter,
     MultiWriter,
-    TensorBoardWriter,
     truncate_after,
 )
 from sisr_jax.storage.upload_buffer import UploadBuffer
@@ -24,12 +24,13 @@ def open_records(workdir: epath.Path, step: int) -> MetricWriter:
         StorageError: If the storage fails.
     """
     records, events = UploadBuffer(workdir), UploadBuffer(workdir / EVENTS_FOLDER)
+    lines = UploadBuffer(workdir / EVENTS_FOLDER / BASELINE.rstrip("/"))
     path = records.fetch(METRICS_FILE)
     truncate_after(path, step)
     both = MultiWriter(
         [
             JsonLinesWriter(path),
-            TensorBoardWriter(events.folder, purge_step=step + 1),
+            TensorBoardWriter(events.folder, lines.folder, purge_step=step + 1),
         ]
     )
-    return BufferedWriter(both, (records, events))
+    return BufferedWriter(both, (records, events, lines))

@@ -4,7 +4,6 @@ import dataclasses
 import sys
 
 import jax
-import numpy as np
 from etils import epath
 
 from sisr_jax.checkpoints.restore import CheckpointError, CheckpointReader
@@ -12,6 +11,7 @@ from sisr_jax.config import Config
 from sisr_jax.data.sources import fingerprint, open_source
 from sisr_jax.data.splits import Split
 from sisr_jax.degradation import modality_of
+from sisr_jax.evaluation.display import display_of
 from sisr_jax.evaluation.figure import comparison_figure
 from sisr_jax.evaluation.layout import format_details, format_markdown, format_table
 from sisr_jax.evaluation.protocol import protocol_of
@@ -163,17 +163,9 @@ def _draw(
         {name: examples[name] for name in (DEGRADED, *methods)},
         examples[HR],
         title=title,
-        display=_display(config),
+        display=display_of(protocol_of(config)),
         equalise=config.evaluation.equalise_figure,
     )
-
-
-def _display(config: Config) -> tuple[float, float]:
-    """Grey scale of the figure, in [0, 1] of the window."""
-    low, high = config.data.window
-    limits = np.clip(modality_of(config).display or (low, high), low, high)
-    start, end = (limits - low) / (high - low)
-    return (float(start), float(end)) if start < end else (0.0, 1.0)
 
 
 def _protocol(config: Config, split: Split) -> str:

@@ -1,4 +1,4 @@
-"""Where numbers and pictures of a run go: JSON lines and TensorBoard.
+"""Where numbers of a run go: JSON lines, and what all writers have in common.
 
 A record of step `s` says what was known after `s` updates, so a run restored at
 step `s` keeps those up to and including `s` (`truncate_after`) and writes the
@@ -8,9 +8,8 @@ later ones again.
 import contextlib
 import json
 import math
-import time
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from etils import epath
@@ -22,10 +21,15 @@ from sisr_jax.storage.upload_buffer import UploadBuffer
 
 
 class MetricWriter(Protocol):
-    """Something that keeps numbers and pictures; by default it drops them."""
+    """Something that keeps numbers, pictures and text; by default it drops them."""
 
-    def write_scalars(self, step: int, scalars: Mapping[str, float]) -> None:
-        """Keeps one record of named numbers."""
+    def write_scalars(
+        self, step: int, scalars: Mapping[str, float], *, protocol: str = ""
+    ) -> None:
+        """Keeps one record of named numbers, and by which protocol they are."""
+
+    def write_texts(self, step: int, texts: Mapping[str, str]) -> None:
+        """Keeps named texts in Markdown."""
 
     def write_images(self, step: int, images: Mapping[str, np.ndarray]) -> None:
         """Keeps named images `[height, width, 1]` in [0, 1]."""
@@ -41,7 +45,8 @@ class JsonLinesWriter(MetricWriter):
     """Appends one line `{"step": 12, "loss/generator": 0.5}` for each record.
 
     Strict JSON: a number that is not finite becomes the string `"nan"`, `"inf"`
-    or `"-inf"`, which `float` reads back. Images are dropped.
+    or `"-inf"`, which `float` reads back; the name of a protocol is a string, too.
+    Images and texts are dropped.
     """
 
     def __init__(self, path: epath.PathLike) -> None:
@@ -49,68 +54,21 @@ class JsonLinesWriter(MetricWriter):
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("a")
 
-    def write_scalars(self, step: int, scalars: Mapping[str, float]) -> None:
+    def write_scalars(
+        self, step: int, scalars: Mapping[str, float], *, protocol: str = ""
+    ) -> None:
         """Appends the line and hands it to the operating system at once."""
         numbers = {
             name: float(value) if math.isfinite(value) else str(float(value))
             for name, value in scalars.items()
         }
-        self._file.write(json.dumps({"step": int(step)} | numbers) + "\n")
+        named = {"protocol": protocol} if protocol else {}
+        self._file.write(json.dumps({"step": int(step)} | numbers | named) + "\n")
         self._file.flush()
 
     def close(self) -> None:
         """Closes the file."""
         self._file.close()
-
-
-class TensorBoardWriter(MetricWriter):
-    """Writes TensorBoard event files, without TensorFlow.
-
-    At once, not in a thread as `tensorboardX.SummaryWriter` does: what `flush` returns
-    from is in the file, and a full disk is an error here and not a thread that died.
-
-    Args:
-        directory: Local folder of the event files; it exists.
-        purge_step: First step that is written again by a resumed run (the
-            restored one + 1): TensorBoard hides older records from there on.
-    """
-
-    def __init__(self, directory: epath.PathLike, purge_step: int) -> None:
-        from tensorboardX.event_file_writer import EventsWriter
-        from tensorboardX.proto import event_pb2
-
-        self._protocol: Any = event_pb2  # its classes are made when it is imported
-        # A run resumed within a second would else overwrite its first file.
-        self._file = EventsWriter(f"{directory}/events", f".{purge_step:09d}")
-        start = {"status": self._protocol.SessionLog.START}
-        self._write(step=purge_step, session_log=start)
-
-    def write_scalars(self, step: int, scalars: Mapping[str, float]) -> None:
-        """Adds a point to the curve of each name."""
-        from tensorboardX import summary
-
-        for name, value in scalars.items():
-            self._write(step=step, summary=summary.scalar(name, float(value)))
-
-    def write_images(self, step: int, images: Mapping[str, np.ndarray]) -> None:
-        """Adds images; values outside [0, 1] are clipped."""
-        from tensorboardX import summary
-
-        for name, image in images.items():
-            levels = np.rint(255 * np.clip(image, 0, 1)).astype(np.uint8)
-            picture = summary.image(name, levels, dataformats="HWC")
-            self._write(step=step, summary=picture)
-
-    def flush(self) -> None:
-        """Hands the events to the operating system."""
-        self._file.flush()
-
-    def close(self) -> None:
-        """Closes the event file."""
-        self._file.close()
-
-    def _write(self, **content: Any) -> None:
-        self._file.write_event(self._protocol.Event(wall_time=time.time(), **content))
 
 
 class MultiWriter(MetricWriter):
@@ -119,10 +77,17 @@ class MultiWriter(MetricWriter):
     def __init__(self, writers: Sequence[MetricWriter]) -> None:
         self._writers = tuple(writers)
 
-    def write_scalars(self, step: int, scalars: Mapping[str, float]) -> None:
+    def write_scalars(
+        self, step: int, scalars: Mapping[str, float], *, protocol: str = ""
+    ) -> None:
         """Writes to all."""
         for writer in self._writers:
-            writer.write_scalars(step, scalars)
+            writer.write_scalars(step, scalars, protocol=protocol)
+
+    def write_texts(self, step: int, texts: Mapping[str, str]) -> None:
+        """Writes to all."""
+        for writer in self._writers:
+            writer.write_texts(step, texts)
 
     def write_images(self, step: int, images: Mapping[str, np.ndarray]) -> None:
         """Writes to all."""
@@ -152,10 +117,17 @@ class BufferedWriter(MetricWriter):
         self._writer, self._buffers = writer, tuple(buffers)
         self._place = " and ".join(str(buffer.folder) for buffer in self._buffers)
 
-    def write_scalars(self, step: int, scalars: Mapping[str, float]) -> None:
+    def write_scalars(
+        self, step: int, scalars: Mapping[str, float], *, protocol: str = ""
+    ) -> None:
         """Passes them on; in a bucket they are seen after the next `flush`."""
         with reporting(f"records of step {step} in {self._place}: writing"):
-            self._writer.write_scalars(step, scalars)
+            self._writer.write_scalars(step, scalars, protocol=protocol)
+
+    def write_texts(self, step: int, texts: Mapping[str, str]) -> None:
+        """Passes them on; in a bucket they are seen after the next `flush`."""
+        with reporting(f"texts of step {step} in {self._place}: writing"):
+            self._writer.write_texts(step, texts)
 
     def write_images(self, step: int, images: Mapping[str, np.ndarray]) -> None:
         """Passes them on; in a bucket they are seen after the next `flush`."""

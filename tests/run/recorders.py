@@ -9,8 +9,12 @@ class Recorder(MetricWriter):
     def __init__(self):
         self.calls = []
 
-    def write_scalars(self, step, scalars):
-        self.calls.append((step, dict(scalars)))
+    def write_scalars(self, step, scalars, *, protocol=""):
+        named = {"protocol": protocol} if protocol else {}
+        self.calls.append((step, dict(scalars) | named))
+
+    def write_texts(self, step, texts):
+        self.calls.append((step, dict(texts)))
 
     def write_images(self, step, images):
         self.calls.append((step, sorted(images)))

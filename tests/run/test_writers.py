@@ -1,9 +1,7 @@
-"""Records and pictures of a run: whole lines, valid JSON, events read back."""
+"""Records of a run: whole lines, valid JSON."""
 
 import errno
-import io
 import json
-import warnings
 
 import numpy as np
 import pytest
@@ -38,6 +36,16 @@ def test_json_lines_appends_one_record_each_and_at_once(tmp_path):
     writer.close()
     write_records(path, [4])
     assert [record["step"] for record in records_of(path)] == [3, 4]
+
+
+def test_json_lines_name_the_protocol_of_a_record(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    writer = writers.JsonLinesWriter(path)
+    writer.write_scalars(2, {"eval/psnr": 30.0}, protocol="physical-ct-x16-abcdef")
+    writer.write_texts(2, {"config": "long"})
+    writer.close()
+    record = {"step": 2, "eval/psnr": 30.0, "protocol": "physical-ct-x16-abcdef"}
+    assert records_of(path) == [record]
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -109,83 +117,35 @@ def test_lines_of_another_kind_are_named(tmp_path, line):
         writers.truncate_after(path, 1)
 
 
-def read_events(directory):
-    with warnings.catch_warnings():
-        # TensorBoard's reader and its protocol buffers warn on newer Pythons
-        # about their own code.
-        warnings.simplefilter("ignore")
-        from tensorboard.backend.event_processing.event_accumulator import (
-            EventAccumulator,
-        )
-
-        events = EventAccumulator(str(directory), {"scalars": 0, "images": 0})
-        return events.Reload()
-
-
-def test_tensorboard_reads_scalars_and_images_back(tmp_path):
-    from PIL import Image
-
-    writer = writers.TensorBoardWriter(tmp_path, purge_step=1)
-    writer.write_scalars(1, {"loss/generator": 0.25, "eval/psnr": 30.0})
-    writer.write_scalars(2, {"loss/generator": np.float32(0.125)})
-    # Out of range on purpose: 1.5 must be white and not wrap around to gray.
-    image = np.array([[[0.0], [0.5]], [[1.0], [1.5]], [[-1.0], [0.25]]])
-    writer.write_images(2, {"sample/hr": image})
-    writer.close()
-    events = read_events(tmp_path)
-    points = [(point.step, point.value) for point in events.Scalars("loss/generator")]
-    assert points == [(1, 0.25), (2, 0.125)]
-    assert [point.value for point in events.Scalars("eval/psnr")] == [30.0]
-    (stored,) = events.Images("sample/hr")
-    assert (stored.step, stored.height, stored.width) == (2, 3, 2)
-    image = Image.open(io.BytesIO(stored.encoded_image_string)).convert("L")
-    assert np.asarray(image).tolist() == [[0, 128], [255, 255], [0, 64]]
-
-
-def test_flushed_events_are_in_the_file(tmp_path):
-    writer = writers.TensorBoardWriter(tmp_path, purge_step=1)
-    for step in range(1, 51):
-        writer.write_scalars(step, {"loss/generator": step})
-    writer.flush()
-    points = read_events(tmp_path).Scalars("loss/generator")
-    assert [point.step for point in points] == list(range(1, 51))
-    writer.close()
-
-
-def test_tensorboard_forgets_what_a_resumed_run_writes_again(tmp_path):
-    killed = writers.TensorBoardWriter(tmp_path, purge_step=1)
-    for step in range(1, 6):
-        killed.write_scalars(step, {"loss/generator": 100.0})
-    killed.close()
-    resumed = writers.TensorBoardWriter(tmp_path, purge_step=4)
-    for step in range(4, 7):
-        resumed.write_scalars(step, {"loss/generator": 1.0})
-    resumed.close()
-    points = read_events(tmp_path).Scalars("loss/generator")
-    assert [point.step for point in points] == [1, 2, 3, 4, 5, 6]
-    assert [point.value for point in points] == [100.0] * 3 + [1.0] * 3
-
-
 def test_multi_writer_passes_everything_on():
     recorders = [Recorder(), Recorder()]
     writer = writers.MultiWriter(recorders)
-    writer.write_scalars(1, {"a": 2.0})
+    writer.write_scalars(1, {"a": 2.0}, protocol="p")
     writer.write_images(1, {"b": np.zeros((1, 1, 1))})
+    writer.write_texts(1, {"c": "d"})
     writer.flush()
     writer.close()
     for recorder in recorders:
-        assert recorder.calls == [(1, {"a": 2.0}), (1, ["b"]), "flush", "close"]
+        assert recorder.calls == [
+            (1, {"a": 2.0, "protocol": "p"}),
+            (1, ["b"]),
+            (1, {"c": "d"}),
+            "flush",
+            "close",
+        ]
 
 
 def test_a_full_disk_names_the_folders(tmp_path):
     class Full(writers.MetricWriter):
-        def write_scalars(self, step, scalars):
+        def write_scalars(self, step, scalars, *, protocol=""):
             raise OSError(errno.ENOSPC, "No space left on device")
 
-        write_images = flush = close = write_scalars
+        write_images = write_texts = flush = close = write_scalars
 
     buffers = [UploadBuffer(epath.Path(tmp_path / name)) for name in ("run", "events")]
     writer = writers.BufferedWriter(Full(), buffers)
     where = f"in {tmp_path / 'run'} and {tmp_path / 'events'}: writing failed: No space"
     with pytest.raises(StorageError, match=f"^records of step 3 {where}"):
         writer.write_scalars(3, {})
+    with pytest.raises(StorageError, match=f"^texts of step 3 {where}"):
+        writer.write_texts(3, {})
