@@ -8,9 +8,9 @@ import jax
 import numpy as np
 import pytest
 from etils import epath
-from small_states import bits, small_state
 from trees import same
 
+from experiments.reliability.fuzzing.small_states import bits, small_state
 from sisr_jax.checkpoints.pretrained import load_weights
 from sisr_jax.checkpoints.restore import CheckpointError, CheckpointReader
 from sisr_jax.checkpoints.save import Checkpointer

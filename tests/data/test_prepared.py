@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from image_files import make_config, ramp
-from tfds_folder import write_images, write_records
 
+from experiments.reliability.fuzzing.tfds_folder import write_images, write_records
 from sisr_jax.data import encodings, json_fields, shard_chunks
 from sisr_jax.data.encodings import slice_feature
 from sisr_jax.data.prepared import Info, read_info

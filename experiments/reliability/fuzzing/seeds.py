@@ -10,9 +10,6 @@ import numpy as np
 import pydicom
 import scipy.io
 import tensorflow_datasets as tfds
-from enhanced_dicom import place_group, rescale_group, write_enhanced
-from handmade_tiff import write_by_hand
-from image_files import ramp, write_dicom, write_png
 from PIL import Image
 from pydicom.encaps import encapsulate
 from pydicom.uid import (
@@ -22,8 +19,15 @@ from pydicom.uid import (
     JPEGBaseline8Bit,
     RLELossless,
 )
-from tfds_folder import write_records
 
+from experiments.reliability.fuzzing.enhanced_dicom import (
+    place_group,
+    rescale_group,
+    write_enhanced,
+)
+from experiments.reliability.fuzzing.handmade_tiff import write_by_hand
+from experiments.reliability.fuzzing.images import ramp, write_dicom, write_png
+from experiments.reliability.fuzzing.tfds_folder import write_records
 from sisr_jax.data.encodings import slice_feature, volume_feature
 
 
@@ -62,7 +66,11 @@ def _write_tiff(folder, values):
         ("d", values.astype(np.int16) - 2000, {"kind": 2, "codec": "tiff_lzw"}),
         ("e", real.astype(np.float32), {"kind": 3, "codec": "deflate", "predictor": 3}),
         ("f", real, {"kind": 3, "big": True}),
-        ("g", values, {"text": "ImageJ=1.5\nimages=2\n", "behind": values.tobytes()}),
+        (
+            "g",
+            values,
+            {"text": "ImageJ=1.5\nimages=2\nslices=2\n", "behind": values.tobytes()},
+        ),
     ):
         path = folder / f"{name}.tif"
         written.append(write_by_hand(path, pixels, order=">", **options))
