@@ -38,7 +38,7 @@ def read_json(path: Path, parse: Callable[[Any], T]) -> T:
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 ({error.reason})") from error
     try:
-        content = json.loads(text, object_pairs_hook=_distinct)
+        content = json.loads(text, object_pairs_hook=distinct)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not JSON, or damaged ({error})") from error
     try:
@@ -47,7 +47,12 @@ def read_json(path: Path, parse: Callable[[Any], T]) -> T:
         raise InputError(f"{path}: {error}") from error
 
 
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object, for `json.loads`, which would take the last of equal keys.
+
+    Raises:
+        ValueError: If a key is given twice.
+    """
     found = dict(pairs)
     if len(found) < len(pairs):
         raise ValueError("a key is given twice")

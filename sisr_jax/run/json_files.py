@@ -6,6 +6,7 @@ from typing import Any
 
 from etils import epath
 
+from sisr_jax.data.json_fields import distinct
 from sisr_jax.errors import InputError
 from sisr_jax.storage.failures import refusing
 from sisr_jax.storage.files import write_whole
@@ -18,16 +19,18 @@ def read_object(path: epath.Path) -> dict[str, Any]:
     """Reads a file that holds one JSON object.
 
     Raises:
-        InputError: If it is missing, larger than `MAX_BYTES`, not UTF-8, not JSON or
-            no object; one line that names it.
+        InputError: If it is missing, larger than `MAX_BYTES`, not UTF-8, not JSON, no
+            object, or has a key twice in one; one line that names it.
         StorageError: If the storage fails otherwise.
     """
     with refusing(f"workdir {path.parent}: reading {path.name}"):
-        content = path.read_bytes()
+        # A link to a device has no end.
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
-        raise InputError(f"{path}: {len(content)} bytes, expected {MAX_BYTES} at most")
+        raise InputError(f"{path}: more than {MAX_BYTES} bytes")
     try:
-        found = json.loads(content.decode())
+        found = json.loads(content.decode(), object_pairs_hook=distinct)
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8: {error.reason}") from error
     except (ValueError, RecursionError) as error:

@@ -213,7 +213,8 @@ DEEP = "[" * 100_000
         (DEEP.encode(), "not a JSON file: "),
         (f'{{"seed": {DEEP}'.encode(), "not a JSON file: "),
         (b'{"seed": ' + b"9" * 10_000 + b"}", "not a JSON file: "),
-        (b" " * 2**21, "2097152 bytes, expected 1048576 at most"),
+        (b'{"seed": 1, "seed": 2}', "not a JSON file: a key is given twice"),
+        (b" " * 2**21, "more than 1048576 bytes"),
     ],
 )
 def test_files_that_are_no_json_are_one_line(

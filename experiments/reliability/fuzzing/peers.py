@@ -63,6 +63,11 @@ def _read_tiff(path):
             if pages is None:
                 pages = np.stack([page.asarray() for page in file.pages])
             pages = pages.reshape(-1, *pages.shape[-2:])
+            images = (file.imagej_metadata or {}).get("images", len(pages))
+        if images != len(pages):  # it goes by the slices, ImageJ by the images
+            raise AloneError(f"{len(pages)} slices, {images} images")
+    except AloneError:
+        raise
     except Exception:
         # What tifffile cannot decompress by itself. Pillow mistakes the byte order.
         if path.read_bytes()[:2] != b"II":
