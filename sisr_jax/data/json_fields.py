@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sisr_jax.errors import InputError
+from sisr_jax.errors import InputError, one_line
 
 # A split of ten thousand shards needs a tenth of it.
 MAX_BYTES = 2**20
@@ -40,7 +40,7 @@ def read_json(path: Path, parse: Callable[[Any], T]) -> T:
     try:
         content = json.loads(text, object_pairs_hook=distinct)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not JSON, or damaged ({error})") from error
+        raise InputError(f"{path}: not JSON, or damaged ({one_line(error)})") from error
     try:
         return parse(content)
     except UnfitError as error:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from etils import epath
 
-from sisr_jax.errors import InputError
+from sisr_jax.errors import InputError, one_line
 from sisr_jax.evaluation.statistics import (
     Interval,
     bootstrap_interval,
@@ -110,7 +110,9 @@ def read_csv(path: epath.PathLike) -> list[Score]:
             numbers = {k: float(v) for k, v in line.items() if k not in known and v}
             psnr, ssim = numbers.pop("psnr"), numbers.pop("ssim")
         except (ValueError, TypeError, KeyError) as error:
-            raise InputError(f"{path}, line {reader.line_num}: {error}") from error
+            raise InputError(
+                f"{path}, line {reader.line_num}: {one_line(error)}"
+            ) from error
         scores.append(Score(psnr=psnr, ssim=ssim, more=numbers, **known))
     return scores
 

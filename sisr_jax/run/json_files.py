@@ -7,12 +7,11 @@ from typing import Any
 from etils import epath
 
 from sisr_jax.data.json_fields import distinct
-from sisr_jax.errors import InputError
+from sisr_jax.errors import InputError, one_line
 from sisr_jax.storage.failures import refusing
 from sisr_jax.storage.files import write_whole
 
 MAX_BYTES = 2**20
-_LONGEST = 200
 
 
 def read_object(path: epath.Path) -> dict[str, Any]:
@@ -47,9 +46,3 @@ def write_object(path: epath.Path, values: Mapping[str, Any]) -> None:
         StorageError: Naming the file, if the storage fails.
     """
     write_whole(path, json.dumps(values, indent=2) + "\n")
-
-
-def one_line(error: BaseException) -> str:
-    """The text of an error, as one line of bounded length."""
-    text = " ".join(str(error).split())
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."
