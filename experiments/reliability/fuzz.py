@@ -39,6 +39,7 @@ FIELDS = (
 )
 _LINE = "{:11}" + "{:>10}" * (len(FIELDS) - 1)
 _PROGRESS_SECONDS = 10
+_LONGEST = 300
 
 
 def main():
@@ -74,37 +75,31 @@ def main():
 def fuzz(name, options, seconds):
     """Tries the cases of one target for at most so many seconds."""
     counts, peak, began = collections.Counter(), 0, time.monotonic()
-    said, tried = began, 0
-    with (
-        tempfile.TemporaryDirectory() as place,
-        tempfile.TemporaryFile() as log,
-    ):
+    said = began
+    numbers = range(options.first, options.first + options.cases)
+    with tempfile.TemporaryDirectory() as place, tempfile.TemporaryFile() as log:
         cases = watch(
             lambda first, stop: _command(name, place, options.seed, first, stop),
-            range(options.first, options.first + options.cases),
+            numbers,
             environment=environment(f"{place}/cache"),
             log=log,
         )
         for case in cases:
-            tried += 1
             counts[case.outcome] += 1
             peak = max(peak, case.megabytes)
-            if options.list or case.outcome in FAULTS:
-                print(
-                    f"{name} {case.number}: {case.outcome}: {case.remark}", flush=True
-                )
             now = time.monotonic()
-            if now - said > _PROGRESS_SECONDS:
+            if options.list or case.outcome in FAULTS:
+                remark = case.remark[:_LONGEST]
+                print(f"{name} {case.number}: {case.outcome}: {remark}", flush=True)
+            elif now - said > _PROGRESS_SECONDS:
                 said = now
-                print(
-                    f"{name}: {tried} of {options.cases}", file=sys.stderr, flush=True
-                )
+                print(f"{name}: at {case.number}", file=sys.stderr, flush=True)
             if now - began > seconds:
                 break
         cases.close()
     row = dict.fromkeys(FIELDS, 0) | {outcome: counts[outcome] for outcome in FAULTS}
     row |= {"target": name, "seed": options.seed, "first": options.first}
-    row |= {"cases": tried, "accepted": counts["accepted"] + counts["alone"]}
+    row |= {"cases": counts.total(), "accepted": counts["accepted"] + counts["alone"]}
     row |= {"alone": counts["alone"], "refused": counts["refused"], "megabytes": peak}
     row["seconds"] = round(time.monotonic() - began)
     return row

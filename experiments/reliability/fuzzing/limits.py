@@ -6,6 +6,7 @@ import pathlib
 import queue
 import signal
 import subprocess
+import sys
 import threading
 import time
 from typing import NamedTuple
@@ -61,6 +62,10 @@ def watch(command, numbers, *, environment, log, seconds=SECONDS):
             for case in _listen(process, seconds):
                 yield case
                 first = case.number + 1
+        except RuntimeError:
+            log.seek(0)
+            print(log.read().decode(errors="replace")[-2000:], file=sys.stderr)
+            raise
         finally:
             process.kill()
             process.wait()
