@@ -9,7 +9,7 @@ from etils import epath
 from sisr_jax.data.json_fields import distinct
 from sisr_jax.errors import InputError, one_line
 from sisr_jax.storage.failures import refusing
-from sisr_jax.storage.files import write_whole
+from sisr_jax.storage.files import check_file, write_whole
 
 MAX_BYTES = 2**20
 
@@ -18,12 +18,12 @@ def read_object(path: epath.Path) -> dict[str, Any]:
     """Reads a file that holds one JSON object.
 
     Raises:
-        InputError: If it is missing, larger than `MAX_BYTES`, not UTF-8, not JSON, no
-            object, or has a key twice in one; one line that names it.
+        InputError: If it is missing, no file, larger than `MAX_BYTES`, not UTF-8, not
+            JSON, no object, or has a key twice in one; one line that names it.
         StorageError: If the storage fails otherwise.
     """
+    check_file(path)
     with refusing(f"workdir {path.parent}: reading {path.name}"):
-        # A link to a device has no end.
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:

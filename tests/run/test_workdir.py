@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 
 import pytest
 from etils import epath
@@ -231,6 +232,23 @@ def test_files_that_are_no_json_are_one_line(
     assert len(str(caught.value)) < 500
     before[f"{name}.json"] = content
     assert before == {path.name: path.read_bytes() for path in workdir.iterdir()}
+
+
+@pytest.mark.parametrize("name", ["config", "versions", "images", "lock"])
+@pytest.mark.parametrize(
+    "put",
+    [os.mkfifo, os.mkdir, lambda path: os.symlink("/dev/null", path)],
+    ids=["pipe", "folder", "device"],
+)
+def test_what_is_no_file_is_neither_waited_for_nor_read(
+    workdir, load_config, name, put
+):
+    config = load_config("ct_srgan")
+    _claim(workdir, config).release()
+    (workdir / f"{name}.json").unlink(missing_ok=True)
+    put(workdir / f"{name}.json")
+    with pytest.raises(InputError, match=rf"{name}\.json: a folder, pipe, device or"):
+        _claim(workdir, config)
 
 
 @pytest.mark.parametrize("depth", [100, 900])

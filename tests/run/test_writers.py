@@ -3,6 +3,7 @@
 import errno
 import io
 import json
+import os
 import warnings
 
 import numpy as np
@@ -189,3 +190,14 @@ def test_a_full_disk_names_the_folders(tmp_path):
     where = f"in {tmp_path / 'run'} and {tmp_path / 'events'}: writing failed: No space"
     with pytest.raises(StorageError, match=f"^records of step 3 {where}"):
         writer.write_scalars(3, {})
+
+
+@pytest.mark.parametrize(
+    "put",
+    [os.mkfifo, os.mkdir, lambda path: os.symlink(path, path)],
+    ids=["pipe", "folder", "link"],
+)
+def test_records_that_are_no_file_are_refused(tmp_path, put):
+    put(tmp_path / "metrics.jsonl")
+    with pytest.raises(InputError, match=r"metrics\.jsonl: a folder, pipe, device or"):
+        writers.truncate_after(tmp_path / "metrics.jsonl", 3)
