@@ -57,11 +57,16 @@ def test_processes_that_break_are_seen_and_replaced(stage, outcome, action, expe
     assert {case.outcome for case in found[:1] + found[2:]} == {"refused"}
 
 
-def test_a_process_that_breaks_between_cases_is_no_result():
+@pytest.mark.parametrize("stage", ["start", "used"])
+def test_a_process_that_fails_by_itself_is_no_result(stage):
+    script = "import sys; sys.exit(1)"
+    if stage == "used":
+        changes = {"stage": stage, "outcome": "accepted", "action": "sys.exit(1)"}
+        script = SCRIPT % changes
     with tempfile.TemporaryFile() as log, pytest.raises(RuntimeError, match="itself"):
         list(
             watch(
-                lambda *_: [sys.executable, "-c", "raise SystemExit(1)"],
+                lambda *numbers: [sys.executable, "-c", script, *map(str, numbers)],
                 range(4),
                 environment=None,
                 log=log,

@@ -20,6 +20,7 @@ import argparse
 import collections
 import csv
 import pathlib
+import signal
 import sys
 import tempfile
 import time
@@ -56,6 +57,7 @@ def main():
     flags.add_argument("--csv", type=pathlib.Path, help="a line for each target")
     flags.add_argument("--list", action="store_true", help="what became of each case")
     options = flags.parse_args()
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit("terminated"))
     deadline = time.monotonic() + 60 * options.minutes
     faults, rows = 0, []
     for number, name in enumerate(options.targets):

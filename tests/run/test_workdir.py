@@ -52,6 +52,17 @@ def test_other_versions_are_a_warning_and_the_first_ones_stay(
     assert "99.0" in caplog.text
 
 
+def test_what_a_folder_says_of_versions_is_escaped(workdir, load_config, caplog):
+    config = load_config("ct_srgan")
+    _claim(workdir, config)
+    text = '{"jax": "\\u001b[2J", "\\n": "\\ud800", "a": "%s"}' % ("x" * 500)
+    (workdir / "versions.json").write_text(text)
+    _claim(workdir, config)
+    assert len(caplog.messages) > 3
+    assert all(line.isprintable() for line in caplog.messages)
+    assert max(map(len, caplog.messages)) < 400
+
+
 def test_at_most_three_differences_are_listed_with_what_may_differ(
     workdir, load_config
 ):

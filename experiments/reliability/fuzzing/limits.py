@@ -90,6 +90,8 @@ def _listen(process, seconds):
     code = process.wait()
     if stage != "compared" or code:
         name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        # Of an exception in here, not in the package, whose exceptions are told.
+        stage = "start" if stage == "used" and code > 0 else stage
         yield _broken(stage, values, "crash", name)
 
 

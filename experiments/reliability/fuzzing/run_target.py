@@ -123,7 +123,7 @@ def _fault_of_records(mutant, answer):
         try:
             if json.loads(line)["step"] <= _RESUMED:
                 expected.append(line)
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             break
     if answer.splitlines() != expected:
         return "other records were kept"
@@ -135,7 +135,7 @@ def _fault_of_lock(mutant, answer):
     try:
         found = json.loads(mutant)
         is_held = all(found[key] == value for key, value in _parent().items())
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         return ""
     return "the lock of a living process was taken" if is_held else ""
 
