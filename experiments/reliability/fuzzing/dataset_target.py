@@ -13,7 +13,7 @@ from sisr_jax.data.records import Records
 
 
 class DatasetTarget(Target):
-    """The folder is read by its records and as a source of images."""
+    """The folder is read record by record."""
 
     specials = Target.specials | FOREIGN
 

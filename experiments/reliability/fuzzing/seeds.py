@@ -172,9 +172,8 @@ def _write_nifti(folder, values):
     nibabel.save(nibabel.Nifti2Image(volume, np.eye(4)), folder / "c.nii")
     yield folder / "c.nii"
     data = gzip.decompress((folder / "b.nii.gz").read_bytes())
-    (folder / "d.nii.gz").write_bytes(
-        gzip.compress(data, 0, mtime=0)
-    )  # mutants reach inside
+    # Mutants reach inside.
+    (folder / "d.nii.gz").write_bytes(gzip.compress(data, 0, mtime=0))
     yield folder / "d.nii.gz"
 
 
@@ -199,7 +198,7 @@ def _mat(values, **options):
 def _write_mat(folder, values):
     for name, compress in (("a.mat", False), ("b.mat", True)):
         (folder / name).write_bytes(_mat(values, do_compression=compress))
-        yield folder / name
+    return [folder / "a.mat", folder / "b.mat"]
 
 
 def _write_tar(folder, values):
