@@ -2,6 +2,8 @@
 
 import enum
 
+_LONGEST = 200
+
 
 class ExitCode(enum.IntEnum):
     """What the commands of this package end with; `sisr_jax.main` has the table."""
@@ -30,3 +32,19 @@ class StorageError(OSError):
     was complete before is intact, so the same command resumes once the storage is
     well again.
     """
+
+
+def one_line(cause: object) -> str:
+    """What an error of a library says, fit for a message: one line of bounded length.
+
+    Libraries quote what they were given, up to a whole file.
+
+    Args:
+        cause: An exception, or a text.
+
+    Returns:
+        Printable text of at most some 200 letters, never empty.
+    """
+    text = " ".join(str(cause).split()) or type(cause).__name__
+    text = "".join(letter if letter.isprintable() else "?" for letter in text)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."

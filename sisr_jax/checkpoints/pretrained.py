@@ -11,7 +11,7 @@ from etils import epath
 from sisr_jax.checkpoints.digests import changed, recorded_digests
 from sisr_jax.checkpoints.outages import damage
 from sisr_jax.checkpoints.restore import FOLDER, CheckpointError, CheckpointReader
-from sisr_jax.storage.files import absolute, names_in
+from sisr_jax.storage.files import absolute, check_files, names_in
 from sisr_jax.train.state import NetworkState
 
 
@@ -71,6 +71,7 @@ def _newest(workdir: epath.Path, name: str, source: str) -> Any:
 
 def _read(checkpoint: epath.Path, name: str) -> Any:
     """Reads one item as NumPy arrays; JAX arrays would need the devices of then."""
+    check_files(checkpoint)
     recorded = recorded_digests(checkpoint)
     handler = ocp.PyTreeCheckpointHandler()
     as_numpy = jax.tree.map(

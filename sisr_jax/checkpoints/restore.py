@@ -23,7 +23,7 @@ from sisr_jax.checkpoints.unfinished import is_complete
 from sisr_jax.errors import InputError
 from sisr_jax.hosts import agreement
 from sisr_jax.storage.failures import reporting
-from sisr_jax.storage.files import absolute, names_in
+from sisr_jax.storage.files import absolute, check_files, names_in
 from sisr_jax.train.state import TrainState
 
 FOLDER = "checkpoints"
@@ -112,6 +112,7 @@ class CheckpointReader:
         state, recorded, reason = None, None, ""
         folder = self._folder / str(step)
         try:
+            check_files(folder)
             recorded = recorded_digests(folder)
             state = self._read(step, target)
         except Exception as error:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from sisr_jax.errors import InputError
+from sisr_jax.errors import InputError, one_line
 
 # Three times the size of DL_info.csv, the largest table read here, and a split of a
 # quarter of a million files.
@@ -69,7 +69,7 @@ def read_csv_rows(
                 }
                 yield CsvRow(reader.line_num, cells)
     except (csv.Error, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a UTF-8 CSV file ({error})") from error
+        raise InputError(f"{path}: not a UTF-8 CSV file ({one_line(error)})") from error
     except OSError as error:
         raise InputError(f"{path}: cannot be opened ({error.strerror})") from error
 

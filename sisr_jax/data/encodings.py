@@ -14,7 +14,7 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from sisr_jax.data.formats.headers import MAX_BYTES, MAX_IMAGES, MAX_PIXELS
-from sisr_jax.errors import InputError
+from sisr_jax.errors import InputError, one_line
 
 Encoding = Literal["png", "zlib", "raw"]
 
@@ -68,7 +68,7 @@ def decode_png(data: bytes) -> np.ndarray:
     except InputError:
         raise
     except (OSError, SyntaxError, ValueError, EOFError, zlib.error) as error:
-        raise InputError(f"truncated or damaged PNG ({error})") from error
+        raise InputError(f"truncated or damaged PNG ({one_line(error)})") from error
 
 
 class PngDecoder(tfds.decode.Decoder):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sisr_jax.errors import InputError
+from sisr_jax.errors import InputError, one_line
 
 # A split of ten thousand shards needs a tenth of it.
 MAX_BYTES = 2**20
@@ -38,16 +38,21 @@ def read_json(path: Path, parse: Callable[[Any], T]) -> T:
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 ({error.reason})") from error
     try:
-        content = json.loads(text, object_pairs_hook=_distinct)
+        content = json.loads(text, object_pairs_hook=distinct)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not JSON, or damaged ({error})") from error
+        raise InputError(f"{path}: not JSON, or damaged ({one_line(error)})") from error
     try:
         return parse(content)
     except UnfitError as error:
         raise InputError(f"{path}: {error}") from error
 
 
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object, for `json.loads`, which would take the last of equal keys.
+
+    Raises:
+        ValueError: If a key is given twice.
+    """
     found = dict(pairs)
     if len(found) < len(pairs):
         raise ValueError("a key is given twice")

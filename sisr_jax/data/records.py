@@ -13,7 +13,7 @@ from sisr_jax.data.prepared import INFO, Info, read_info
 from sisr_jax.data.record_features import read_features
 from sisr_jax.data.shard_chunks import check_shard
 from sisr_jax.data.splits import Split
-from sisr_jax.errors import InputError
+from sisr_jax.errors import InputError, one_line
 
 UltrasoundTarget = Literal["dtce", "bmode"]
 
@@ -28,7 +28,6 @@ _PIXELS = frozenset({"image", "images", "das", "dtce"})
 # What a record of the catalogue's ultrasound has instead of an `image`.
 _FLAT = frozenset({"das", "dtce", "height", "width"})
 
-_SHOWN = 100
 # That look at shards when they are opened.
 _NUM_THREADS = 16
 
@@ -115,9 +114,9 @@ def _open_shards(shards: list[Path], expected: int) -> ArrayRecordDataSource:
 
 
 def _short(error: Exception) -> str:
-    """Its first line, not all of it: TFDS quotes whole records."""
+    """Its first line: TFDS goes on for pages."""
     first = (str(error).splitlines() or [""])[0]
-    return f"{type(error).__name__}: {first[:_SHOWN]}"
+    return one_line(f"{type(error).__name__}: {first}")
 
 
 def _targets(info: Info, features: frozenset[str]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from etils import epath
 
-from sisr_jax.errors import InputError
+from sisr_jax.errors import InputError, one_line
 from sisr_jax.evaluation.statistics import (
     Interval,
     bootstrap_interval,
@@ -94,23 +94,27 @@ def read_csv(path: epath.PathLike) -> list[Score]:
     """Reads what `write_csv` wrote, digit by digit.
 
     Raises:
-        InputError: If a column is missing or a number is none.
+        InputError: If it is no CSV, a column is missing or a number is none.
     """
     path = epath.Path(path)
-    reader = csv.DictReader(io.StringIO(path.read_text()))
+    try:
+        reader = csv.DictReader(io.StringIO(path.read_bytes().decode()))
+        lines = [(reader.line_num, line) for line in reader]
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not a UTF-8 CSV ({one_line(error)})") from error
     named = set(Score._fields) - {"more"}
     missing = named - set(reader.fieldnames or ())
     if missing:
         raise InputError(f"{path}: no column {', '.join(sorted(missing))}")
     scores = []
-    for line in reader:
+    for number, line in lines:
         try:
             known = {name: line[name] for name in ("method", "image")}
             known |= {name: line[name] for name in ("patient", "protocol")}
             numbers = {k: float(v) for k, v in line.items() if k not in known and v}
             psnr, ssim = numbers.pop("psnr"), numbers.pop("ssim")
         except (ValueError, TypeError, KeyError) as error:
-            raise InputError(f"{path}, line {reader.line_num}: {error}") from error
+            raise InputError(f"{path}, line {number}: {one_line(error)}") from error
         scores.append(Score(psnr=psnr, ssim=ssim, more=numbers, **known))
     return scores
 

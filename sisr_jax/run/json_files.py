@@ -6,28 +6,30 @@ from typing import Any
 
 from etils import epath
 
-from sisr_jax.errors import InputError
+from sisr_jax.data.json_fields import distinct
+from sisr_jax.errors import InputError, one_line
 from sisr_jax.storage.failures import refusing
-from sisr_jax.storage.files import write_whole
+from sisr_jax.storage.files import check_file, write_whole
 
 MAX_BYTES = 2**20
-_LONGEST = 200
 
 
 def read_object(path: epath.Path) -> dict[str, Any]:
     """Reads a file that holds one JSON object.
 
     Raises:
-        InputError: If it is missing, larger than `MAX_BYTES`, not UTF-8, not JSON or
-            no object; one line that names it.
+        InputError: If it is missing, no file, larger than `MAX_BYTES`, not UTF-8, not
+            JSON, no object, or has a key twice in one; one line that names it.
         StorageError: If the storage fails otherwise.
     """
+    check_file(path)
     with refusing(f"workdir {path.parent}: reading {path.name}"):
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
-        raise InputError(f"{path}: {len(content)} bytes, expected {MAX_BYTES} at most")
+        raise InputError(f"{path}: more than {MAX_BYTES} bytes")
     try:
-        found = json.loads(content.decode())
+        found = json.loads(content.decode(), object_pairs_hook=distinct)
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8: {error.reason}") from error
     except (ValueError, RecursionError) as error:
@@ -44,9 +46,3 @@ def write_object(path: epath.Path, values: Mapping[str, Any]) -> None:
         StorageError: Naming the file, if the storage fails.
     """
     write_whole(path, json.dumps(values, indent=2) + "\n")
-
-
-def one_line(error: BaseException) -> str:
-    """The text of an error, as one line of bounded length."""
-    text = " ".join(str(error).split())
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."

@@ -6,6 +6,7 @@ import platform
 from absl import logging
 from etils import epath
 
+from sisr_jax.data.json_fields import show
 from sisr_jax.run.json_files import read_object, write_object
 
 VERSIONS_FILE = "versions.json"
@@ -39,9 +40,9 @@ def note_versions(workdir: epath.Path) -> None:
     for package in sorted(there.keys() | here.keys()):
         if there.get(package) != here.get(package):
             logging.warning(
-                "%s: the run began with %.80s %.80s, this is %s: bits may differ",
+                "%s: the run began with %s %s, this is %s: bits may differ",
                 path,
-                package,
-                there.get(package),
+                show(package),
+                show(there.get(package)),
                 here.get(package),
             )

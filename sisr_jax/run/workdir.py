@@ -13,9 +13,10 @@ from absl import logging
 from etils import epath
 
 from sisr_jax.config import Config, ConfigError, Phases, parse, upgraded
+from sisr_jax.errors import one_line
 from sisr_jax.hosts.lock import Lock
 from sisr_jax.run.images import kept_fingerprint, note_images
-from sisr_jax.run.json_files import one_line, read_object, write_object
+from sisr_jax.run.json_files import read_object, write_object
 from sisr_jax.run.versions import note_versions
 from sisr_jax.storage.folder import check_writable
 from sisr_jax.train import phases

@@ -16,7 +16,7 @@ from etils import epath
 
 from sisr_jax.errors import InputError
 from sisr_jax.storage.failures import reporting
-from sisr_jax.storage.files import write_whole
+from sisr_jax.storage.files import check_file, write_whole
 from sisr_jax.storage.upload_buffer import UploadBuffer
 
 
@@ -156,10 +156,11 @@ def truncate_after(path: epath.PathLike, step: int) -> None:
     The file, if there is one, is replaced in one move: a kill in here is harmless.
 
     Raises:
-        InputError: If a line before the last one is not a record, or a step is no
-            integer.
+        InputError: If it is no file, a line before the last one is not a record, or a
+            step is no integer.
     """
     path = epath.Path(path)
+    check_file(path)
     if not path.exists():
         return
     lines = path.read_bytes().splitlines()

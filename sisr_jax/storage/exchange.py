@@ -17,7 +17,7 @@ from typing import NamedTuple
 from etils import epath
 
 from sisr_jax.storage.failures import reporting
-from sisr_jax.storage.files import is_remote
+from sisr_jax.storage.files import check_file, is_remote
 
 
 class Found(NamedTuple):
@@ -41,8 +41,10 @@ def read(path: epath.Path) -> Found:
     """Reads a file, which may change at any time.
 
     Raises:
+        InputError: If something else than a file is in its place.
         StorageError: Naming the file, if the storage fails.
     """
+    check_file(path)
     with reporting(f"{path}: reading"):
         try:
             if is_remote(path):

@@ -5,6 +5,7 @@ import os
 
 from etils import epath
 
+from sisr_jax.errors import InputError
 from sisr_jax.storage.failures import reporting
 
 
@@ -92,6 +93,28 @@ def _copy_objects(source: epath.Path, target: epath.Path) -> None:
             _copy_objects(path, target / path.name)
         else:
             path.copy(target / path.name, overwrite=True)
+
+
+def check_file(path: epath.PathLike) -> None:
+    """Refuses a folder, pipe, device or broken link where a local file should be.
+
+    A folder that somebody packed may hold them. Opening a pipe waits for ever, and some
+    devices have no end. That there is nothing at all is left to the reader.
+
+    Raises:
+        InputError: If there is something, and it is no file.
+    """
+    # For `epath`, a pipe is a file.
+    if not is_remote(path) and os.path.lexists(path) and not os.path.isfile(path):
+        raise InputError(f"{path}: a folder, pipe, device or broken link, not a file")
+
+
+def check_files(folder: epath.PathLike) -> None:
+    """As `check_file`, of everything below a local folder."""
+    if not is_remote(folder):
+        for place, _, names in os.walk(folder):
+            for name in names:
+                check_file(os.path.join(place, name))
 
 
 def names_in(folder: epath.Path) -> list[str]:

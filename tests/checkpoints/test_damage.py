@@ -1,6 +1,7 @@
 """A checkpoint that is damaged anywhere is not restored as something else."""
 
 import gc
+import os
 import pathlib
 import shutil
 
@@ -8,9 +9,9 @@ import jax
 import numpy as np
 import pytest
 from etils import epath
-from small_states import bits, small_state
 from trees import same
 
+from experiments.reliability.fuzzing.small_states import bits, small_state
 from sisr_jax.checkpoints.pretrained import load_weights
 from sisr_jax.checkpoints.restore import CheckpointError, CheckpointReader
 from sisr_jax.checkpoints.save import Checkpointer
@@ -133,6 +134,17 @@ def test_digests_that_are_damaged_are_not_passed_over(workdir, text):
     path = workdir / "checkpoints" / "8" / "digests" / "metadata"
     path.unlink() if text is None else path.write_text(text)
     assert bits(_newest(workdir)) == bits(OLD)
+
+
+@pytest.mark.parametrize("put", [os.mkfifo, lambda path: os.symlink("/dev/null", path)])
+@pytest.mark.parametrize("name", ["digests/metadata", "generator/manifest.ocdbt"])
+def test_what_is_no_file_is_neither_waited_for_nor_read(workdir, put, name):
+    path = workdir / "checkpoints" / "8" / name
+    path.unlink()
+    put(path)
+    assert bits(_newest(workdir)) == bits(OLD)
+    found = load_weights(workdir, "generator", NEW.generator)
+    assert same(found["params"], OLD.generator_ema)
 
 
 def test_a_checkpoint_without_digests_is_older_and_restores(workdir):

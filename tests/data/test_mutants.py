@@ -1,72 +1,70 @@
 """Damaged files of every format: an image or one clear line, never anything else."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
-import mutants
 import numpy as np
 import pytest
 
-HERE = Path(__file__).parent
-MUTANTS = 500
-SECONDS, MEGABYTES = 120, 1024
+from experiments.reliability.fuzzing.file_target import FORMATS
+from experiments.reliability.fuzzing.mutations import mutate, mutate_json
+from experiments.reliability.fuzzing.targets import AloneError
+from experiments.reliability.fuzzing.worker import make_target
+from sisr_jax.errors import InputError
+
+KINDS = (*FORMATS, "dataset")
 
 
-@pytest.mark.parametrize("kind", mutants.FORMATS)
-def test_files_before_the_damage_are_read(tmp_path, kind):
-    images = [mutants.use(path, kind) for path in mutants.write_seeds(tmp_path, kind)]
+@pytest.mark.parametrize("kind", KINDS)
+def test_files_before_the_damage_are_read_as_others_read_them(tmp_path, kind):
+    target = make_target(kind, tmp_path)
+    answers, alone = [target.use(path) for path in target.files], []
+    for path, answer in zip(target.files, answers, strict=True):
+        try:
+            assert target.fault(path, answer) == ""
+        except AloneError:
+            alone.append(path.name)
+    # The others here lack these codecs, or mistake the byte order.
+    assert alone == (["d.tif", "e.tif"] if kind == "tiff" else [])
     if kind == "dicom":  # plain, run lengths, deflated, big-endian, bare
+        images = [image for _, [image] in answers]
         assert len(images) == 5
-        for [image] in images:
-            np.testing.assert_array_equal(image, images[0][0])
+        for image in images:
+            np.testing.assert_array_equal(image, images[0])
 
 
-@pytest.mark.parametrize("kind", mutants.FORMATS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_mutants_are_read_or_refused(tmp_path, kind):
-    found = mutants.try_mutants(tmp_path, kind, range(40))
-    assert found["read"] + found["refused"] == 40
-    assert found["refused"] > 10
+    target, lines = make_target(kind, tmp_path), []
+    for number in range(40):
+        path = target.damage(number, seed=0)
+        try:
+            target.use(path)
+        except InputError as error:
+            lines.append(str(error))
+        assert target.restore() in ([], [path]), "something was written"
+    assert len(lines) > 10
+    assert [line for line in lines if not line.isprintable() or "SECRET" in line] == []
 
 
-@pytest.mark.parametrize("kind", mutants.FORMATS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_files_are_the_same_in_every_run(tmp_path, kind):
     seeds = []
     for name in "ab":
         (tmp_path / name).mkdir()
-        seeds.append(mutants.write_seeds(tmp_path / name, kind))
-    for first, second in zip(*seeds, strict=True):
-        assert first.read_bytes() == second.read_bytes()
+        target = make_target(kind, tmp_path / name)
+        seeds.append([path.read_bytes() for path in target.files])
+    assert seeds[0] == seeds[1]
 
 
 def test_mutants_are_the_same_in_every_run():
     data = bytes(range(256)) * 4
-    changed = [mutants.mutate(data, number) for number in range(50)]
-    assert changed == [mutants.mutate(data, number) for number in range(50)]
-    assert len({*changed, data}) > 45
+    changed = [mutate(data, number, seed=1) for number in range(50)]
+    assert changed == [mutate(data, number, seed=1) for number in range(50)]
+    assert len({*changed, data, *(mutate(data, i, seed=2) for i in range(50))}) > 95
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
-def test_many_mutants_in_bounded_time_and_memory(tmp_path):
-    (tmp_path / "empty").mkdir()
-    finished = subprocess.run(
-        [
-            *(sys.executable, "-Wignore", HERE / "mutants.py"),
-            *(tmp_path, str(MUTANTS)),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        cwd=tmp_path / "empty",
-        env=os.environ | {"PYTHONPATH": f"{HERE.parents[1]}:{HERE.parent}:{HERE}"},
-    )
-    assert finished.returncode == 0, finished.stderr[-2000:]
-    rows = [line.split() for line in finished.stdout.splitlines()]
-    assert [row[0] for row in rows] == list(mutants.FORMATS)
-    for kind, read, refused, peak in rows:
-        assert int(read) + int(refused) == MUTANTS
-        assert int(read) > 0, kind
-        assert int(peak) < MEGABYTES, kind
-    assert not list((tmp_path / "empty").iterdir())
+def test_mutants_of_json_are_well_formed_and_different():
+    data = b'{"name": "a", "splits": [{"name": "train", "shardLengths": ["3"]}]}'
+    changed = [mutate_json(data, number) for number in range(200)]
+    assert changed == [mutate_json(data, number) for number in range(200)]
+    assert len(set(changed)) > 90
+    assert all(text[:1] == b"{" for text in changed)
+    assert b"[" * 100_000 in b"".join(changed)

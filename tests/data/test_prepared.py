@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from image_files import make_config, ramp
-from tfds_folder import write_images, write_records
 
+from experiments.reliability.fuzzing.tfds_folder import write_images, write_records
 from sisr_jax.data import encodings, json_fields, shard_chunks
 from sisr_jax.data.encodings import slice_feature
 from sisr_jax.data.prepared import Info, read_info
@@ -64,6 +64,14 @@ def refuse(folder, message):
 
 IMAGE = ("featuresDict", "features", "image")
 EVIL = {"pythonClassName": "evil_features.Evil", "jsonFeature": {"json": "{}"}}
+ELSEWHERE = [{"filename": "/etc/passwd", "examplesInShard": "3"}, {"filename": "../a"}]
+
+
+def inside(feature):
+    return {
+        "pythonClassName": f"{PLACE}features_dict.FeaturesDict",
+        "featuresDict": {"features": {"b": feature}},
+    }
 
 
 @pytest.mark.parametrize(
@@ -84,8 +92,17 @@ EVIL = {"pythonClassName": "evil_features.Evil", "jsonFeature": {"json": "{}"}}
             },
         ),
         ("features.json", (*IMAGE, "pythonClassName"), f"{PLACE}..evil_features.Evil"),
+        ("features.json", ("featuresDict", "features", "b"), inside(inside(EVIL))),
+        ("features.json", ("featuresDict", "features", "b"), inside({"b": EVIL})),
+        ("features.json", (*IMAGE, "jsonFeature"), {"json": "evil_features.Evil"}),
+        ("features.json", (*IMAGE, "protoCls"), "evil_features.Evil"),
+        ("features.json", ("proto_cls",), "evil_features.Evil"),
+        ("features.json", ("module",), "evil_features"),
         ("dataset_info.json", ("features",), EVIL),
         ("dataset_info.json", ("moduleName",), "evil_features"),
+        ("dataset_info.json", ("splits", 0, "fileInstructions"), ELSEWHERE),
+        ("dataset_info.json", ("splits", 0, "filenames"), ["../evil_features.py"]),
+        ("dataset_info.json", ("dataDir",), "/etc"),
     ],
 )
 def test_a_folder_imports_nothing(folder, monkeypatch, file, keys, value):
@@ -97,8 +114,10 @@ def test_a_folder_imports_nothing(folder, monkeypatch, file, keys, value):
     change(folder / file, *keys, to=value)
     if file == "features.json":
         refuse(folder, r"features\.json: .*(of type|which is not known)")
-    else:
-        assert len(open_folder(folder)) == 3
+    else:  # nothing of it is looked at
+        source = open_folder(folder)
+        assert len(source) == 3
+        assert {path.parent for path in source.files()} == {folder}
     assert "evil_features" not in sys.modules
     assert not (folder / "ran").exists()
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from image_files import make_config, ramp, write_png
-from tfds_folder import write_images, write_records
 
+from experiments.reliability.fuzzing.tfds_folder import write_images, write_records
 from sisr_jax.data import sources
 from sisr_jax.data.folder import Entry, FolderSource
 from sisr_jax.data.pipeline import evaluation_batches, training_batches

@@ -3,6 +3,7 @@ import math
 
 import pytest
 
+from sisr_jax.errors import InputError
 from sisr_jax.evaluation.statistics import bootstrap_interval
 from sisr_jax.evaluation.table import Score, read_csv, summarise, write_csv, write_rows
 
@@ -113,3 +114,10 @@ def test_a_file_that_is_no_table_of_scores(tmp_path, change, message):
     path.write_text(change(path.read_text()))
     with pytest.raises(ValueError, match=rf"scores\.csv.*{message}"):
         read_csv(path)
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"\x00,\n", b'"' + b"x" * 200_000])
+def test_scores_that_are_no_csv_are_one_line(tmp_path, content):
+    (tmp_path / "a.csv").write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.csv: (not a UTF-8 CSV|no column)"):
+        read_csv(tmp_path / "a.csv")

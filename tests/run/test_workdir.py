@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 
 import pytest
 from etils import epath
@@ -49,6 +50,17 @@ def test_other_versions_are_a_warning_and_the_first_ones_stay(
     assert (workdir / "versions.json").read_text() == first
     assert "jax" in caplog.text
     assert "99.0" in caplog.text
+
+
+def test_what_a_folder_says_of_versions_is_escaped(workdir, load_config, caplog):
+    config = load_config("ct_srgan")
+    _claim(workdir, config)
+    text = '{"jax": "\\u001b[2J", "\\n": "\\ud800", "a": "%s"}' % ("x" * 500)
+    (workdir / "versions.json").write_text(text)
+    _claim(workdir, config)
+    assert len(caplog.messages) > 3
+    assert all(line.isprintable() for line in caplog.messages)
+    assert max(map(len, caplog.messages)) < 400
 
 
 def test_at_most_three_differences_are_listed_with_what_may_differ(
@@ -213,7 +225,8 @@ DEEP = "[" * 100_000
         (DEEP.encode(), "not a JSON file: "),
         (f'{{"seed": {DEEP}'.encode(), "not a JSON file: "),
         (b'{"seed": ' + b"9" * 10_000 + b"}", "not a JSON file: "),
-        (b" " * 2**21, "2097152 bytes, expected 1048576 at most"),
+        (b'{"seed": 1, "seed": 2}', "not a JSON file: a key is given twice"),
+        (b" " * 2**21, "more than 1048576 bytes"),
     ],
 )
 def test_files_that_are_no_json_are_one_line(
@@ -230,6 +243,23 @@ def test_files_that_are_no_json_are_one_line(
     assert len(str(caught.value)) < 500
     before[f"{name}.json"] = content
     assert before == {path.name: path.read_bytes() for path in workdir.iterdir()}
+
+
+@pytest.mark.parametrize("name", ["config", "versions", "images", "lock"])
+@pytest.mark.parametrize(
+    "put",
+    [os.mkfifo, os.mkdir, lambda path: os.symlink("/dev/null", path)],
+    ids=["pipe", "folder", "device"],
+)
+def test_what_is_no_file_is_neither_waited_for_nor_read(
+    workdir, load_config, name, put
+):
+    config = load_config("ct_srgan")
+    _claim(workdir, config).release()
+    (workdir / f"{name}.json").unlink(missing_ok=True)
+    put(workdir / f"{name}.json")
+    with pytest.raises(InputError, match=rf"{name}\.json: a folder, pipe, device or"):
+        _claim(workdir, config)
 
 
 @pytest.mark.parametrize("depth", [100, 900])

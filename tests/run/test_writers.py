@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 
 import numpy as np
 import pytest
@@ -149,3 +150,14 @@ def test_a_full_disk_names_the_folders(tmp_path):
         writer.write_scalars(3, {})
     with pytest.raises(StorageError, match=f"^texts of step 3 {where}"):
         writer.write_texts(3, {})
+
+
+@pytest.mark.parametrize(
+    "put",
+    [os.mkfifo, os.mkdir, lambda path: os.symlink(path, path)],
+    ids=["pipe", "folder", "link"],
+)
+def test_records_that_are_no_file_are_refused(tmp_path, put):
+    put(tmp_path / "metrics.jsonl")
+    with pytest.raises(InputError, match=r"metrics\.jsonl: a folder, pipe, device or"):
+        writers.truncate_after(tmp_path / "metrics.jsonl", 3)

@@ -22,7 +22,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple, Protocol
 
 from sisr_jax.data.plan import Skip
-from sisr_jax.errors import InputError
+from sisr_jax.errors import InputError, one_line
 
 # Of one header, and of all of them, which are kept while an archive is listed. A
 # header has 512 bytes, a long name or a table of attributes some more.
@@ -172,7 +172,7 @@ def _entries(path: Path) -> Iterator[tarfile.TarInfo]:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
     # Forged headers surface as almost any type; the cause stays chained.
     except Exception as error:
-        reason = (str(error).splitlines() or [""])[0] or type(error).__name__
+        reason = one_line(error)
         raise InputError(f"{path}: damaged tar archive ({reason})") from error
 
 

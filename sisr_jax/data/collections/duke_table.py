@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sisr_jax.data.csv_rows import read_csv_rows
-from sisr_jax.errors import InputError
+from sisr_jax.errors import InputError, one_line
 
 _MAX_SIDE = 2**15
 LARGEST = 1e30  # float32 ends at 3e38
@@ -79,5 +79,5 @@ def _parse(raw: Mapping[str, str], where: str) -> dict[str, Any]:
         if row["initial_angle"] == row["final_angle"]:
             raise ValueError("initial_angle, expected another one than final_angle")
     except (ValueError, OverflowError, KeyError) as error:
-        raise InputError(f"{where}: unusable row ({error})") from error
+        raise InputError(f"{where}: unusable row ({one_line(error)})") from error
     return row | {name: raw[name] for name in TEXTS}

@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sisr_jax.errors import InputError
+from sisr_jax.errors import InputError, one_line
 
 # Of a file, of all its variables together after inflating, and of one array as
 # numbers: MATLAB stores doubles that are small integers in one byte each. A recording
@@ -83,7 +83,7 @@ def read_mat(data: bytes, names: Sequence[str], *, label: str) -> dict[str, np.n
             if name in names:
                 arrays[name] = array
     except (_DamagedError, zlib.error) as error:
-        raise InputError(f"{label}: damaged MATLAB file ({error})") from error
+        raise InputError(f"{label}: damaged MATLAB file ({one_line(error)})") from error
     for name in names:
         if name not in arrays:
             raise InputError(f"{label}: no variable {name!r}")

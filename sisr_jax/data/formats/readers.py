@@ -22,7 +22,7 @@ from sisr_jax.data.formats.npy import check_npy, read_npy
 from sisr_jax.data.formats.npz import check_npz, read_npz
 from sisr_jax.data.formats.png import check_png, read_png
 from sisr_jax.data.formats.tiff import check_tiff, read_tiff
-from sisr_jax.errors import InputError
+from sisr_jax.errors import InputError, one_line
 
 __all__ = [
     "FORMATS",
@@ -142,8 +142,7 @@ def _naming(path: Path, name: str) -> Iterator[None]:
         raise InputError(f"{path}: cannot be opened ({error.strerror})") from error
     # Damaged bytes surface from decoders as almost any type; the cause stays chained.
     except Exception as error:
-        reason = (str(error).splitlines() or [""])[0] or type(error).__name__
-        reason = "".join(letter if letter.isprintable() else "?" for letter in reason)
+        reason = one_line(error)
         if isinstance(error, UnidentifiedImageError):  # its text repeats the path
             reason = "of no kind that Pillow knows"
         raise InputError(f"{path}: truncated or damaged {name} ({reason})") from error

@@ -128,3 +128,13 @@ def test_names_of_arrays_stay_in_one_line(tmp_path):
     with pytest.raises(ValueError, match=r"a\.npz: holds") as error:
         check_file(tmp_path / "a.npz")
     assert "\n" not in str(error.value)
+
+
+def test_what_an_archive_quotes_of_its_content_is_bounded(tmp_path):
+    np.savez(tmp_path / "a.npz", image=np.zeros((50, 50)))
+    data = bytearray((tmp_path / "a.npz").read_bytes())
+    data[26:28] = b"\xff\xff"  # the length of the first name
+    (tmp_path / "a.npz").write_bytes(data)
+    with pytest.raises(ValueError, match=r"a\.npz: truncated or damaged npz") as error:
+        read(tmp_path / "a.npz")
+    assert len(str(error.value)) - len(str(tmp_path)) < 300

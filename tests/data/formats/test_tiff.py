@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from handmade_tiff import write_by_hand
 from image_files import cut, ramp
 from PIL import Image
 
+from experiments.reliability.fuzzing.handmade_tiff import write_by_hand
 from sisr_jax.data.formats.readers import check_file, read_images
 from sisr_jax.errors import InputError
 

@@ -1,8 +1,8 @@
 import pytest
-from handmade_tiff import write_by_hand
 from image_files import ramp
 from PIL import Image
 
+from experiments.reliability.fuzzing.handmade_tiff import write_by_hand
 from sisr_jax.data.formats.headers import MAX_PIXELS
 from sisr_jax.data.formats.readers import check_file, read_images
 from sisr_jax.errors import InputError

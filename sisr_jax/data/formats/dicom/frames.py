@@ -19,7 +19,7 @@ from sisr_jax.data.formats.dicom.layout import Layout
 from sisr_jax.data.formats.dicom.opening import Opened
 from sisr_jax.data.formats.grey import grey_of
 from sisr_jax.data.formats.jpeg import MAX_SCANS, find_frame
-from sisr_jax.errors import InputError
+from sisr_jax.errors import InputError, one_line
 
 # Run-length decoding makes up to 64 bytes of one.
 _MAX_RLE_BYTES = 2**23
@@ -55,9 +55,9 @@ def decode_frame(path: Path, opened: Opened, layout: Layout, index: int) -> np.n
     # Each codec raises its own types; the message names the file for all of them.
     except Exception as error:
         lines = str(error).strip().splitlines()  # the last: what the last codec said
+        reason = one_line(f"{type(error).__name__}: {lines[-1] if lines else ''}")
         raise InputError(
-            f"{path}: pixels cannot be decoded from {uid.name} "
-            f"({type(error).__name__}: {lines[-1].strip() if lines else ''})"
+            f"{path}: pixels cannot be decoded from {uid.name} ({reason})"
         ) from error
     if layout.colour:
         return grey_of(pixels, path=path)

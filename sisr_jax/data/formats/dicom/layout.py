@@ -9,7 +9,7 @@ from pydicom.uid import UID, JPEGExtended12Bit
 
 from sisr_jax.data.formats.dicom.opening import Opened
 from sisr_jax.data.formats.headers import check_bounds
-from sisr_jax.errors import InputError
+from sisr_jax.errors import InputError, one_line
 
 LAYOUT_ELEMENTS = (
     "Rows",
@@ -81,7 +81,9 @@ def layout_of(path: Path, opened: Opened, *, modality: str) -> Layout:
     )
     _check_codec(path, opened.uid, bits)
     if opened.encapsulated != opened.uid.is_encapsulated:
-        raise InputError(f"{path}: DICOM pixels are not stored as {opened.uid.name}")
+        raise InputError(
+            f"{path}: DICOM pixels are not stored as {one_line(opened.uid.name)}"
+        )
     if opened.encapsulated:
         _check_fragments(path, opened, frames)
     else:

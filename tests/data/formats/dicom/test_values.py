@@ -3,7 +3,6 @@
 import numpy as np
 import pydicom
 import pytest
-from enhanced_dicom import place_group, rescale_group, write_enhanced
 from image_files import ramp, write_dicom
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
@@ -11,6 +10,11 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from experiments.reliability.fuzzing.enhanced_dicom import (
+    place_group,
+    rescale_group,
+    write_enhanced,
+)
 from sisr_jax.data.formats.readers import check_file, read_images
 from sisr_jax.errors import InputError
 

@@ -10,9 +10,6 @@ import numpy as np
 import pydicom
 import scipy.io
 import tensorflow_datasets as tfds
-from enhanced_dicom import place_group, rescale_group, write_enhanced
-from handmade_tiff import write_by_hand
-from image_files import ramp, write_dicom, write_png
 from PIL import Image
 from pydicom.encaps import encapsulate
 from pydicom.uid import (
@@ -22,8 +19,15 @@ from pydicom.uid import (
     JPEGBaseline8Bit,
     RLELossless,
 )
-from tfds_folder import write_records
 
+from experiments.reliability.fuzzing.enhanced_dicom import (
+    place_group,
+    rescale_group,
+    write_enhanced,
+)
+from experiments.reliability.fuzzing.handmade_tiff import write_by_hand
+from experiments.reliability.fuzzing.images import ramp, write_dicom, write_png
+from experiments.reliability.fuzzing.tfds_folder import write_records
 from sisr_jax.data.encodings import slice_feature, volume_feature
 
 
@@ -62,7 +66,11 @@ def _write_tiff(folder, values):
         ("d", values.astype(np.int16) - 2000, {"kind": 2, "codec": "tiff_lzw"}),
         ("e", real.astype(np.float32), {"kind": 3, "codec": "deflate", "predictor": 3}),
         ("f", real, {"kind": 3, "big": True}),
-        ("g", values, {"text": "ImageJ=1.5\nimages=2\n", "behind": values.tobytes()}),
+        (
+            "g",
+            values,
+            {"text": "ImageJ=1.5\nimages=2\nslices=2\n", "behind": values.tobytes()},
+        ),
     ):
         path = folder / f"{name}.tif"
         written.append(write_by_hand(path, pixels, order=">", **options))
@@ -164,9 +172,8 @@ def _write_nifti(folder, values):
     nibabel.save(nibabel.Nifti2Image(volume, np.eye(4)), folder / "c.nii")
     yield folder / "c.nii"
     data = gzip.decompress((folder / "b.nii.gz").read_bytes())
-    (folder / "d.nii.gz").write_bytes(
-        gzip.compress(data, 0, mtime=0)
-    )  # mutants reach inside
+    # Mutants reach inside.
+    (folder / "d.nii.gz").write_bytes(gzip.compress(data, 0, mtime=0))
     yield folder / "d.nii.gz"
 
 
@@ -191,7 +198,7 @@ def _mat(values, **options):
 def _write_mat(folder, values):
     for name, compress in (("a.mat", False), ("b.mat", True)):
         (folder / name).write_bytes(_mat(values, do_compression=compress))
-        yield folder / name
+    return [folder / "a.mat", folder / "b.mat"]
 
 
 def _write_tar(folder, values):

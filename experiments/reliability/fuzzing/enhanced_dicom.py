@@ -2,10 +2,11 @@
 
 import numpy as np
 import pydicom
-from image_files import write_dicom
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import EnhancedCTImageStorage
+
+from experiments.reliability.fuzzing.images import write_dicom
 
 
 def rescale_group(slope, intercept, kind="HU"):
