@@ -51,8 +51,13 @@ def within_bounds(action: Callable[[], None]) -> None:
 
 
 def is_news(record: logging.LogRecord) -> bool:
-    """Whether a log record says what is not raised: Orbax also prints tracebacks."""
-    return not (record.exc_info and "orbax" in record.pathname)
+    """Whether a log record says what is not raised, or is not meant to be so.
+
+    Orbax also prints tracebacks, and how else it would read what it only describes.
+    """
+    if "orbax" not in record.pathname:
+        return True
+    return not (record.exc_info or "CheckpointHandlerRegistry" in record.getMessage())
 
 
 @contextlib.contextmanager

@@ -5,6 +5,8 @@ warning. A storage that is away says nothing about a checkpoint; it ends the run
 `StorageError`.
 """
 
+import dataclasses
+import json
 from collections.abc import Mapping
 
 import orbax.checkpoint as ocp
@@ -55,7 +57,7 @@ class CheckpointReader:
         self._folder = absolute(workdir) / FOLDER
         self._has_failed = False
         with reporting(f"{self._folder}: opening"):
-            self._manager = ocp.CheckpointManager(self._folder, options=options)
+            self._manager = _manager(self._folder, options)
 
     def steps(self) -> tuple[int, ...]:
         """Steps that have a complete checkpoint, ascending."""
@@ -113,6 +115,7 @@ class CheckpointReader:
         folder = self._folder / str(step)
         try:
             check_files(folder)
+            self._check_description(step)
             recorded = recorded_digests(folder)
             state = self._read(step, target)
         except Exception as error:
@@ -123,6 +126,17 @@ class CheckpointReader:
         if not agreement.all_agree(not reason):
             return None, reason or "another process reads something else"
         return state, ""
+
+    def _check_description(self, step: int) -> None:
+        """Raises if a checkpoint says nonsense of itself; it may say nothing."""
+        path = self._folder / str(step) / "_CHECKPOINT_METADATA"
+        try:
+            description = json.loads(path.read_bytes())
+        except (FileNotFoundError, ValueError):
+            return
+        if not isinstance(description, dict):
+            raise ValueError(f"{path.name}: expected an object")
+        self._manager.metadata(step)
 
     def _read(self, step: int, target: TrainState) -> TrainState:
         items = {
@@ -141,6 +155,27 @@ class CheckpointReader:
             return
         with reporting_saves(self._folder):
             within_bounds(self._manager.close)
+
+
+def _manager(
+    folder: epath.Path, options: ocp.CheckpointManagerOptions
+) -> ocp.CheckpointManager:
+    """Orbax's manager, although one checkpoint may say nonsense of itself.
+
+    Orbax reads what all of them say, with which a run finds its best one, and one field
+    of another type keeps the folder from being opened.
+    """
+    try:
+        return ocp.CheckpointManager(folder, options=options)
+    except Exception as error:
+        logging.warning(
+            "%s: a checkpoint is damaged (%s); opened without what they say of "
+            "themselves: the best one may not be known",
+            folder,
+            damage(error, folder),
+        )
+    options = dataclasses.replace(options, lightweight_initialize=True)
+    return ocp.CheckpointManager(folder, options=options)
 
 
 def has_checkpoints(workdir: epath.Path) -> bool:

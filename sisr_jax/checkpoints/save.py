@@ -14,7 +14,7 @@ from etils import epath
 from sisr_jax.checkpoints import digests
 from sisr_jax.checkpoints.items import split
 from sisr_jax.checkpoints.keep import METRIC, preservation
-from sisr_jax.checkpoints.outages import reporting_saves, within_bounds
+from sisr_jax.checkpoints.outages import damage, reporting_saves, within_bounds
 from sisr_jax.checkpoints.restore import FOLDER, CheckpointReader
 from sisr_jax.checkpoints.unfinished import sync_unfinished, warn_of_interrupted_saves
 from sisr_jax.hosts import agreement
@@ -96,18 +96,30 @@ class Checkpointer(CheckpointReader):
         self._saved, self._has_failed = None, False
 
     def restore_newest(self, target: TrainState) -> TrainState | None:
-        """As the reader's; unreadable newer checkpoints are moved out of the way.
+        """As the reader's; damaged checkpoints are moved out of the way.
 
-        They go to `damaged_checkpoints/`, because the run will save those steps
-        again.
+        They go to `damaged_checkpoints/`: newer ones because the run will save those
+        steps again, older ones that say nonsense of themselves because the best one is
+        found by what all of them say.
         """
         state = super().restore_newest(target)
         if state is not None:
-            for step in self.steps():
-                if step > int(state.step):
-                    agreement.first_alone(functools.partial(self._set_aside, step))
+            agreement.first_alone(lambda: self._set_damaged_aside(int(state.step)))
             self._manager.reload()
         return state
+
+    def _set_damaged_aside(self, restored: int) -> None:
+        for step in self.steps():
+            if step > restored or not self._says_sense(step):
+                self._set_aside(step)
+
+    def _says_sense(self, step: int) -> bool:
+        try:
+            self._check_description(step)
+        except Exception as error:
+            damage(error, self._folder / str(step))
+            return False
+        return True
 
     def _set_aside(self, step: int) -> None:
         damaged = self._folder.parent / "damaged_checkpoints"

@@ -1,6 +1,7 @@
 """A checkpoint that is damaged anywhere is not restored as something else."""
 
 import gc
+import json
 import os
 import pathlib
 import shutil
@@ -145,6 +146,31 @@ def test_what_is_no_file_is_neither_waited_for_nor_read(workdir, put, name):
     assert bits(_newest(workdir)) == bits(OLD)
     found = load_weights(workdir, "generator", NEW.generator)
     assert same(found["params"], OLD.generator_ema)
+
+
+@pytest.mark.parametrize("step", [3, 8])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"commit_timestamp_nsecs": "x"},
+        {"item_handlers": 3},
+        {"performance_metrics": {"hours": 1.5}},
+        None,
+    ],
+)
+def test_what_one_checkpoint_says_of_itself_does_not_stop_the_others(
+    workdir, step, change
+):
+    path = workdir / "checkpoints" / str(step) / "_CHECKPOINT_METADATA"
+    text = "[]" if change is None else json.dumps(json.loads(path.read_text()) | change)
+    path.write_text(text)
+    sound = [bits(OLD), bits(NEW)] if step == 8 else [bits(NEW)]
+    assert bits(_newest(workdir)) in sound
+    checkpointer = Checkpointer(workdir, keep_last=3, keep_steps=())
+    assert bits(checkpointer.restore_newest(TARGET)) in sound
+    checkpointer.save(small_state(9, seed=3), validation_psnr=20.0)
+    checkpointer.close()
+    assert int(_newest(workdir).step) == 9
 
 
 def test_a_checkpoint_without_digests_is_older_and_restores(workdir):
