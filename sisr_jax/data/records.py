@@ -17,6 +17,8 @@ from sisr_jax.errors import InputError, one_line
 
 UltrasoundTarget = Literal["dtce", "bmode"]
 
+_QUOTED = 100  # letters of an error of TFDS
+
 DUKE = "duke_ultrasound"
 
 # A sample without an echo is -inf dB; this is what it becomes.
@@ -114,8 +116,8 @@ def _open_shards(shards: list[Path], expected: int) -> ArrayRecordDataSource:
 
 
 def _short(error: Exception) -> str:
-    """Its first line: TFDS goes on for pages."""
-    first = (str(error).splitlines() or [""])[0]
+    """The start of its first line: TFDS goes on for pages, and quotes the record."""
+    first = (str(error).splitlines() or [""])[0][:_QUOTED]
     return one_line(f"{type(error).__name__}: {first}")
 
 
