@@ -44,7 +44,7 @@ def test_a_signal_saves_the_next_step_and_resumes(
     straight = train(prepare(config, epath.Path(tmp_path / "straight")))
     before = signal.getsignal(number)
     with monkeypatch.context() as patch:
-        _send_at(patch, 2, number)  # the samples of step 0 come first
+        _send_at(patch, 1, number)
         with pytest.raises(Preempted, match=r"^preempted at step 2: saved$"):
             train(prepare(config, epath.Path(tmp_path / "stopped")))
     assert signal.getsignal(number) == before
