@@ -47,7 +47,7 @@ class LinearOperator(abc.ABC):
 
     known_norm: Any = dataclasses.field(default=None, kw_only=True, repr=False)
 
-    def __new__(cls, *_: Any, **__: Any) -> Self:  # noqa: D102
+    def __new__(cls, *_: Any, **__: Any) -> Self:  # noqa: D102  # nothing to call
         recognised_by_nnx(cls)
         return super().__new__(cls)
 

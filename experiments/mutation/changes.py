@@ -51,15 +51,18 @@ def changes(source: str) -> list[Change]:
     for line in source.encode().splitlines(keepends=True):
         starts.append(starts[-1] + len(line))
 
-    def change(node: ast.AST, new: str) -> Change:
-        start = starts[node.lineno - 1] + node.col_offset  # type: ignore[attr-defined]
-        stop = starts[node.end_lineno - 1] + node.end_col_offset  # type: ignore[attr-defined]
+    def change(node: ast.expr | ast.stmt, new: str) -> Change:
+        assert node.end_lineno is not None, "the parser sets both ends"
+        assert node.end_col_offset is not None, "the parser sets both ends"
+        start = starts[node.lineno - 1] + node.col_offset
+        stop = starts[node.end_lineno - 1] + node.end_col_offset
         before = source.encode()[start:stop].decode()
-        return Change(node.lineno, start, stop, before, new)  # type: ignore[attr-defined]
+        return Change(node.lineno, start, stop, before, new)
 
     return [
         change(node, f"({ast.unparse(new)})" if isinstance(new, ast.expr) else "pass")
         for node in _computed(ast.parse(source))
+        if isinstance(node, ast.expr | ast.stmt)
         for new in _changed(node)
     ]
 

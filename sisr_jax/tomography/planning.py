@@ -86,7 +86,7 @@ class PlannedBeam:
     dft_basis: Any
     groups: tuple[ViewGroup, ...]
 
-    def __new__(cls, *_: Any, **__: Any) -> "PlannedBeam":  # noqa: D102
+    def __new__(cls, *_: Any, **__: Any) -> "PlannedBeam":  # noqa: D102  # nothing to call
         recognised_by_nnx(cls)
         return super().__new__(cls)
 

@@ -71,7 +71,7 @@ class Target:
 
     def use(self, path: Path) -> Any:
         """Everything that the package does with a damaged file."""
-        raise NotImplementedError
+        raise NotImplementedError  # every kind of target has its own
 
     def fault(self, path: Path, answer: Any) -> str:
         """What of an accepted answer is silently wrong; empty if nothing is.
@@ -79,7 +79,7 @@ class Target:
         Raises:
             AloneError: If an independent reader refuses the file.
         """
-        raise NotImplementedError
+        raise NotImplementedError  # every kind of target has its own
 
     def restore(self) -> list[Path]:
         """Makes the folder valid again; returns what was written beside it."""
