@@ -23,7 +23,8 @@ class Cascade(nn.Module):
 
     A network sees the current image, the output of the stage before as it was before
     its consistency step, and every channel of the estimate. Stages are computed again
-    in the backward pass: of each, a training keeps the image that goes in.
+    in the backward pass: of each, a training keeps the image that goes in. XLA:CPU does
+    not hold that computation back until its turn, so memory is not bounded there.
 
     Attributes:
         num_stages: Networks, each followed by consistency.

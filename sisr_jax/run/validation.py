@@ -113,7 +113,7 @@ class Validation:
             found = read_object(path) if path.exists() else {}
             if any(found.get(key) != value for key, value in self._asked.items()):
                 return None
-            values = {name: found.get(name) for name in ("psnr", "ssim")}
+            values: dict[str, Any] = {n: found.get(n) for n in ("psnr", "ssim")}
             if not all(isinstance(each, float) for each in values.values()):
                 return None  # edited: it is measured again
             return values
