@@ -1,7 +1,7 @@
 """Numbers that would poison a run: steps skipped on the device, warnings of the host.
 
-A step whose losses, gradients, batch statistics or new weights are not finite leaves
-both networks, their optimisers and the moving average as they were, bit for bit. The
+A step whose losses, gradients or batch statistics are not finite leaves both
+networks, their optimisers and the moving average as they were, bit for bit. The
 step counter goes on, and with it the order of the data: the next step has the
 next batch, in a resumed run too. A skipped update is not made up for, and the
 schedules, which count updates, wait for it.
@@ -29,6 +29,8 @@ from sisr_jax.types import Batch
 Metrics = dict[str, jax.Array]
 TaskStep = Callable[[Task, TrainState, Batch], tuple[TrainState, Metrics]]
 
+# What a step moves or leaves as a whole.
+_NETWORKS = ("generator", "discriminator", "generator_ema")
 _MUST_BE_FINITE = ("loss/", "grad_norm/")
 TOTAL, _IN_A_ROW = "skipped/total", "skipped/in_a_row"
 _REAL, _GENERATED = "discriminator/real", "discriminator/generated"
@@ -55,10 +57,10 @@ def skip_unless_finite(step: TaskStep) -> TaskStep:
     ) -> tuple[TrainState, Metrics]:
         moved, metrics = step(task, state, batch)
         is_running = state.skipped_in_a_row < task.config.safety.max_skipped_in_a_row
-        moves = is_running & _is_finite(state, moved, metrics)
+        moves = is_running & _is_finite(moved, metrics)
         kept = {
             name: _choose(moves, getattr(moved, name), getattr(state, name))
-            for name in ("generator", "discriminator", "generator_ema")
+            for name in _NETWORKS
         }
         skipped = 1 - moves.astype(jnp.int32)
         after = moved.replace(
@@ -111,12 +113,20 @@ class Watch:
         self._look_at_saturation(step, record)
 
     def check_before_save(self, state: TrainState) -> None:
-        """Refuses a state that has stopped moving.
+        """Refuses a state that has stopped moving, or that is not finite itself.
 
         Raises:
-            FloatingPointError: If too many steps in a row were skipped.
+            FloatingPointError: If too many steps in a row were skipped, or a weight, a
+                statistic, a moment of an optimiser or an average is not finite.
         """
         self._check(int(state.step), int(state.skipped_in_a_row), "")
+        for name in _NETWORKS:
+            if not _all_finite_on_devices(getattr(state, name)):
+                raise FloatingPointError(
+                    f"step {int(state.step)}: {name} holds numbers that are not finite "
+                    "and is not saved; the checkpoints before it are intact; a lower "
+                    "learning_rate or clip_norm in config.optimizer may help"
+                )
 
     def _look_at_skipped(self, step: int, record: Mapping[str, float]) -> None:
         new = int(record[TOTAL]) - self._skipped
@@ -162,24 +172,25 @@ class Watch:
             )
 
 
-def _is_finite(
-    state: TrainState, moved: TrainState, metrics: Mapping[str, jax.Array]
-) -> jax.Array:
-    """Whether all that a step computed may be kept.
+def _is_finite(moved: TrainState, metrics: Mapping[str, jax.Array]) -> jax.Array:
+    """Whether a step may be kept by its scalars and statistics.
 
-    What it did not compute is not looked at: a discriminator at rest may be large.
+    Its new weights are not read: an update of finite gradients that overflows is rare,
+    and the host looks at the whole state before it saves it.
     """
     scalars = [v for name, v in metrics.items() if name.startswith(_MUST_BE_FINITE)]
-    arrays = zip(_learned_arrays(state), _learned_arrays(moved), strict=True)
-    computed = [new for old, new in arrays if new is not old]
+    statistics = (moved.generator.batch_stats, moved.discriminator.batch_stats)
+    return _all_finite((scalars, statistics))
+
+
+def _all_finite(arrays: Any) -> jax.Array:
     return functools.reduce(
-        jnp.logical_and, [jnp.all(jnp.isfinite(leaf)) for leaf in scalars + computed]
+        jnp.logical_and,
+        [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(arrays)],
     )
 
 
-def _learned_arrays(state: TrainState) -> list[jax.Array]:
-    networks = (state.generator, state.discriminator)
-    return jax.tree.leaves([(each.params, each.batch_stats) for each in networks])
+_all_finite_on_devices = jax.jit(_all_finite)
 
 
 def _choose(moves: jax.Array, new: Any, old: Any) -> Any:

@@ -2,7 +2,6 @@
 
 import dataclasses
 
-import jax
 import numpy as np
 import pytest
 from absl import logging
@@ -11,10 +10,8 @@ from states import counts, learned
 from trees import same
 
 from sisr_jax.checkpoints.restore import CheckpointReader
-from sisr_jax.hosts.mesh import make_mesh, replicated
 from sisr_jax.run import loop
 from sisr_jax.run.prepare import prepare
-from sisr_jax.train.task import abstract_state, build_task
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -107,30 +104,20 @@ def test_run_stops_with_its_checkpoints_and_resumes_with_good_data(
 
 @pytest.mark.slow
 def test_no_checkpoint_holds_weights_that_are_not_finite(load_config, tmp_path):
-    """Each update would poison them; saves come before the limit is reached."""
+    """Losses and gradients are well; the optimiser divides by nothing."""
     config = load_config(
         "us_srgan",
         phases__generator=8,
         checkpoint__every_steps=1,
-        checkpoint__keep_last=9,
-        safety__max_skipped_in_a_row=LIMIT,
     )
     # No configuration says this: it stands for whatever makes an update overflow.
     adam = dataclasses.replace(config.optimizer.generator, beta1=1.0)
     optimizer = dataclasses.replace(config.optimizer, generator=adam)
     config = dataclasses.replace(config, optimizer=optimizer)
     workdir = epath.Path(tmp_path)
-    with pytest.raises(FloatingPointError, match="3 steps were skipped"):
+    with pytest.raises(FloatingPointError, match="step 1: generator holds numbers"):
         loop.train(prepare(config, workdir))
-    assert _kept(workdir) == (0, 1, 2)
-    target = abstract_state(build_task(config), replicated(make_mesh(1)))
-    reader = CheckpointReader(workdir)
-    first = reader.restore(0, target)
-    for step in (1, 2):
-        assert same(learned(reader.restore(step, target)), learned(first))
-    reader.close()
-    leaves = jax.tree.leaves(learned(first))
-    assert all(np.isfinite(leaf).all() for leaf in leaves)
+    assert _kept(workdir) == (0,)
 
 
 @pytest.mark.slow
