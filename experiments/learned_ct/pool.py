@@ -1,57 +1,67 @@
-"""Slices with what a stage of the cascade sees of them, and crops of these."""
+"""Samples with what a stage of the cascade sees of them, and crops of these."""
 
 import pathlib
 
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.learned_ct.slices import files_of
+from experiments.learned_ct.samplings import SHARES
+from experiments.learned_ct.slices import Sample, samples_of
 from sisr_jax.evaluation.measures import hull
 
-STARTS = ("weak", "strong", "fbp")
 CROP = 128
 BATCH = 4
 BODY = 0.25  # -500 HU
+# Current image, output of the stage before, and the starts.
+CHANNELS = 5
 
 
 class Pool:
-    """Slices of a split with the inputs of one stage, read as they become ready."""
+    """Samples of a split with the inputs of one stage, read as they become ready."""
 
-    def __init__(self, files: list, starts: pathlib.Path, images: pathlib.Path | None):
-        self.files, self.starts, self.images = files, starts, images
-        self.slices: dict[str, dict] = {}
+    def __init__(
+        self, samples: list[Sample], starts: pathlib.Path, images: pathlib.Path | None
+    ) -> None:
+        self.samples, self.starts, self.images = samples, starts, images
+        self.groups: dict[str, dict[Sample, dict]] = {name: {} for name in SHARES}
 
     def refresh(self) -> "Pool":
-        for file in self.files:
-            path = self.starts / f"{file.stem}.npz"
-            ready = [path] if self.images is None else [path, self.images / path.name]
-            if file.stem not in self.slices and all(each.exists() for each in ready):
-                self.slices[file.stem] = self._read(path)
+        for sample in self.samples:
+            ready = [sample.path(self.starts)]
+            ready += [] if self.images is None else [sample.path(self.images)]
+            group = self.groups[sample.group]
+            if sample not in group and all(each.exists() for each in ready):
+                group[sample] = self._read(sample)
         return self
 
-    def _read(self, path: pathlib.Path) -> dict:
-        with np.load(path) as stored:
+    def __len__(self) -> int:
+        return sum(map(len, self.groups.values()))
+
+    def _read(self, sample: Sample) -> dict:
+        with np.load(sample.path(self.starts)) as stored:
             arrays = dict(stored)
-        starts = [arrays[name] for name in STARTS]
-        current = previous = arrays["weak"]
+        starts, target = arrays["starts"], arrays["target"]
+        current = previous = starts[..., 0]
         if self.images is not None:
-            with np.load(self.images / path.name) as stored:
+            with np.load(sample.path(self.images)) as stored:
                 current, previous = stored["consistent"], stored["output"]
-        body = np.asarray(hull(jnp.asarray(arrays["target"] > BODY)[..., None]))
+        body = np.asarray(hull(jnp.asarray(target > BODY)[..., None]))
         return {
-            "inputs": np.stack([current, previous, *starts], -1),
-            "target": arrays["target"],
+            "inputs": np.concatenate([np.stack([current, previous], -1), starts], -1),
+            "target": target,
             "measured": arrays["measured"],
-            "error": np.square(current.clip(0, 1) - arrays["target"]).mean(),
+            "error": np.square(current.clip(0, 1) - target).mean(),
             "body": np.flatnonzero(body) if body.any() else np.arange(body.size),
         }
 
     def draw(self, rng: np.random.Generator) -> dict:
         """Crops whose centre is in the body, in one of the 8 symmetries."""
-        names = list(self.slices)
+        groups = [(list(g.values()), SHARES[n]) for n, g in self.groups.items() if g]
+        shares = np.array([share for _, share in groups])
         parts = []
         for _ in range(BATCH):
-            each = self.slices[names[rng.integers(len(names))]]
+            group = groups[rng.choice(len(groups), p=shares / shares.sum())][0]
+            each = group[rng.integers(len(group))]
             size = len(each["target"])
             row, column = divmod(int(rng.choice(each["body"])), size)
             top = min(max(row - CROP // 2, 0), size - CROP)
@@ -70,13 +80,15 @@ class Pool:
         }
 
 
-def pools_of(data: pathlib.Path, cache: pathlib.Path, run: str, stage: int) -> dict:
-    """Training and validation slices with the inputs of a stage."""
+def pools_of(
+    data: pathlib.Path, cache: pathlib.Path, run: str, stage: int
+) -> dict[str, Pool]:
+    """Training and validation samples with the inputs of a stage."""
     return {
         split: Pool(
-            list(files_of(data, split)),
-            cache / "starts" / split,
-            cache / run / f"stage_{stage - 1}" / split if stage else None,
+            samples_of(data, split),
+            cache / "starts",
+            cache / run / f"stage_{stage - 1}" if stage else None,
         ).refresh()
         for split in ("train", "validation")
     }

@@ -1,19 +1,37 @@
-"""Slices of a folder in physical units, and what is computed from them once."""
+"""Slices of a folder, the samples made of them, and what is computed of each once."""
 
 import os
 import pathlib
+import random
+from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from experiments.learned_ct.physics import Scan, total_variation
+from experiments.learned_ct.samplings import Sampling, drawn, equispaced, every
 from sisr_jax.data.formats.readers import read_images
 from sisr_jax.data.splits import read_assignments
 from sisr_jax.data.transforms import to_unit_range
+from sisr_jax.operators import LinearOperator
+from sisr_jax.reconstruction.starts import starts
 
 WINDOW = (-1000.0, 1000.0)
 PNG_RESCALE = (1.0, -32768.0)
+# Slices of one sampling in a call: its compilation is shared.
+TOGETHER = 4
+
+
+class Sample(NamedTuple):
+    """A slice and how it is measured."""
+
+    file: pathlib.Path
+    split: str
+    group: str
+    sampling: Sampling
+
+    def path(self, folder: pathlib.Path) -> pathlib.Path:
+        """Where a folder has what was computed of it."""
+        return folder / self.split / self.sampling.name / f"{self.file.stem}.npz"
 
 
 def files_of(data: pathlib.Path, split: str) -> dict[pathlib.Path, str]:
@@ -22,34 +40,41 @@ def files_of(data: pathlib.Path, split: str) -> dict[pathlib.Path, str]:
     return {file: a.patient for file, a in assigned.items() if a.split == split}
 
 
+def samples_of(data: pathlib.Path, split: str) -> list[Sample]:
+    """The samples of a split, by sampling, patients mixed.
+
+    Of the train split: each slice with every 16th view, and one and a half times with
+    a random sampling. Of another: with every 16th view, and some by other samplings.
+    """
+    files = list(files_of(data, split))
+    random.Random(0).shuffle(files)
+    samples = [Sample(file, split, "every16", every(16)) for file in files]
+    if split == "train":
+        others = drawn()
+        dealt = files + files[: len(files) // 2]
+        for number, sampling in enumerate(others):
+            samples += [
+                Sample(file, split, "any", sampling)
+                for file in dealt[number :: len(others)]
+            ]
+    else:
+        for sampling in (equispaced(32), equispaced(100, 0.5), every(8), every(4)):
+            samples += [Sample(file, split, "any", sampling) for file in files[::5]]
+    return samples
+
+
 def read_slice(file: pathlib.Path) -> np.ndarray:
     """One slice `[size, size]`, float32 in [0, 1] of the window."""
     return to_unit_range(next(iter(read_images(file, [0], PNG_RESCALE))), WINDOW)
 
 
 @jax.jit
-def starts_of(scan: Scan, target: jax.Array) -> dict[str, jax.Array]:
-    """The measurement of slices `[..., size, size]` and the starts from it.
-
-    Total variation at two weights, since the strong one wipes out the texture of noisy
-    slices and the weak one keeps streaks; and back-projection (Hann).
-    """
-    measured = scan.operator(target)
-    fbp = scan.operator.fbp(measured, filter_name="hann")
-    strong = total_variation(scan, fbp, measured, weight=1e-3, num_steps=24)
-    weak = total_variation(scan, strong, measured, weight=2e-4, num_steps=16)
-    return {"measured": measured, "fbp": fbp, "strong": strong, "weak": weak}
-
-
-def cached(scan: Scan, file: pathlib.Path, cache: pathlib.Path) -> dict:
-    """The slice and its starts, computed if the cache does not hold them."""
-    path = cache / f"{file.stem}.npz"
-    if not path.exists():
-        target = read_slice(file)
-        arrays = jax.device_get(starts_of(scan, jnp.asarray(target)))
-        save(path, arrays | {"target": target})
-    with np.load(path) as stored:
-        return dict(stored)
+def measure_and_start(
+    operator: LinearOperator, target: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """The measurement of slices `[batch, size, size]`, and the starts from it."""
+    measured = operator(target)
+    return measured, starts(measured, operator)
 
 
 def save(path: pathlib.Path, arrays: dict) -> None:

@@ -1,4 +1,4 @@
-"""Trains one stage of a cascade for 63 of 1000 views, on crops.
+"""Trains one stage of a cascade for any sampling, on crops.
 
     python -m experiments.learned_ct.prepare --data FOLDER --cache CACHE
     python -m experiments.learned_ct.train --data FOLDER --cache CACHE --run NAME \
@@ -11,7 +11,7 @@ Each stage is a `UNet` that sees the current image, made consistent with the mea
 views, the output of the stage before, and the starts. A stage begins with the weights
 of the one before, but for the last layer, which begins at zero. Minutes are those of
 the processor, so that a busy machine trains as long as a quiet one. A run that was
-stopped goes on where it was saved. Slices that are not prepared or applied yet are
+stopped goes on where it was saved. Samples that are not prepared or applied yet are
 taken in as they come.
 """
 
@@ -20,6 +20,8 @@ import csv
 import functools
 import pathlib
 import time
+from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any
 
 import jax
@@ -28,17 +30,24 @@ import numpy as np
 import optax
 from flax.traverse_util import flatten_dict
 
-from experiments.learned_ct.physics import Scan, make_consistent, make_scan
-from experiments.learned_ct.pool import CROP, STARTS, Pool, pools_of
+from experiments.learned_ct.pool import CHANNELS, CROP, Pool, pools_of
+from experiments.learned_ct.samplings import Sampling
 from experiments.learned_ct.slices import save
 from experiments.learned_ct.weights import load_stages
 from sisr_jax.models.unet import UNet
+from sisr_jax.operators import LinearOperator
+from sisr_jax.reconstruction.data_consistency import data_consistency
+from sisr_jax.tomography import ParallelBeamCT
 
 LEARNING_RATE = 1e-3
-EMA = 0.998
+EMA = 0.999
 CONSISTENCY_STEPS = 8
 SAVE_SECONDS = 120
-VALIDATE_SECONDS = 360
+VALIDATE_SECONDS = 480
+FIELDS = (
+    "stage step minutes cpu_minutes train_samples loss sampling slices "
+    "psnr_input psnr_output psnr_consistent"
+).split()
 
 Params = Any
 
@@ -55,10 +64,11 @@ def update(
         return jnp.mean(error / batch["error"])
 
     value, gradient = jax.value_and_grad(loss)(params)
-    steps, moments = optax.scale_by_adam().update(gradient, moments)
+    scale = optax.chain(optax.clip_by_global_norm(1.0), optax.scale_by_adam())
+    steps, moments = scale.update(gradient, moments)
     params = jax.tree.map(lambda p, s: p - rate * s, params, steps)
     # The first averages are of few steps: a short run must forget its beginning.
-    count = moments.count.astype(jnp.float32)
+    count = moments[1].count.astype(jnp.float32)
     keep = jnp.minimum(EMA, (1 + count) / (10 + count))
     ema = jax.tree.map(lambda e, p: keep * e + (1 - keep) * p, ema, params)
     return params, ema, moments, value
@@ -66,12 +76,12 @@ def update(
 
 @jax.jit
 def finish(
-    params: Params, inputs: jax.Array, measured: jax.Array, scan: Scan
+    params: Params, inputs: jax.Array, measured: jax.Array, operator: LinearOperator
 ) -> tuple[jax.Array, jax.Array]:
     """Output of a stage for `[size, size, channels]`, as it is and made consistent."""
     output = UNet().apply({"params": params}, inputs[None], train=False)[0, ..., 0]
     steps = CONSISTENCY_STEPS
-    return output, make_consistent(scan, output, measured, num_steps=steps)
+    return output, data_consistency(output, measured, operator, num_steps=steps)
 
 
 def psnr(image: np.ndarray, target: np.ndarray) -> float:
@@ -79,26 +89,43 @@ def psnr(image: np.ndarray, target: np.ndarray) -> float:
     return float(-10 * np.log10(error))
 
 
-def validate(params: Params, pool: Pool, scan: Scan, every: int) -> list[float]:
-    """Mean PSNR of the input, of the output and of the consistent output."""
-    levels = []
-    for each in list(pool.slices.values())[::every]:
-        images = finish(params, each["inputs"], each["measured"], scan)
-        images = each["inputs"][..., 0], *images
-        levels.append([psnr(image, each["target"]) for image in images])
-    return np.mean(levels, 0).tolist()
+class Validation:
+    """PSNR of some validation slices for each sampling."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._operators: dict[Sampling, LinearOperator] = {}
+
+    def __call__(self, params: Params, every: int) -> Iterable[list]:
+        """Lines of sampling, slices, and means of input, output and consistent one."""
+        levels = defaultdict(list)
+        for group in self._pool.groups.values():
+            for sample, each in list(group.items())[::every]:
+                operator = self._operator(sample.sampling)
+                images = finish(params, each["inputs"], each["measured"], operator)
+                images = each["inputs"][..., 0], *images
+                found = [psnr(image, each["target"]) for image in images]
+                levels[sample.sampling.name].append(found)
+        for name, found in levels.items():
+            yield [name, len(found), *(f"{m:.3f}" for m in np.mean(found, 0))]
+
+    def _operator(self, sampling: Sampling) -> LinearOperator:
+        if sampling not in self._operators:
+            self._operators[sampling] = ParallelBeamCT(sampling.beam)
+        return self._operators[sampling]
 
 
 def train_stage(
-    stage: int, minutes: float, params: Params, run: pathlib.Path, pools: dict, scan
+    stage: int, minutes: float, params: Params, run: pathlib.Path, pools: dict
 ) -> Params:
     """Trains one stage, from its saved state if there is one."""
-    net = UNet()
+    net, validation = UNet(), Validation(pools["validation"])
     path = run / f"state_{stage}.npz"
     # Copies: the arrays are given away to `update`.
     ema = jax.tree.map(jnp.array, params)
     params = jax.tree.map(jnp.array, params)
-    state = [params, ema, optax.scale_by_adam().init(params), 0, 0.0, 0.0]
+    adam = optax.chain(optax.clip_by_global_norm(1.0), optax.scale_by_adam())
+    state = [params, ema, adam.init(params), 0, 0.0, 0.0]
     if path.exists():
         with np.load(path) as stored:
             leaves = [jnp.asarray(stored[str(i)]) for i in range(len(stored))]
@@ -109,6 +136,13 @@ def train_stage(
     saved = validated = spent
     clock, processor = time.perf_counter() - spent, time.process_time() - cpu
     losses = []
+
+    def report(every: int) -> None:
+        loss = f"{np.mean(jax.device_get(losses)) if losses else np.nan:.4f}"
+        row = [stage, step, f"{spent / 60:.2f}", f"{cpu / 60:.2f}"]
+        row += [len(pools["train"]), loss]
+        _append(run / "curve.csv", [row + line for line in validation(ema, every)])
+
     while (cpu := time.process_time() - processor) < budget:
         spent = time.perf_counter() - clock
         share = cpu / budget
@@ -122,41 +156,30 @@ def train_stage(
         if spent > validated + VALIDATE_SECONDS:
             pools["train"].refresh()
             pools["validation"].refresh()
-            levels = validate(ema, pools["validation"], scan, 5)
-            _report(run, stage, step, spent, cpu, levels, losses, pools, 5)
+            report(3)
             losses = []
             validated = spent
         if spent > saved + SAVE_SECONDS:
             leaves = jax.tree.leaves([params, ema, moments, step, spent, cpu])
             save(path, {str(i): np.asarray(leaf) for i, leaf in enumerate(leaves)})
             saved = spent
-    levels = validate(ema, pools["validation"], scan, 1)
-    _report(run, stage, step, spent, cpu, levels, losses, pools, 1)
+    report(1)
     return ema
 
 
-def _report(run, stage, step, spent, cpu, levels, losses, pools, every) -> None:
-    path = run / "curve.csv"
+def _append(path: pathlib.Path, rows: list) -> None:
     new = not path.exists()
     with path.open("a", newline="") as file:
-        writer = csv.writer(file)
-        if new:
-            writer.writerow(
-                "stage step minutes cpu_minutes train_slices validation_every loss "
-                "psnr_input psnr_output psnr_consistent".split()
-            )
-        loss = np.mean(jax.device_get(losses)) if losses else np.nan
-        row = [stage, step, f"{spent / 60:.2f}", f"{cpu / 60:.2f}"]
-        row += [len(pools["train"].slices), every, f"{loss:.4f}"]
-        row += [f"{level:.3f}" for level in levels]
-        writer.writerow(row)
-    print(time.strftime("%H:%M"), *row, flush=True)
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerows([FIELDS, *rows] if new else rows)
+    for row in rows:
+        print(time.strftime("%H:%M"), *row, flush=True)
 
 
 def initial(run: pathlib.Path, stage: int) -> Params:
     """The weights that a stage begins with."""
     if stage == 0:
-        shape = (1, CROP, CROP, 2 + len(STARTS))
+        shape = (1, CROP, CROP, CHANNELS)
         return UNet().init(jax.random.key(0), jnp.zeros(shape), train=False)["params"]
     params = load_stages(run)[f"stage_{stage - 1}"]
     return params | {"output": jax.tree.map(np.zeros_like, params["output"])}
@@ -172,10 +195,9 @@ def main() -> None:
     arguments = parser.parse_args()
     stage, run = arguments.stage, arguments.cache / arguments.run
     run.mkdir(parents=True, exist_ok=True)
-    scan = make_scan(size=512, full=1000, factor=16)
     pools = pools_of(arguments.data, arguments.cache, arguments.run, stage)
     params = initial(run, stage)
-    trained = train_stage(stage, arguments.minutes, params, run, pools, scan)
+    trained = train_stage(stage, arguments.minutes, params, run, pools)
     flat = flatten_dict(jax.device_get(trained), sep="/")
     save(run / f"weights_{stage}.npz", flat)
 

@@ -21,9 +21,8 @@ _Field = tuple[Array, Array]  # along the rows, along the columns
 _Outer = tuple[Array, Array, _Field, Array]  # image, ahead, dual, momentum
 _Inner = tuple[_Field, _Field, Array]  # dual, ahead, momentum
 
-# The weight falls to its value from this many times as much, over this part of the
-# iterations: see `total_variation`.
-_FIRST_WEIGHT, _FALLING = 50.0, 0.75
+# The weight falls to its value over this part of the iterations: see `total_variation`.
+_FALLING = 0.75
 
 
 def total_variation(
@@ -34,6 +33,8 @@ def total_variation(
     num_iterations: int = 100,
     num_inner: int = 5,
     bounds: Bounds = (0.0, 1.0),
+    start: Float[Array, "..."] | None = None,
+    continuation: float = 50.0,
 ) -> Float[Array, "*batch height width"]:
     """Minimises `(A x - y)^T P (A x - y) / 2 + weight * TV(x)` over the box.
 
@@ -44,12 +45,12 @@ def total_variation(
     started from the dual of the step before.
 
     What the measurement does not tell moves by a multiple of the weight in each step,
-    and small weights are the good ones. Hence the weight starts 50 times as large and
-    falls to its value, geometrically, over the first three quarters of the iterations
-    (continuation, Hale, Yin & Zhang, SIAM J. Optimization 2008): a third of the
-    iterations for the same image. Their number is fixed, so the result depends on
-    nothing but the measurement. The first image is the filtered back-projection (Hann)
-    where the operator has an `fbp`, else `A^T P y`.
+    and small weights are the good ones. Hence the weight starts `continuation` times as
+    large and falls to its value, geometrically, over the first three quarters of the
+    iterations (continuation, Hale, Yin & Zhang, SIAM J. Optimization 2008): a third of
+    the iterations for the same image. Their number is fixed, so the result depends on
+    nothing but the measurement and the first image. Few iterations do better with a
+    larger weight that does not fall.
 
     Args:
         y: Measurements, `[*batch, *range_shape]`.
@@ -58,17 +59,24 @@ def total_variation(
         num_iterations: Steps with one `A`, `P` and `A^T` each.
         num_inner: Dual steps of each proximal map.
         bounds: Least and greatest value; None: any.
+        start: First image, `[*batch, *domain_shape]`; default: the filtered
+            back-projection (Hann) where the operator has an `fbp`, else `A^T P y`.
+        continuation: First weight as a multiple of `weight`, at least 1: the weight
+            stays as it is.
 
     Returns:
         Images within the bounds.
 
     Raises:
         ValueError: If a shape does not fit, the domain are no images, the weight is
-            negative, the bounds are no interval or a number of steps is below 1.
+            negative, the continuation below 1, the bounds are no interval or a number
+            of steps is below 1.
     """
     y = jnp.asarray(y)
     if isinstance(weight, int | float) and weight < 0:
         raise ValueError(f"weight = {weight}: expected at least 0")
+    if not continuation >= 1:
+        raise ValueError(f"continuation = {continuation}: expected at least 1")
     check_steps(num_iterations, "num_iterations")
     check_steps(num_inner, "num_inner")
     check_bounds(bounds)
@@ -77,7 +85,7 @@ def total_variation(
             f"A.domain_shape = {A.domain_shape}: expected height and width"
         )
     A = prepared(A)
-    first = into_box(_first(y, A), bounds)
+    first = into_box(_first(y, A) if start is None else jnp.asarray(start), bounds)
     check_measurement(first, y, A)
 
     def step(iteration: Array, state: _Outer) -> _Outer:
@@ -87,7 +95,7 @@ def total_variation(
         new, dual = _denoise(
             target,
             dual,
-            weight=weight * _FIRST_WEIGHT ** left.astype(target.dtype),
+            weight=weight * continuation ** left.astype(target.dtype),
             num_steps=num_inner,
             bounds=bounds,
         )

@@ -56,6 +56,7 @@ def test_equals_lax_convolution(
     monkeypatch, block, batch, shape, size, inputs, outputs, stride
 ):
     monkeypatch.setattr(convolution, "_BLOCK_PIXELS", block)
+    monkeypatch.setattr(convolution, "_BATCH_BYTES", 0)
     image, kernel = draw(batch, shape, size, inputs, outputs)
     found = gradients(convolve, image, kernel, stride)
     expected = gradients(reference, image, kernel, stride)
@@ -67,6 +68,7 @@ def test_equals_lax_convolution(
 @pytest.mark.parametrize("outputs", [2, 6])
 def test_bfloat16_sums_in_float32(monkeypatch, outputs):
     monkeypatch.setattr(convolution, "_BLOCK_PIXELS", 40)
+    monkeypatch.setattr(convolution, "_BATCH_BYTES", 0)
     image, kernel = draw(1, (64, 32), 3, 4, outputs)
     exact = gradients(reference, image, kernel, 1)[2]
     half = gradients(
@@ -77,10 +79,21 @@ def test_bfloat16_sums_in_float32(monkeypatch, outputs):
 
 
 @pytest.mark.parametrize(
-    ("platform", "loops"), [("cpu", True), ("tpu", False), ("cuda", False)]
+    ("platform", "batch", "size", "width", "loops"),
+    [
+        ("cpu", 1, 9, 2, True),
+        ("cpu", 1, 3, 512, True),  # one example is too large for the cache,
+        ("cpu", 5, 3, 128, True),  # or all of them are
+        ("cpu", 4, 3, 128, False),
+        ("tpu", 1, 9, 2, False),
+        ("cuda", 1, 9, 2, False),
+    ],
 )
-def test_only_the_cpu_takes_blocks(platform, loops):
-    image, kernel = jnp.zeros((1, 128, 64, 2)), jnp.zeros((3, 3, 2, 2))
+def test_only_the_cpu_takes_blocks_of_what_is_large(
+    platform, batch, size, width, loops
+):
+    image = jnp.zeros((batch, 128, 64, width))
+    kernel = jnp.zeros((size, size, width, 2))
     gradient = jax.jit(jax.grad(lambda k: convolve(image, k).sum()))
     program = gradient.trace(kernel).lower(lowering_platforms=(platform,)).as_text()
     assert ("stablehlo.while" in program) == loops
@@ -190,6 +203,7 @@ def test_only_a_tpu_convolves_for_all_taps_of_a_row(platform, window):
 
 def test_sharded_batch_meets_once(monkeypatch):
     monkeypatch.setattr(convolution, "_BLOCK_PIXELS", 64)
+    monkeypatch.setattr(convolution, "_BATCH_BYTES", 0)
     image, kernel = draw(4, (16, 8), 3, 4, 6)
     mesh = jax.make_mesh((4,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
     split = NamedSharding(mesh, PartitionSpec("data"))
@@ -213,6 +227,7 @@ def test_sharded_batch_meets_once(monkeypatch):
 
 def test_second_derivative_and_vmap(monkeypatch):
     monkeypatch.setattr(convolution, "_BLOCK_PIXELS", 40)
+    monkeypatch.setattr(convolution, "_BATCH_BYTES", 0)
     image, kernel = draw(2, (12, 8), 3, 2, 3)
 
     def penalty(function, kernel):  # as R1: the gradient's size, differentiated

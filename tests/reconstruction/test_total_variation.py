@@ -74,6 +74,22 @@ def test_beats_filtered_back_projection_within_the_box(small_ct, dense_ct, truth
     np.testing.assert_allclose(found, others, atol=0.02)
 
 
+def test_goes_on_from_an_image_without_falling_weights(dense_ct, truth):
+    views = dense_ct(truth)
+
+    def level(image):
+        scaled, root = least_squares(dense_ct)
+        return objective(np.asarray(image), scaled, root @ views.ravel(), 1e-3)
+
+    options = {"weight": 1e-3, "num_iterations": 10}
+    far = total_variation(views, dense_ct, **options, continuation=1.0)
+    near = total_variation(views, dense_ct, **options, start=truth, continuation=1.0)
+    again = total_variation(views, dense_ct, **options, start=near, continuation=1.0)
+    assert level(again) < level(near) < 0.9 * level(far)
+    falling = total_variation(views, dense_ct, **options)
+    assert not np.allclose(falling, far, atol=1e-3)
+
+
 def test_jit_and_vmap_and_a_batch_agree(dense_ct, truth):
     views = jnp.stack([dense_ct(truth), dense_ct(truth.T)])
 
@@ -120,6 +136,7 @@ def test_fills_in_columns(truth):
         ({"weight": -1.0}, "weight = -1.0: expected at least 0"),
         ({"num_iterations": 0}, "num_iterations = 0: expected at least 1"),
         ({"num_inner": 0}, "num_inner = 0: expected at least 1"),
+        ({"continuation": 0.9}, "continuation = 0.9: expected at least 1"),
         ({"bounds": (1.0, 0.0)}, r"bounds = \(1.0, 0.0\): expected \(lower, upper\)"),
     ],
 )

@@ -1,0 +1,55 @@
+import types
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from sisr_jax.reconstruction import starts as module
+from sisr_jax.reconstruction.starts import starts
+
+
+def test_two_total_variations_and_back_projection(small_ct, truth):
+    views = small_ct(jnp.stack([truth, truth.T]))
+    found = starts(views, small_ct)
+    assert found.shape == (2, 12, 12, 3)
+    small, large, linear = jnp.moveaxis(found, -1, 0)
+    np.testing.assert_array_equal(linear, small_ct.fbp(views))
+    variation = [
+        jnp.abs(jnp.diff(each)).sum() for each in (large, small, jnp.clip(linear, 0, 1))
+    ]
+    assert variation[0] < variation[1] < variation[2]
+    residual = [jnp.std(small_ct(each) - views) for each in (small, large)]
+    assert residual[0] < residual[1] < 0.1 * jnp.std(views)
+    one = jax.jit(starts)(views[1], small_ct)
+    np.testing.assert_allclose(one, found[1], atol=1e-5)
+
+
+@pytest.mark.parametrize(("views", "best"), [(63, 1e-4), (125, 5e-5), (250, 2e-5)])
+def test_weights_are_those_that_the_baselines_chose(monkeypatch, views, best):
+    weights = []
+
+    def total_variation(y, A, *, weight, **_):
+        weights.append(weight)
+        return jnp.zeros(A.domain_shape)
+
+    monkeypatch.setattr(module, "total_variation", total_variation)
+    # Of the operator only its shapes are asked for.
+    operator = types.SimpleNamespace(
+        domain_shape=(512, 512), range_shape=(views, 725), fbp=lambda y: y
+    )
+    starts(jnp.zeros((512, 512)), operator)
+    assert weights[1] == pytest.approx(best, rel=0.15)
+    assert weights[0] > 2 * weights[1]
+
+
+def test_an_operator_without_back_projection(small_ct, dense_ct, truth):
+    views = dense_ct(truth)
+    linear = starts(views, dense_ct)[..., 2]
+    expected = dense_ct.T(dense_ct.precondition(views))
+    np.testing.assert_array_equal(linear, expected)
+
+
+def test_a_measurement_of_another_shape_is_refused(small_ct):
+    with pytest.raises(ValueError, match=r"sinogram of shape \(3, 17\): expected"):
+        starts(np.zeros((3, 17), np.float32), small_ct)
