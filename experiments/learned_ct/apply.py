@@ -1,4 +1,4 @@
-"""Computes the inputs of the next stage for every slice, see `train`."""
+"""Computes the inputs of the next stage for every sample, see `train`."""
 
 import argparse
 import pathlib
@@ -6,11 +6,11 @@ import random
 
 import jax
 
-from experiments.learned_ct.physics import make_scan
 from experiments.learned_ct.pool import pools_of
 from experiments.learned_ct.slices import save
 from experiments.learned_ct.train import finish
 from experiments.learned_ct.weights import load_stages
+from sisr_jax.tomography import ParallelBeamCT
 
 
 def main() -> None:
@@ -21,21 +21,25 @@ def main() -> None:
     parser.add_argument("--stage", type=int, required=True)
     arguments = parser.parse_args()
     stage, run = arguments.stage, arguments.cache / arguments.run
-    scan = make_scan(size=512, full=1000, factor=16)
     params = load_stages(run)[f"stage_{stage}"]
     pools = pools_of(arguments.data, arguments.cache, arguments.run, stage)
-    work = [
-        (run / f"stage_{stage}" / split / f"{name}.npz", each)
-        for split, pool in pools.items()
-        for name, each in pool.slices.items()
-    ]
-    # Patients mixed: a training that begins meanwhile sees many of them.
-    random.Random(0).shuffle(work)
-    for path, each in work:
-        if not path.exists():
-            images = finish(params, each["inputs"], each["measured"], scan)
-            output, consistent = jax.device_get(images)
-            save(path, {"output": output.clip(0, 1), "consistent": consistent})
+    work = {}
+    for pool in pools.values():
+        for group in pool.groups.values():
+            for sample, each in group.items():
+                work.setdefault(sample.sampling, []).append((sample, each))
+    # Mixed: a training that begins meanwhile sees many samplings.
+    samplings = list(work)
+    random.Random(0).shuffle(samplings)
+    for sampling in samplings:
+        operator = ParallelBeamCT(sampling.beam)
+        for sample, each in work[sampling]:
+            path = sample.path(run / f"stage_{stage}")
+            if not path.exists():
+                images = finish(params, each["inputs"], each["measured"], operator)
+                output, consistent = jax.device_get(images)
+                save(path, {"output": output.clip(0, 1), "consistent": consistent})
+        print(sampling.name, len(work[sampling]), flush=True)
 
 
 if __name__ == "__main__":

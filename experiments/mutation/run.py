@@ -30,7 +30,7 @@ ROOMS = ("train", "degradation", "evaluation", "data", "tomography")
 # Python bytecode and the working folders of tools are not needed, nor are large files.
 COPIED = ("sisr_jax", "configs", "experiments", "tests", "pyproject.toml", "README.md")
 # A test that takes this long does not end any more, and that is noticed, too.
-TEST_SECONDS = 300
+TEST_SECONDS = 900
 
 
 class Row(NamedTuple):
