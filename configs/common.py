@@ -103,6 +103,23 @@ def ct() -> ConfigDict:
     return config
 
 
+def cascade() -> ConfigDict:
+    """Sparse-view CT, restored with the measurement at hand, from whole slices."""
+    config = ct()
+    config.data.patch = config.data.shape
+    config.generator = {
+        "kind": "cascade",
+        "num_stages": 2,
+        "shared": False,
+        "num_steps": 8,
+        "widths": (32, 64, 128),
+        "num_blocks": 1,
+    }
+    config.loss.pixel = "log_mse"
+    config.optimizer.generator.learning_rate = 1e-3
+    return config
+
+
 def ultrasound() -> ConfigDict:
     """Ultrasound with every 16th column, 256 x 256 cut from larger frames."""
     config = base()
@@ -159,6 +176,12 @@ def with_variant(config: ConfigDict, variant: str) -> ConfigDict:
     raise ValueError(f"config variant {variant!r}: expected demo or quicktest")
 
 
+# Small networks, by their kind: for a demonstration and for a quick test.
+_SMALL_NETWORKS = {
+    "srresnet": ({"width": 32, "num_blocks": 3}, {"width": 8, "num_blocks": 1}),
+    "cascade": ({"widths": (16, 32)}, {"widths": (4, 8), "num_steps": 2}),
+}
+
 # What is lost of a small image, by its side.
 _SMALL = {
     # Twice as many views for each pixel of the side as 63 are for 512.
@@ -168,7 +191,8 @@ _SMALL = {
 
 
 def _demo(config: ConfigDict) -> ConfigDict:
-    _shrink(config, size=128, patch=64, width=32, num_blocks=3)
+    _shrink(config, size=128, patch=64, width=16)
+    config.generator.update(_SMALL_NETWORKS[config.generator.kind][0])
     config.data.num_phantoms = (256, 8, 16)
     config.data.batch_size = 8
     for network in config.optimizer.values():
@@ -181,7 +205,8 @@ def _demo(config: ConfigDict) -> ConfigDict:
 
 
 def _quicktest(config: ConfigDict) -> ConfigDict:
-    _shrink(config, size=32, patch=16, width=8, num_blocks=1)
+    _shrink(config, size=32, patch=16, width=4)
+    config.generator.update(_SMALL_NETWORKS[config.generator.kind][1])
     config.data.num_phantoms = (8, 3, 3)
     config.data.batch_size = 4
     _shorten(config, {"generator": 3, "discriminator": 2, "adversarial": 3})
@@ -192,13 +217,11 @@ def _quicktest(config: ConfigDict) -> ConfigDict:
     return config
 
 
-def _shrink(
-    config: ConfigDict, *, size: int, patch: int, width: int, num_blocks: int
-) -> None:
+def _shrink(config: ConfigDict, *, size: int, patch: int, width: int) -> None:
+    is_whole = config.data.patch == config.data.shape
     config.data.shape = (size, size)
-    config.data.patch = (patch, patch)
-    config.generator.update(width=width, num_blocks=num_blocks)
-    config.discriminator.width = width // 2
+    config.data.patch = config.data.shape if is_whole else (patch, patch)
+    config.discriminator.width = width
     config.degradation.update(_SMALL[config.degradation.kind](size))
 
 

@@ -44,10 +44,32 @@ def charbonnier(
     return jnp.sqrt(jnp.square(predictions - targets) + epsilon**2)
 
 
+def log_mse(
+    predictions: Float[Array, "*shape"],
+    targets: Float[Array, "*shape"],
+    *,
+    epsilon: int | float = 1e-8,
+) -> Float[Array, "*shape"]:
+    """Logarithm of the mean squared difference of the image that an element is of.
+
+    Its mean falls as the mean PSNR rises: images that are easy and images that are hard
+    count alike, where of `mse` the hard ones are nearly all.
+
+    Args:
+        predictions: Images along the first axis.
+        targets: Same shape.
+        epsilon: Mean squared difference that is as good as none.
+    """
+    squared = jnp.square(predictions - targets)
+    mean = squared.mean(tuple(range(1, squared.ndim)), keepdims=True)
+    return jnp.broadcast_to(jnp.log(mean + epsilon), squared.shape)
+
+
 PIXEL_LOSSES: dict[str, Callable[[Array, Array], Array]] = {
     "mse": mse,
     "l1": l1,
     "charbonnier": charbonnier,
+    "log_mse": log_mse,
 }
 
 

@@ -70,6 +70,11 @@ class LinearOperator(abc.ABC):
         """`A^T y`, of `[*batch, *range_shape]`."""
 
     @property
+    def measured_share(self) -> float | Float[Array, "*batch"]:
+        """The share of an output's numbers that was measured; here all of them."""
+        return 1.0
+
+    @property
     def T(self) -> "LinearOperator":  # noqa: N802  # the field's name for it
         """The transpose as an operator: `A.T(y)`; `A.T.T` is `A`."""
         return Transpose(self)

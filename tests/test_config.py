@@ -21,14 +21,25 @@ NAMES = sorted(
 VARIANTS = ("", "demo", "quicktest")
 
 
+UNET = {"kind": "unet", "widths": (8, 16), "num_blocks": 1}
+PRIMAL_DUAL = {
+    "kind": "unrolled",
+    "num_iterations": 2,
+    "width": 8,
+    "memory": 2,
+    "num_steps": 2,
+}
+
+
 def _values(name, variant=""):
     module = importlib.import_module(f"configs.{name}")
     return module.get_config(variant).to_dict()
 
 
-def test_all_six_configs_are_there():
+def test_all_configs_are_there():
     modalities, tasks = ("ct", "us"), ("srresnet", "discriminator", "srgan")
-    assert NAMES == sorted(f"{m}_{t}" for m in modalities for t in tasks)
+    originals = [f"{m}_{t}" for m in modalities for t in tasks]
+    assert NAMES == sorted([*originals, "ct_cascade"])
 
 
 def test_configs_equal_the_golden_file():
@@ -138,6 +149,29 @@ def _set(values, path, value):
         ("ct_srgan", "loss.adversarial_weight", -1.0, r"adversarial_weight = -1\.0"),
         ("ct_srgan", "phases.generator", -1, r"phases\.generator = -1"),
         ("us_srgan", "degradation.factor", 3, r"factor = 3: expected a power of two"),
+        (
+            "ct_cascade",
+            "data.patch",
+            (128, 128),
+            r"patch = \(128, 128\): expected",
+        ),
+        ("ct_cascade", "generator.widths", (), r"widths = \(\): expected at least one"),
+        ("ct_cascade", "generator.widths", (8, 0), r"widths\[1\] = 0: expected 1 to"),
+        ("ct_cascade", "generator.widths", (8,) * 10, r"shape.*multiples of .* = 1024"),
+        ("ct_cascade", "generator.num_stages", 0, r"num_stages = 0: expected 1 to"),
+        ("ct_cascade", "generator.num_steps", 0, r"num_steps = 0: expected 1 to"),
+        (
+            "us_srgan",
+            "generator",
+            UNET,
+            r"kind = 'unet': expected 'srresnet'",
+        ),
+        (
+            "ct_srgan",
+            "generator",
+            PRIMAL_DUAL,
+            r"patch = \(128, 128\): expected data\.shape = \(512, 512\), as generator",
+        ),
         ("us_srgan", "degradation.factor", 512, r"factor = 512 divides"),
         ("us_srgan", "degradation.offset", 16, r"offset = 16: expected 0 <= offset"),
         ("us_srgan", "generator.num_shuffles", 2, r"num_shuffles = 2: expected 0"),

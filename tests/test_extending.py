@@ -30,6 +30,7 @@ pytestmark = pytest.mark.usefixtures("quick_compilation")
 class ToySection:
     kind: typing.Literal["toy"]
     step: float
+    names = ("Toy", "Toy GAN")
 
     def check(self, data, degradation):
         check(self.step > 0, "generator.step", self.step, "a positive step")
@@ -79,7 +80,7 @@ def test_names_of_a_configuration_reach_what_is_outside(toys, tmp_path):
     lines = (workdir / "metrics.jsonl").read_text().splitlines()
     assert any("loss/steepness" in json.loads(line) for line in lines)
     text = report(config, workdir)  # restores the newest checkpoint
-    assert "SRGAN" in text
+    assert "Toy GAN" in text
     table = next((workdir / "evaluation").glob("step_*/per_image.csv"))
     rows = list(csv.DictReader(table.read_text().splitlines()))
     assert all(0 < float(row["worst_pixel"]) <= 1 for row in rows)

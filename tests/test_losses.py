@@ -14,6 +14,7 @@ B = jnp.array([[0.4, 0.5], [0.1, 0.3]])
     [
         ("l1", [[0.3, 0.0], [0.8, 0.1]]),
         ("mse", [[0.09, 0.0], [0.64, 0.01]]),
+        ("log_mse", np.log(np.array([[0.045] * 2, [0.325] * 2]))),
         ("charbonnier", np.sqrt(np.array([[0.09, 0.0], [0.64, 0.01]]) + 1e-6)),
     ],
 )
@@ -24,7 +25,7 @@ def test_values_by_hand_and_symmetry(name, expected):
 
 
 def test_names_are_those_of_the_config():
-    assert set(PIXEL_LOSSES) == {"mse", "l1", "charbonnier"}
+    assert set(PIXEL_LOSSES) == {"mse", "l1", "charbonnier", "log_mse"}
 
 
 @pytest.mark.parametrize("name", sorted(PIXEL_LOSSES))
@@ -51,4 +52,5 @@ def test_gradient_difference_by_hand():
 @pytest.mark.parametrize("name", sorted(PIXEL_LOSSES))
 def test_jit_and_vmap_change_nothing(name):
     loss = PIXEL_LOSSES[name]
-    np.testing.assert_allclose(jax.jit(jax.vmap(loss))(A, B), loss(A, B), rtol=1e-6)
+    found = jax.jit(jax.vmap(loss))(A[None], B[None])[0]
+    np.testing.assert_allclose(found, loss(A, B), rtol=1e-6)

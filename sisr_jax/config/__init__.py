@@ -16,7 +16,14 @@ from sisr_jax.config.degradations import (
     SparseViewCT,
 )
 from sisr_jax.config.history import upgraded
-from sisr_jax.config.networks import GENERATORS, Discriminator, SRResNet
+from sisr_jax.config.networks import (
+    GENERATORS,
+    Cascade,
+    Discriminator,
+    SRResNet,
+    UNet,
+    Unrolled,
+)
 from sisr_jax.config.parsing import parse
 from sisr_jax.config.sections import (
     Checkpoint,
@@ -36,6 +43,7 @@ __all__ = [
     "DEGRADATIONS",
     "GENERATORS",
     "Augmentation",
+    "Cascade",
     "Checkpoint",
     "Config",
     "ConfigError",
@@ -54,6 +62,8 @@ __all__ = [
     "SRResNet",
     "Safety",
     "SparseViewCT",
+    "UNet",
+    "Unrolled",
     "parse",
     "upgraded",
 ]

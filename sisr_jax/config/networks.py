@@ -1,7 +1,9 @@
 """The sections about networks: one for each kind of generator, and the discriminator.
 
-A section has a `kind`, by which `GENERATORS` finds it, and says with `check` what it
-asks of the images and of the degradation. `sisr_jax.models` holds what a kind means.
+A section has a `kind`, by which `GENERATORS` finds it, says with `check` what it asks
+of the images and of the degradation, and with `names` how tables call what was trained
+on pixels alone and what was trained against the discriminator. `sisr_jax.models` holds
+what a kind means.
 """
 
 import dataclasses
@@ -12,6 +14,7 @@ from sisr_jax.config.data import Data
 from sisr_jax.config.ranges import Range
 
 _Channels = Annotated[int, Range(1, 2**12)]
+_Widths = tuple[_Channels, ...]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -37,6 +40,11 @@ class SRResNet:
     norm: Literal["batch", "group", "none"]
     global_skip: bool
 
+    @property
+    def names(self) -> tuple[str, str]:
+        """How tables call it, without and with an adversarial phase."""
+        return "SRResNet", "SRGAN"
+
     def check(self, data: Data, degradation: Any) -> None:
         """Raises ConfigError for values that do not go with images or degradation."""
         factor, shuffles = degradation.width_factor, self.num_shuffles
@@ -61,6 +69,125 @@ class SRResNet:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class UNet:
+    """A residual U-Net that works at half the resolution of its input.
+
+    Attributes:
+        kind: Which network.
+        widths: Channels at 1/2, 1/4, 1/8 ... of the resolution; images must divide by
+            2 to the number of them.
+        num_blocks: Residual blocks of a level, on the way down and on the way up.
+    """
+
+    kind: Literal["unet"]
+    widths: _Widths
+    num_blocks: Annotated[int, Range(1, 1000)]
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """How tables call it, without and with an adversarial phase."""
+        return "U-Net", "U-Net GAN"
+
+    def check(self, data: Data, degradation: Any) -> None:
+        """Raises ConfigError for values that do not go with images or degradation."""
+        _check_same_size(self.kind, degradation)
+        _check_folds(data, self.widths)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Cascade:
+    """U-Nets with steps of data consistency between them, from total variation on.
+
+    Attributes:
+        kind: Which network.
+        num_stages: Networks, each followed by consistency.
+        shared: One set of weights for all stages, else one for each.
+        num_steps: Steps of data consistency of a stage.
+        widths: See `UNet`.
+        num_blocks: See `UNet`.
+    """
+
+    kind: Literal["cascade"]
+    num_stages: Annotated[int, Range(1, 100)]
+    shared: bool
+    num_steps: Annotated[int, Range(1, 1000)]
+    widths: _Widths
+    num_blocks: Annotated[int, Range(1, 1000)]
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """How tables call it, without and with an adversarial phase."""
+        return "Cascade", "Cascade GAN"
+
+    def check(self, data: Data, degradation: Any) -> None:
+        """Raises ConfigError for values that do not go with images or degradation."""
+        _check_same_size(self.kind, degradation)
+        _check_whole(self.kind, data)
+        _check_folds(data, self.widths)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Unrolled:
+    """Learned primal-dual reconstruction from the first estimate.
+
+    Attributes:
+        kind: Which network.
+        num_iterations: Pairs of networks, on the measurement and on the image.
+        width: Channels of the networks.
+        memory: Channels of image and dual variable that are handed on.
+        num_steps: Steps of data consistency at the end.
+    """
+
+    kind: Literal["unrolled"]
+    num_iterations: Annotated[int, Range(1, 100)]
+    width: _Channels
+    memory: Annotated[int, Range(1, 64)]
+    num_steps: Annotated[int, Range(1, 1000)]
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """How tables call it, without and with an adversarial phase."""
+        return "Learned primal-dual", "Learned primal-dual GAN"
+
+    def check(self, data: Data, degradation: Any) -> None:
+        """Raises ConfigError for values that do not go with images or degradation."""
+        _check_same_size(self.kind, degradation)
+        _check_whole(self.kind, data)
+
+
+def _check_same_size(kind: str, degradation: Any) -> None:
+    check(
+        degradation.width_factor == 1,
+        "generator.kind",
+        kind,
+        "'srresnet', as first estimates of this degradation are narrower than images",
+    )
+
+
+def _check_whole(kind: str, data: Data) -> None:
+    check(
+        data.patch == data.shape,
+        "data.patch",
+        data.patch,
+        f"data.shape = {data.shape}, as generator.kind = {kind!r} asks for the "
+        "measurement, and a crop has none",
+    )
+
+
+def _check_folds(data: Data, widths: tuple[int, ...]) -> None:
+    check(len(widths) > 0, "generator.widths", widths, "at least one level")
+    step = 2 ** len(widths)
+    for name in ("shape", "patch"):
+        size = getattr(data, name)
+        check(
+            size[0] % step == 0 and size[1] % step == 0,
+            f"data.{name}",
+            size,
+            f"multiples of 2**len(generator.widths) = {step}",
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Discriminator:
     """The SRGAN discriminator.
 
@@ -76,4 +203,9 @@ class Discriminator:
     head: Literal["pooled", "dense"]
 
 
-GENERATORS: dict[str, Any] = {"srresnet": SRResNet}
+GENERATORS: dict[str, Any] = {
+    "srresnet": SRResNet,
+    "unet": UNet,
+    "cascade": Cascade,
+    "unrolled": Unrolled,
+}

@@ -13,12 +13,20 @@ from collections.abc import Callable
 import flax.linen as nn
 
 from sisr_jax.config import Config
-from sisr_jax.models import srresnet
+from sisr_jax.models import cascade, srresnet, unet, unrolled
+from sisr_jax.models.cascade import Cascade
 from sisr_jax.models.discriminator import Discriminator
 from sisr_jax.models.srresnet import SRResNetCT, SRResNetUltrasound
+from sisr_jax.models.unet import UNet
+from sisr_jax.models.unrolled import LearnedPrimalDual
 
 # By `config.generator.kind`.
-GENERATORS: dict[str, Callable[[Config], nn.Module]] = {"srresnet": srresnet.build}
+GENERATORS: dict[str, Callable[[Config], nn.Module]] = {
+    "srresnet": srresnet.build,
+    "unet": unet.build,
+    "cascade": cascade.build,
+    "unrolled": unrolled.build,
+}
 
 
 def build_generator(config: Config) -> nn.Module:
@@ -39,9 +47,12 @@ def build_discriminator(config: Config) -> nn.Module:
 
 __all__ = [
     "GENERATORS",
+    "Cascade",
     "Discriminator",
+    "LearnedPrimalDual",
     "SRResNetCT",
     "SRResNetUltrasound",
+    "UNet",
     "build_discriminator",
     "build_generator",
 ]

@@ -1,9 +1,10 @@
 """Networks with steps of data consistency between them.
 
 Schlemper et al. 2018 ("A Deep Cascade of Convolutional Neural Networks for Dynamic MR
-Image Reconstruction"), with a U-Net for each stage, and for the consistency a descent
-along the data term within [0, 1] (`reconstruction.data_consistency`). The consistency
-comes last, so that whatever the networks do, the result explains the measurement.
+Image Reconstruction"), from total variation instead of zeros, with a U-Net for each
+stage, and for the consistency a descent along the data term within [0, 1]
+(`reconstruction.data_consistency`). The consistency comes last, so that whatever the
+networks do, the result explains the measurement.
 """
 
 from collections.abc import Sequence
@@ -13,18 +14,21 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
+from sisr_jax.config import Config
+from sisr_jax.models.physics import check_physics
 from sisr_jax.models.unet import UNet
 from sisr_jax.operators import LinearOperator
 from sisr_jax.reconstruction.data_consistency import data_consistency
+from sisr_jax.reconstruction.starts import starts
 
 
 class Cascade(nn.Module):
-    """Stages of a `UNet` and a data-consistency step.
+    """Stages of a `UNet` and a data-consistency step, from total variation on.
 
     A network sees the current image, the output of the stage before as it was before
-    its consistency step, and every channel of the estimate. Stages are computed again
-    in the backward pass: of each, a training keeps the image that goes in. XLA:CPU does
-    not hold that computation back until its turn, so memory is not bounded there.
+    its consistency step, and all `starts`. Stages are computed again in the backward
+    pass: of each, a training keeps the image that goes in. XLA:CPU does not hold that
+    computation back until its turn, so memory is not bounded there.
 
     Attributes:
         num_stages: Networks, each followed by consistency.
@@ -32,11 +36,11 @@ class Cascade(nn.Module):
         num_steps: Steps of `data_consistency` in each stage.
         widths: See `UNet`.
         num_blocks: See `UNet`.
-        dtype: Compute type of the networks; the consistency, parameters and output are
-            float32.
+        dtype: Compute type of the networks; starts, consistency, parameters and output
+            are float32.
     """
 
-    num_stages: int = 3
+    num_stages: int = 2
     shared: bool = False
     num_steps: int = 8
     widths: Sequence[int] = (32, 64, 128)
@@ -52,40 +56,50 @@ class Cascade(nn.Module):
         *,
         train: bool,
     ) -> jax.Array:
-        """Restores `[B, H, W, C]` to `[B, H, W, 1]`, float32.
+        """Restores images `[B, H, W, 1]` from their measurement, float32.
 
         Args:
-            estimate: The image to correct; further channels are other estimates.
-            measurement: What was measured, `[B, *operator.range_shape]`; or None, as of
-                crops: the networks then follow each other without consistency.
+            estimate: Not looked at.
+            measurement: What was measured, `[B, *operator.range_shape]`.
             operator: What measured it.
             train: Handed on to the networks.
 
         Raises:
-            ValueError: If only one of measurement and operator is given, or the size of
-                the estimate does not suit the networks, see `UNet`.
+            ValueError: If measurement or operator is missing, or the size of the image
+                does not suit the networks, see `UNet`.
         """
-        if (measurement is None) != (operator is None):
-            given = "operator" if measurement is None else "measurement"
-            raise ValueError(f"only {given} is given: expected both or none of the two")
+        measurement, operator = check_physics(measurement, operator)
+        del estimate
+        # Nothing here depends on a weight.
+        first = jax.lax.stop_gradient(starts(measurement, operator))
         networks = [
             UNet(self.widths, self.num_blocks, self.dtype, name=f"stage_{i}")
             for i in range(1 if self.shared else self.num_stages)
         ]
 
         def correct(network: UNet, image: jax.Array, previous: jax.Array) -> jax.Array:
-            seen = jnp.concatenate([image, previous, estimate], -1)
+            seen = jnp.concatenate([image, previous, first], -1)
             return network(seen, train=train)
 
         correct = nn.remat(correct)
-        estimate = estimate.astype(jnp.float32)
-        image = previous = estimate[..., :1]
+        image = previous = first[..., :1]
         for stage in range(self.num_stages):
             output = correct(networks[stage % len(networks)], image, previous)
-            image = output
-            if measurement is not None and operator is not None:
-                image = data_consistency(
-                    output[..., 0], measurement, operator, num_steps=self.num_steps
-                )[..., None]
             previous = jnp.clip(output, 0.0, 1.0)
+            image = data_consistency(
+                output[..., 0], measurement, operator, num_steps=self.num_steps
+            )[..., None]
         return image
+
+
+def build(config: Config) -> Cascade:
+    """The cascade of a configuration."""
+    values = config.generator
+    return Cascade(
+        num_stages=values.num_stages,
+        shared=values.shared,
+        num_steps=values.num_steps,
+        widths=values.widths,
+        num_blocks=values.num_blocks,
+        dtype=config.compute_dtype,
+    )

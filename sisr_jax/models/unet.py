@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
+from sisr_jax.config import Config
 from sisr_jax.image.shuffle import depth_to_space, space_to_depth
 from sisr_jax.models.blocks import Conv, PReLU, ResidualBlock
 from sisr_jax.operators import LinearOperator
@@ -87,3 +88,9 @@ class UNet(nn.Module):
                 f"estimate {shape[1]}x{shape[2]}: expected height and width divisible "
                 f"by {multiple} (2 to the number of widths, {len(self.widths)})"
             )
+
+
+def build(config: Config) -> UNet:
+    """The U-Net of a configuration."""
+    values = config.generator
+    return UNet(values.widths, values.num_blocks, config.compute_dtype)

@@ -24,7 +24,7 @@ def starts(
 
     Args:
         y: Measurements, `[*batch, *range_shape]`.
-        A: The operator; its domain are images with values in [0, 1].
+        A: The operator; its domain are images, and values lie in [0, 1].
 
     Returns:
         Three channels: small weight, large weight, and filtered back-projection where
@@ -33,8 +33,11 @@ def starts(
     Raises:
         ValueError: If a shape does not fit, or the domain are no images.
     """
-    ratio = math.prod(A.domain_shape) / math.prod(A.range_shape)
-    weight = _SCALE * ratio**_POWER
+    y = jnp.asarray(y)
+    fbp = getattr(A, "fbp", None)
+    linear = A.T(A.precondition(y)) if fbp is None else fbp(y)
+    measured = math.prod(y.shape[linear.ndim - 2 :]) * A.measured_share
+    weight = _SCALE * (math.prod(linear.shape[-2:]) / measured) ** _POWER
     large = total_variation(
         y,
         A,
@@ -52,6 +55,4 @@ def starts(
         start=large,
         continuation=1.0,
     )
-    fbp = getattr(A, "fbp", None)
-    linear = A.T(A.precondition(y)) if fbp is None else fbp(y)
     return jnp.stack([small, large, linear], -1)

@@ -29,7 +29,7 @@ def total_variation(
     y: Float[Array, "..."],
     A: LinearOperator,
     *,
-    weight: float | Float[Array, ""],
+    weight: float | Float[Array, "*batch"],
     num_iterations: int = 100,
     num_inner: int = 5,
     bounds: Bounds = (0.0, 1.0),
@@ -55,7 +55,7 @@ def total_variation(
     Args:
         y: Measurements, `[*batch, *range_shape]`.
         A: The operator; its domain are images.
-        weight: Of the total variation, at least 0.
+        weight: Of the total variation, at least 0; one, or one for each image.
         num_iterations: Steps with one `A`, `P` and `A^T` each.
         num_inner: Dual steps of each proximal map.
         bounds: Least and greatest value; None: any.
@@ -85,6 +85,7 @@ def total_variation(
             f"A.domain_shape = {A.domain_shape}: expected height and width"
         )
     A = prepared(A)
+    weight = jnp.asarray(weight)[..., None, None]
     first = into_box(_first(y, A) if start is None else jnp.asarray(start), bounds)
     check_measurement(first, y, A)
 

@@ -32,8 +32,6 @@ from sisr_jax.train import phases
 from sisr_jax.train.state import TrainState
 from sisr_jax.train.task import abstract_state, build_task, state_sharding
 
-SRRESNET, SRGAN = "SRResNet", "SRGAN"
-
 
 def report(
     config: Config,
@@ -44,9 +42,9 @@ def report(
 ) -> str | None:
     """Evaluates the newest checkpoint of a working folder on a split.
 
-    Beside the baselines stand the generator as trained on pixels alone
-    (`SRResNet`: the checkpoint before the adversarial phase) and, once that
-    phase has begun, the adversarially trained one (`SRGAN`).
+    Beside the baselines stand the generator as trained on pixels alone (the checkpoint
+    before the adversarial phase) and, once that phase has begun, the adversarially
+    trained one, under the `names` of `config.generator`: `SRResNet` and `SRGAN`.
 
     Args:
         config: Configuration of the run, or one with other images.
@@ -138,12 +136,13 @@ def _generators(
             raise CheckpointError(f"workdir {workdir}: no complete checkpoint yet")
         step = int(state.step)
         start = phases.adversarial_start(config.phases)
+        plain, adversarial = config.generator.names
         if start is None or step <= start:
-            return step, {SRRESNET: averaged_weights(state)}
+            return step, {plain: averaged_weights(state)}
         before = reader.restore(start, target)
         return step, {
-            SRRESNET: averaged_weights(before),
-            SRGAN: averaged_weights(state),
+            plain: averaged_weights(before),
+            adversarial: averaged_weights(state),
         }
     finally:
         reader.close()

@@ -71,6 +71,11 @@ class ParallelBeamCT(LinearOperator):
         rays = without_plan(self.beam)
         return rays.num_angles, rays.num_detectors
 
+    @property
+    def measured_share(self) -> float | Float[Array, "*batch"]:
+        """Share of the views that are measured, 1 or `[*batch]`."""
+        return 1.0 if self.sampled is None else (self.sampled > 0).mean(-1)
+
     def __call__(self, x: Real[Array | np.ndarray, "*batch size size"], /) -> Sinogram:
         """Projects images, see `radon`."""
         return self.measured(radon(x, self.beam, method=self.method))

@@ -2,14 +2,18 @@ import types
 
 import pytest
 
+from sisr_jax import models
 from sisr_jax.config import (
-    Discriminator as DiscriminatorConfig,
-)
-from sisr_jax.config import (
+    Cascade,
     Dose,
     LateralDecimation,
     SparseViewCT,
     SRResNet,
+    UNet,
+    Unrolled,
+)
+from sisr_jax.config import (
+    Discriminator as DiscriminatorConfig,
 )
 from sisr_jax.models import (
     Discriminator,
@@ -64,3 +68,32 @@ def test_networks_follow_from_the_config(degradation, expected):
     assert build_discriminator(config(degradation)) == Discriminator(
         16, "none", "dense", "bfloat16"
     )
+
+
+@pytest.mark.parametrize(
+    ("section", "expected"),
+    [
+        (
+            UNet(kind="unet", widths=(8, 16), num_blocks=2),
+            models.UNet((8, 16), 2, "bfloat16"),
+        ),
+        (
+            Cascade(
+                kind="cascade",
+                num_stages=4,
+                shared=True,
+                num_steps=3,
+                widths=(8, 16),
+                num_blocks=2,
+            ),
+            models.Cascade(4, True, 3, (8, 16), 2, "bfloat16"),
+        ),
+        (
+            Unrolled(kind="unrolled", num_iterations=7, width=9, memory=3, num_steps=2),
+            models.LearnedPrimalDual(7, 9, 3, 2, "bfloat16"),
+        ),
+    ],
+)
+def test_other_kinds(section, expected):
+    values = types.SimpleNamespace(compute_dtype="bfloat16", generator=section)
+    assert build_generator(values) == expected

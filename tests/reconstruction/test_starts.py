@@ -25,20 +25,19 @@ def test_two_total_variations_and_back_projection(small_ct, truth):
     np.testing.assert_allclose(one, found[1], atol=1e-5)
 
 
+@pytest.mark.parametrize("share", [1.0, 0.25])
 @pytest.mark.parametrize(("views", "best"), [(63, 1e-4), (125, 5e-5), (250, 2e-5)])
-def test_weights_are_those_that_the_baselines_chose(monkeypatch, views, best):
+def test_weights_are_those_that_the_baselines_chose(monkeypatch, views, best, share):
     weights = []
 
     def total_variation(y, A, *, weight, **_):
         weights.append(weight)
-        return jnp.zeros(A.domain_shape)
+        return image
 
     monkeypatch.setattr(module, "total_variation", total_variation)
-    # Of the operator only its shapes are asked for.
-    operator = types.SimpleNamespace(
-        domain_shape=(512, 512), range_shape=(views, 725), fbp=lambda y: y
-    )
-    starts(jnp.zeros((512, 512)), operator)
+    image = jnp.zeros((512, 512))
+    operator = types.SimpleNamespace(measured_share=share, fbp=lambda y: image)
+    starts(jnp.zeros((round(views / share), 725)), operator)
     assert weights[1] == pytest.approx(best, rel=0.15)
     assert weights[0] > 2 * weights[1]
 

@@ -103,6 +103,16 @@ def test_jit_and_vmap_and_a_batch_agree(dense_ct, truth):
     np.testing.assert_allclose(solve(views[1], dense_ct), batch[1], atol=1e-5)
 
 
+def test_a_weight_for_each_image(dense_ct, truth):
+    views = jnp.stack([dense_ct(truth)] * 2)
+    weights = jnp.array([1e-2, 1e-3])
+    found = total_variation(views, dense_ct, weight=weights, num_iterations=30)
+    for image, weight in zip(found, weights, strict=True):
+        one = total_variation(views[0], dense_ct, weight=weight, num_iterations=30)
+        np.testing.assert_allclose(image, one, atol=1e-5)
+    assert jnp.abs(found[0] - found[1]).max() > 0.01
+
+
 def test_views_that_are_not_measured_do_not_count(truth):
     beam = ParallelBeam(SIZE, 10)
     sampled = jnp.where(jnp.arange(10) % 2 == 0, jnp.pi / 5, 0)
