@@ -5,10 +5,10 @@
 
 A change is drawn from those of `changes`: for each room the same number, over the lines
 of its files. It is made in a copy of the checkout; there the quick tests run until one
-fails: first those named after the module, then those that import it, then the others of
-its room. A change that none of these notices has survived. `mutations.csv` beside this
-file has a line for each; a run that was stopped goes on, `--again` repeats those that
-survived. Exit code 1 if any did.
+fails: first those named after the module, then those that import it. A change that none
+of these notices has survived. `mutations.csv` beside this file has a line for each; a
+run that was stopped goes on, `--again` repeats those that survived, with all tests of
+their room. Exit code 1 if any did.
 """
 
 import argparse
@@ -66,7 +66,7 @@ def main() -> None:
             if known and not (arguments.again and known.verdict == "survived"):
                 continue
             start = time.monotonic()
-            verdict, by = examine(copy, file, change)
+            verdict, by = examine(copy, file, change, everywhere=arguments.again)
             seconds = round(time.monotonic() - start, 1)
             rows[place] = Row(*place, verdict, by, seconds)
             print(f"{number}/{len(chosen)}", *rows[place], flush=True)
@@ -90,12 +90,24 @@ def draw(seed: int, count: int) -> list[tuple[str, Change]]:
     return [each for turn in zip(*by_room, strict=True) for each in turn][:count]
 
 
-def examine(copy: pathlib.Path, file: str, change: Change) -> tuple[str, str]:
-    """Whether a test fails with a change, and which one."""
+def examine(
+    copy: pathlib.Path, file: str, change: Change, *, everywhere: bool
+) -> tuple[str, str]:
+    """Whether a test fails with a change, and which one.
+
+    Args:
+        copy: Checkout to make the change in.
+        file: To be changed.
+        change: What to change.
+        everywhere: Whether to run the other tests of the room, too.
+    """
     path, source = copy / file, (ROOT / file).read_text()
     path.write_text(change.apply(source))
     try:
-        for tests in _tests_of(copy, file):
+        groups = _tests_of(copy, file)
+        for tests in groups if everywhere else groups[:2]:
+            if not tests:
+                continue
             command = [sys.executable, "-m", "pytest", "-x", "-q", "-m", "not slow"]
             command += ["-p", "no:cacheprovider", "--tb=no", "-rfE", *tests]
             try:
@@ -134,10 +146,8 @@ def _tests_of(copy: pathlib.Path, file: str) -> list[list[str]]:
     mine = [path for path in tests if path.is_relative_to(copy / "tests" / room)]
     groups, seen = [], set()
     for group in (own, importing, mine):
-        fresh = [str(path.relative_to(copy)) for path in group if path not in seen]
+        groups.append([str(p.relative_to(copy)) for p in group if p not in seen])
         seen |= set(group)
-        if fresh:
-            groups.append(fresh)
     return groups
 
 
