@@ -30,7 +30,7 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
 # The rooms, or single modules, that may import a foreign library.
 DOORS = {
-    "flax": {"models", "train.state"},
+    "flax": {"models", "train.state", "inference"},
     "orbax": {"checkpoints"},
     "tensorflow_datasets": {"data"},
     "pydicom": {"data.formats"},
@@ -46,6 +46,7 @@ DOORS = {
     "nibabel": {"data.formats"},
     "ml_collections": {"config.command_line"},
     "optax": {"train", "losses"},
+    "safetensors": {"inference.weights_file"},
     "clu": {"evaluation", "run.loop"},
     "tensorflow": set(),
 }

@@ -93,21 +93,6 @@ def _of_regions(
     return values
 
 
-def residual(projected: Array, measured: Array) -> Array:
-    """How far an estimate is from what was measured: `||A x - y|| / ||y||`.
-
-    Args:
-        projected: The estimate sent through the acquisition, `[batch, ...]`.
-        measured: What was measured, same shape.
-
-    Returns:
-        `[batch]`; 0 for an estimate that explains the measurement entirely.
-    """
-    axes = tuple(range(1, measured.ndim))
-    error = jnp.sum(jnp.square(projected - measured), axis=axes)
-    return jnp.sqrt(error / jnp.sum(jnp.square(measured), axis=axes))
-
-
 def hull(bright: Array) -> Array:
     """Fills an object row by row and column by column: the body, or the fan.
 

@@ -8,9 +8,10 @@ import jax.numpy as jnp
 from jax import Array
 
 from sisr_jax.degradation import Baselines, Degradation, modality_named
-from sisr_jax.evaluation.measures import body_mask, measure, residual
+from sisr_jax.evaluation.measures import body_mask, measure
 from sisr_jax.evaluation.protocol import Protocol
 from sisr_jax.evaluation.regions import Regions
+from sisr_jax.metrics import residual
 from sisr_jax.types import Image, Keys, Measurement
 
 Scores = dict[str, dict[str, jax.Array]]

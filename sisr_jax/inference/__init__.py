@@ -1,9 +1,19 @@
 """From trained weights and a measurement to an estimate."""
 
+from sisr_jax.inference.restorer import Restored, Restorer
+from sisr_jax.inference.shipped import available, load
 from sisr_jax.inference.super_resolution import (
     Weights,
     averaged_weights,
     super_resolve,
 )
 
-__all__ = ["Weights", "averaged_weights", "super_resolve"]
+__all__ = [
+    "Restored",
+    "Restorer",
+    "Weights",
+    "available",
+    "averaged_weights",
+    "load",
+    "super_resolve",
+]

@@ -10,9 +10,20 @@ count, the same for all channels; one mask serves a batch. Where no pixel counts
 result is NaN: a number would be mistaken for a measurement.
 """
 
+from sisr_jax.metrics.measurement import residual
 from sisr_jax.metrics.named import METRICS, mae
 from sisr_jax.metrics.pixelwise import psnr, rmse
 from sisr_jax.metrics.structural import ms_ssim, ssim
 from sisr_jax.metrics.ultrasound import gcnr, speckle_snr
 
-__all__ = ["METRICS", "gcnr", "mae", "ms_ssim", "psnr", "rmse", "speckle_snr", "ssim"]
+__all__ = [
+    "METRICS",
+    "gcnr",
+    "mae",
+    "ms_ssim",
+    "psnr",
+    "residual",
+    "rmse",
+    "speckle_snr",
+    "ssim",
+]

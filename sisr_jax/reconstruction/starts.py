@@ -17,6 +17,19 @@ _LARGE, _SMALL = 5.0, 1.0
 _ITERATIONS, _MORE_ITERATIONS, _INNER = 36, 8, 3
 
 
+def linear_estimate(
+    y: Float[Array, "..."], A: LinearOperator
+) -> Float[Array, "*batch height width"]:
+    """Filtered back-projection where the operator has an `fbp`, else `A^T P y`.
+
+    Args:
+        y: Measurements, `[*batch, *range_shape]`.
+        A: The operator.
+    """
+    fbp = getattr(A, "fbp", None)
+    return A.T(A.precondition(y)) if fbp is None else fbp(y)
+
+
 def starts(
     y: Float[Array, "..."], A: LinearOperator
 ) -> Float[Array, "*batch height width 3"]:
@@ -27,15 +40,13 @@ def starts(
         A: The operator; its domain are images, and values lie in [0, 1].
 
     Returns:
-        Three channels: small weight, large weight, and filtered back-projection where
-        the operator has an `fbp`, else `A^T P y`.
+        Three channels: small weight, large weight, and `linear_estimate`.
 
     Raises:
         ValueError: If a shape does not fit, or the domain are no images.
     """
     y = jnp.asarray(y)
-    fbp = getattr(A, "fbp", None)
-    linear = A.T(A.precondition(y)) if fbp is None else fbp(y)
+    linear = linear_estimate(y, A)
     measured = math.prod(y.shape[linear.ndim - 2 :]) * A.measured_share
     weight = _SCALE * (math.prod(linear.shape[-2:]) / measured) ** _POWER
     large = total_variation(

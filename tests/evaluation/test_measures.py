@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from sisr_jax.evaluation.measures import ORDER, body_mask, hull, measure, residual
+from sisr_jax.evaluation.measures import ORDER, body_mask, hull, measure
 from sisr_jax.evaluation.protocol import protocol_of
 from sisr_jax.evaluation.regions import Regions
 
@@ -140,14 +140,6 @@ def test_an_empty_mask_is_not_a_number(protocol):
     )
     assert np.isnan(values["psnr_mask"]).all()
     assert np.isfinite(values["psnr"]).all()
-
-
-def test_residual():
-    measured = np.random.default_rng(0).random((3, 4, 5)).astype(np.float32)
-    scale = np.array([1.0, 0.5, -1.0], np.float32)[:, None, None]
-    np.testing.assert_allclose(
-        residual(measured * scale, measured), [0, 0.5, 2], atol=1e-6
-    )
 
 
 def test_hull_fills_holes_and_leaves_the_outside():

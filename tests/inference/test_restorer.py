@@ -1,0 +1,88 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from sisr_jax.inference import Restorer
+from sisr_jax.models import Cascade
+from sisr_jax.tomography import ParallelBeam, ParallelBeamCT
+
+SIZE = 16
+NETWORK = Cascade(1, num_steps=2, widths=(2, 4))
+
+
+@pytest.fixture(scope="module")
+def operator():
+    return ParallelBeamCT(ParallelBeam(SIZE, 9))
+
+
+@pytest.fixture(scope="module")
+def images():
+    values = np.random.default_rng(0).uniform(0.2, 0.8, (5, SIZE, SIZE))
+    return jnp.asarray(values, jnp.float32)
+
+
+@pytest.fixture(scope="module")
+def restorer(operator, images):
+    y = operator(images[:1])
+    shapes = jax.eval_shape(
+        lambda key: NETWORK.init(key, y, y, operator, train=False), jax.random.key(0)
+    )
+    random = np.random.default_rng(1)
+    variables = jax.tree.map(
+        lambda leaf: jnp.asarray(random.normal(0, 0.1, leaf.shape), jnp.float32), shapes
+    )
+    return Restorer(NETWORK, variables)
+
+
+def test_is_the_network_clipped_and_its_residual(restorer, operator, images):
+    y = operator(images[:2])
+    found = restorer(measurement=y, operator=operator)
+    expected = NETWORK.apply(restorer.variables, y, y, operator, train=False)[..., 0]
+    np.testing.assert_allclose(found.image, jnp.clip(expected, 0, 1), atol=1e-5)
+    for image, one, residual in zip(found.image, y, found.residual, strict=True):
+        error = jnp.linalg.norm(operator(image) - one) / jnp.linalg.norm(one)
+        np.testing.assert_allclose(residual, error, rtol=1e-4)
+
+
+def test_one_a_batch_and_a_series_agree(restorer, operator, images):
+    y = operator(images)
+    series = restorer(measurement=y, operator=operator)
+    assert series.image.shape == (5, SIZE, SIZE)
+    one = restorer(measurement=y[4], operator=operator)
+    assert one.image.shape == (SIZE, SIZE)
+    assert one.residual.shape == ()
+    np.testing.assert_allclose(series.image[4], one.image, atol=1e-5)
+    np.testing.assert_allclose(series.residual[4], one.residual, atol=1e-5)
+    grid = restorer(measurement=y[:4].reshape(2, 2, *y.shape[1:]), operator=operator)
+    np.testing.assert_allclose(
+        grid.image.reshape(4, SIZE, SIZE), series.image[:4], atol=1e-5
+    )
+
+
+def test_under_jit_vmap_and_grad(restorer, operator, images):
+    y = operator(images[:2])
+    expected = restorer(measurement=y, operator=operator).image
+
+    def restore(y, operator):
+        return restorer(measurement=y, operator=operator).image
+
+    np.testing.assert_allclose(jax.jit(restore)(y, operator), expected, atol=1e-5)
+    mapped = jax.vmap(restore, (0, None))(y, operator)
+    np.testing.assert_allclose(mapped, expected, atol=1e-5)
+    slope = jax.grad(lambda y: restore(y, operator).sum())(y)
+    assert jnp.isfinite(slope).all()
+    assert jnp.abs(slope).max() > 0
+
+
+def test_views_that_each_image_has_of_its_own(restorer, operator, images):
+    measured = np.arange(9) % np.array([[1], [2]]) == 0
+    own = ParallelBeamCT(operator.beam, sampled=jnp.where(measured, 0.3, 0.0))
+    found = restorer(measurement=operator(images[:2]), operator=own)
+    assert found.image.shape == (2, SIZE, SIZE)
+    assert jnp.isfinite(found.residual).all()
+
+
+def test_a_measurement_of_another_shape(restorer, operator):
+    with pytest.raises(ValueError, match=r"\(3, 17\)"):
+        restorer(measurement=np.zeros((3, 17)), operator=operator)

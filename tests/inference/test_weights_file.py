@@ -1,0 +1,90 @@
+import json
+import struct
+
+import numpy as np
+import pytest
+from etils import epath
+from safetensors.numpy import save
+
+from sisr_jax.errors import InputError
+from sisr_jax.inference.weights_file import read_weights, write_weights
+
+PARAMS = {
+    "a": {"kernel": np.linspace(-1, 1, 36).reshape(3, 3, 2, 2).astype(np.float32)},
+    "b": {"bias": np.array([0.1, 1e-6], np.float32)},
+}
+ARRAYS = {"a/kernel": PARAMS["a"]["kernel"], "b/bias": PARAMS["b"]["bias"]}
+
+
+@pytest.fixture
+def path(tmp_path):
+    return epath.Path(tmp_path) / "weights.safetensors"
+
+
+def test_what_is_written_is_read(path):
+    write_weights(path, PARAMS)
+    found = read_weights(path, PARAMS)
+    np.testing.assert_array_equal(found["b"]["bias"], PARAMS["b"]["bias"])
+    kernel = found["a"]["kernel"]
+    assert kernel.dtype == np.float32
+    np.testing.assert_allclose(kernel, PARAMS["a"]["kernel"], rtol=2**-11)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"a/kernel": ARRAYS["a/kernel"]}, "'b/bias' is missing"),
+        (ARRAYS | {"c": np.zeros(2, np.float32)}, "'c' is not of this network"),
+        (
+            ARRAYS | {"b/bias": np.zeros(3, np.float32)},
+            r"'b/bias' is float32 of shape \(3,\): expected float16 or float32 of \(2,",
+        ),
+        (ARRAYS | {"b/bias": np.zeros(2, np.int32)}, "'b/bias' is int32 of shape"),
+        (ARRAYS | {"b/bias": np.array([1, np.inf], np.float32)}, "are not finite"),
+    ],
+)
+def test_other_arrays_are_refused(path, arrays, message):
+    path.write_bytes(save(arrays))
+    with pytest.raises(InputError, match=rf"weights {path}: .*{message}"):
+        read_weights(path, PARAMS)
+
+
+def _header(text, size=None):
+    return struct.pack("<Q", len(text) if size is None else size) + text
+
+
+OVERLAPPING = {
+    "a/kernel": {"dtype": "F32", "shape": [3, 3, 2, 2], "data_offsets": [0, 144]},
+    "b/bias": {"dtype": "F32", "shape": [2], "data_offsets": [8, 16]},
+}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"PK\x03\x04",
+        _header(b"{}", 2**63),
+        _header(b"{"),
+        _header(b"[]"),
+        _header(b"{}") + b"more",
+        _header(json.dumps(OVERLAPPING).encode()) + bytes(144),
+        save(ARRAYS)[:-1],
+    ],
+)
+def test_what_is_no_such_file_is_refused(path, content):
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"^weights .*") as caught:
+        read_weights(path, PARAMS)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_too_large_is_not_read(path):
+    path.write_bytes(bytes(2**20 + 4 * 38 + 1))
+    with pytest.raises(InputError, match="more than 1048728 bytes"):
+        read_weights(path, PARAMS)
+
+
+def test_a_file_that_is_not_there(path):
+    with pytest.raises(InputError, match=r"weights .*weights\.safetensors"):
+        read_weights(path, PARAMS)
