@@ -1,69 +1,83 @@
 """Scores a cascade, and total variation, on the slices of a split.
 
-    python -m experiments.learned_ct.score --data FOLDER --cache CACHE --split test \
-        --weights experiments/learned_ct/x16.npz --output per_image.csv
+    python -m experiments.learned_ct.score --data FOLDER --split test --stages 2 \
+        --weights sisr_jax/weights/sparse-view-ct.safetensors --output per_image.csv
 
-Writes one line for each slice and method; lines that are there are not measured again,
-and patients take turns, so that a run that was stopped has some of each.
-`experiments.learned_ct.table` makes the table of them.
+Writes one line for each slice, sampling and method; lines that are there are not
+measured again, and patients take turns, so that a run that was stopped has some of
+each. `experiments.learned_ct.table` makes the table of them.
 """
 
 import argparse
 import csv
+import dataclasses
 import pathlib
+import time
 from collections import Counter
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-import numpy as np
+from etils import epath
 
-from experiments.learned_ct.physics import Scan, make_scan, total_variation
-from experiments.learned_ct.pool import BODY, STARTS
-from experiments.learned_ct.slices import cached, files_of
-from experiments.learned_ct.weights import unpack
-from sisr_jax.evaluation.measures import hull, residual
-from sisr_jax.metrics import psnr, ssim
-from sisr_jax.models.cascade import Cascade
+from experiments.learned_ct.pool import BODY
+from experiments.learned_ct.samplings import equispaced, every
+from experiments.learned_ct.slices import files_of, read_slice
+from sisr_jax.config import parse
+from sisr_jax.config.files import load
+from sisr_jax.evaluation.measures import hull
+from sisr_jax.inference import Restorer
+from sisr_jax.inference.shipped import parameter_shapes
+from sisr_jax.inference.weights_file import read_weights
+from sisr_jax.metrics import psnr, residual, ssim
+from sisr_jax.models import build_generator
+from sisr_jax.operators import LinearOperator
+from sisr_jax.reconstruction.total_variation import total_variation
+from sisr_jax.tomography import ParallelBeamCT
 
-FIELDS = ("file", "patient", "method", "psnr", "ssim", "psnr_mask", "residual")
-# After the 40 steps of the starts.
-TV = {"weight": 3e-4, "num_steps": 120}
+FIELDS = "file patient sampling method psnr ssim psnr_mask residual seconds".split()
+SAMPLINGS = {
+    each.name: each
+    for each in (
+        *(every(factor) for factor in (16, 8, 4)),
+        *(equispaced(views) for views in (32, 50, 100)),
+    )
+}
+# Converged: of `experiments/baselines`, and between them on a logarithmic scale.
+TV_WEIGHTS = {32: 2.2e-4, 50: 1.3e-4, 63: 1e-4, 100: 6e-5, 125: 5e-5, 250: 2e-5}
+
+Method = Callable[[jax.Array, LinearOperator], jax.Array]
 
 
 @jax.jit
-def measure(scan: Scan, image: jax.Array, arrays: dict) -> dict[str, jax.Array]:
-    """The numbers of one image, clipped to [0, 1]."""
-    image = jnp.clip(image, 0.0, 1.0)
-    target = arrays["target"][..., None]
-    body = hull(target > BODY)
-    projected = scan.operator(image)[None]
+def measure(
+    operator: LinearOperator, image: jax.Array, target: jax.Array, measured: jax.Array
+) -> dict[str, jax.Array]:
+    """The numbers of one image."""
+    body = hull(target[..., None] > BODY)
+    pair = image[..., None], target[..., None]
     return {
-        "psnr": psnr(image[..., None], target),
-        "ssim": ssim(image[..., None], target),
-        "psnr_mask": psnr(image[..., None], target, mask=body),
-        "residual": residual(projected, arrays["measured"][None])[0],
+        "psnr": psnr(*pair),
+        "ssim": ssim(*pair),
+        "psnr_mask": psnr(*pair, mask=body),
+        "residual": residual(operator(image)[None], measured[None])[0],
     }
 
 
 @jax.jit
-def converged(scan: Scan, arrays: dict) -> jax.Array:
-    """Total variation, from the cached start of a smaller weight."""
-    return total_variation(scan, arrays["weak"], arrays["measured"], **TV)
+def variation(y: jax.Array, operator: LinearOperator, weight: float) -> jax.Array:
+    """Total variation at its best."""
+    return total_variation(y, operator, weight=weight)
 
 
-def restorer(weights: pathlib.Path, scan: Scan, stages: int) -> Callable:
-    """The first stages of a cascade, as a function of the cached arrays."""
-    variables = {"params": unpack(dict(np.load(weights)))}
-    model = Cascade(stages)
-
-    @jax.jit
-    def restore(variables: dict, scan: Scan, arrays: dict) -> jax.Array:
-        estimate = jnp.stack([arrays[name] for name in STARTS], -1)[None]
-        measured = arrays["measured"][None]
-        return model.apply(variables, estimate, measured, scan.operator, train=False)
-
-    return lambda arrays: restore(variables, scan, arrays)[0, ..., 0]
+def cascade(weights: epath.Path, stages: int) -> Method:
+    """A cascade with the weights of a file."""
+    config = parse(load("ct_cascade").to_dict())
+    generator = dataclasses.replace(config.generator, num_stages=stages)
+    config = dataclasses.replace(config, generator=generator)
+    params = read_weights(weights, parameter_shapes(config))
+    restorer = Restorer(build_generator(config), {"params": params})
+    return lambda y, operator: restorer(measurement=y, operator=operator).image
 
 
 def by_turns(files: dict) -> dict:
@@ -79,44 +93,51 @@ def by_turns(files: dict) -> dict:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=pathlib.Path, required=True)
-    parser.add_argument("--cache", type=pathlib.Path, required=True)
     parser.add_argument("--split", default="test")
-    parser.add_argument("--weights", type=pathlib.Path)
+    parser.add_argument("--weights", type=epath.Path)
+    parser.add_argument("--stages", type=int, default=2)
+    parser.add_argument("--tv", action="store_true", help="total variation, too")
+    parser.add_argument("--samplings", nargs="+", default=["every16"])
     parser.add_argument("--output", type=pathlib.Path, required=True)
-    parser.add_argument("--methods", nargs="+", help="names in the table; default: all")
     arguments = parser.parse_args()
-    scan = make_scan(size=512, full=1000, factor=16)
-    methods: dict[str, Callable] = {
-        "Hann FBP": lambda arrays: arrays["fbp"],
-        "TV start": lambda arrays: arrays["weak"],
-        "TV": lambda arrays: converged(scan, arrays),
-    }
-    if arguments.weights:
-        names = {path.split("/")[0] for path in np.load(arguments.weights)}
-        for stages in range(1, len(names) + 1):
-            method = f"Cascade, {stages} stage{'s' if stages > 1 else ''}"
-            methods[method] = restorer(arguments.weights, scan, stages)
-    files = files_of(arguments.data, arguments.split)
-    numbers = {name: i for i, name in enumerate(dict.fromkeys(files.values()), 1)}
-    if arguments.methods:
-        methods = {name: methods[name] for name in arguments.methods}
+    files = by_turns(files_of(arguments.data, arguments.split))
+    numbers = {name: i for i, name in enumerate(sorted(set(files.values())), 1)}
     done = set()
     if arguments.output.exists():
         with arguments.output.open(newline="") as file:
-            done = {(row["file"], row["method"]) for row in csv.DictReader(file)}
+            done = {
+                (row["file"], row["sampling"], row["method"])
+                for row in csv.DictReader(file)
+            }
     else:
         arguments.output.write_text(",".join(FIELDS) + "\n")
-    for path, patient in by_turns(files).items():
-        for name, method in methods.items():
-            if (path.name, name) in done:
+    for name in arguments.samplings:
+        sampling = SAMPLINGS[name]
+        operator = ParallelBeamCT(sampling.beam)
+        weight = TV_WEIGHTS[sampling.beam.num_angles]
+        methods: dict[str, Method] = {}
+        if arguments.weights:
+            method = f"Cascade, {arguments.stages} stages"
+            methods[method] = cascade(arguments.weights, arguments.stages)
+        if arguments.tv:
+            methods["TV"] = lambda y, A, weight=weight: variation(y, A, weight)
+        for path, patient in files.items():
+            todo = [m for m in methods if (path.name, name, m) not in done]
+            if not todo:
                 continue
-            arrays = cached(scan, path, arguments.cache / "starts" / arguments.split)
-            scores = jax.device_get(measure(scan, method(arrays), arrays))
-            with arguments.output.open("a", newline="") as file:
-                row = [path.name, numbers[patient], name]
-                csv.writer(file).writerow(
-                    [*row, *(f"{float(scores[field]):.5f}" for field in FIELDS[3:])]
-                )
+            target = jnp.asarray(read_slice(path))
+            measured = operator(target)
+            for method in todo:
+                begin = time.perf_counter()
+                image = jax.block_until_ready(methods[method](measured, operator))
+                seconds = time.perf_counter() - begin
+                scores = jax.device_get(measure(operator, image, target, measured))
+                row = [path.name, numbers[patient], name, method]
+                row += [f"{float(scores[field]):.5f}" for field in FIELDS[4:8]]
+                with arguments.output.open("a", newline="") as file:
+                    csv.writer(file, lineterminator="\n").writerow(
+                        [*row, f"{seconds:.2f}"]
+                    )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,6 @@
-"""Packs the weights of a cascade into a small file: a byte for each of a kernel.
+"""Writes the weights of a run of `train` as they are shipped.
 
-    python -m experiments.learned_ct.weights CACHE/RUN x16.npz
-
-A network's correction need not be exact to 2^-8, where half the error stays anyway.
+python -m experiments.learned_ct.weights CACHE/RUN sparse-view-ct.safetensors
 """
 
 import argparse
@@ -10,34 +8,10 @@ import pathlib
 from typing import Any
 
 import numpy as np
-from flax.traverse_util import flatten_dict, unflatten_dict
+from etils import epath
+from flax.traverse_util import unflatten_dict
 
-_SCALE = "scale"
-
-
-def pack(params: Any) -> dict[str, np.ndarray]:
-    """Flat arrays by path: kernels as int8 with a scale for each output channel."""
-    packed = {}
-    for path, value in flatten_dict(params, sep="/").items():
-        if value.ndim < 2:
-            packed[path] = np.asarray(value, np.float32)
-            continue
-        largest = np.abs(value).max(tuple(range(value.ndim - 1)))
-        scale = np.maximum(largest, 1e-12) / 127
-        packed[path] = np.rint(value / scale).astype(np.int8)
-        packed[f"{path}/{_SCALE}"] = scale.astype(np.float32)
-    return packed
-
-
-def unpack(packed: dict[str, np.ndarray]) -> Any:
-    """The parameters of `pack`, float32."""
-    flat = {}
-    for path, value in packed.items():
-        if path.endswith(f"/{_SCALE}"):
-            continue
-        scale = packed.get(f"{path}/{_SCALE}", np.float32(1))
-        flat[path] = value.astype(np.float32) * scale
-    return unflatten_dict(flat, sep="/")
+from sisr_jax.inference.weights_file import write_weights
 
 
 def load_stages(run: pathlib.Path) -> Any:
@@ -52,10 +26,9 @@ def load_stages(run: pathlib.Path) -> Any:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", type=pathlib.Path, help="folder of a run of train")
-    parser.add_argument("output", type=pathlib.Path)
+    parser.add_argument("output", type=epath.Path)
     arguments = parser.parse_args()
-    packed = pack(load_stages(arguments.run))
-    np.savez_compressed(arguments.output, **packed)
+    write_weights(arguments.output, load_stages(arguments.run))
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@ from jaxtyping import Array, Float
 
 
 def residual(
-    projected: Float[Array | np.ndarray, "batch *range"],
-    measured: Float[Array | np.ndarray, "batch *range"],
+    projected: Float[Array | np.ndarray, "*shape"],
+    measured: Float[Array | np.ndarray, "*shape"],
 ) -> Float[Array, " batch"]:
     """How far an estimate is from what was measured: `||A x - y|| / ||y||`.
 
