@@ -11,6 +11,7 @@ each. `experiments.learned_ct.table` makes the table of them.
 import argparse
 import csv
 import dataclasses
+import functools
 import pathlib
 import time
 from collections import Counter
@@ -120,7 +121,7 @@ def main() -> None:
             method = f"Cascade, {arguments.stages} stages"
             methods[method] = cascade(arguments.weights, arguments.stages)
         if arguments.tv:
-            methods["TV"] = lambda y, A, weight=weight: variation(y, A, weight)
+            methods["TV"] = functools.partial(variation, weight=weight)
         for path, patient in files.items():
             todo = [m for m in methods if (path.name, name, m) not in done]
             if not todo:
