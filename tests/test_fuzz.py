@@ -150,7 +150,7 @@ def test_answers_are_compared(tmp_path):
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_the_short_form_finds_nothing(tmp_path):
     table = tmp_path / "fuzz.csv"
-    targets = ("dicom", "dataset", "run", "checkpoint")
+    targets = ("dicom", "dataset", "run", "checkpoint", "weights")
     found = subprocess.run(
         [
             *(sys.executable, "-m", "experiments.reliability.fuzz", "--seed", "1"),
@@ -161,7 +161,7 @@ def test_the_short_form_finds_nothing(tmp_path):
         text=True,
     )
     assert found.returncode == 0, found.stdout + found.stderr
-    assert "160 cases, 0 faults" in found.stdout
+    assert "200 cases, 0 faults" in found.stdout
     rows = list(csv.DictReader(io.StringIO(table.read_text())))
     assert [row["target"] for row in rows] == [*targets]
     for row in rows:

@@ -31,7 +31,7 @@ from experiments.reliability.table import write_table
 
 TARGETS = (
     *("png", "jpeg", "tiff", "npy", "npz", "dicom", "frames", "nifti"),
-    *("csv", "mat", "tar", "dataset", "run", "checkpoint"),
+    *("csv", "mat", "tar", "dataset", "run", "checkpoint", "weights"),
 )
 FAULTS = ("crash", "hang", "memory", "traceback", "silent")
 FIELDS = (

@@ -3,7 +3,8 @@
 `sisr_jax/weights` has two files for each: NAME.safetensors, and NAME.json, the card. It
 says on which images, views and window they were trained and under which licence, how
 they were scored and against what, where they fail, what they are for, and by which
-command they are trained again; `config` is the configuration of the network.
+command they are trained again; `config` is the configuration of the network, `sha256`
+the hash of the weights.
 """
 
 import dataclasses
@@ -51,7 +52,11 @@ def load(name: str) -> Restorer:
     card = json.loads((_FOLDER / f"{name}.json").read_text())
     config = parse(upgraded(card["config"]))
     network = build_generator(config)
-    params = read_weights(_FOLDER / f"{name}.safetensors", parameter_shapes(config))
+    params = read_weights(
+        _FOLDER / f"{name}.safetensors",
+        parameter_shapes(config),
+        sha256=card["sha256"],
+    )
     return Restorer(network, {"params": jax.tree.map(jnp.asarray, params)}, card)
 
 

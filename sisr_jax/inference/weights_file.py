@@ -4,6 +4,7 @@ Nothing in such a file is code. Names and shapes are those that the network asks
 or the file is refused.
 """
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -42,20 +43,23 @@ def write_weights(path: epath.Path, params: Mapping[str, Any]) -> None:
     write_whole(path, save(arrays))
 
 
-def read_weights(path: epath.Path, expected: Mapping[str, Any]) -> dict[str, Any]:
+def read_weights(
+    path: epath.Path, expected: Mapping[str, Any], *, sha256: str | None = None
+) -> dict[str, Any]:
     """Reads parameters.
 
     Args:
         path: What `write_weights` wrote.
         expected: Arrays or shapes of the network's parameters, nested by module.
+        sha256: Hash of the file in hexadecimal, if it is known.
 
     Returns:
         The parameters, float32.
 
     Raises:
-        InputError: If the file is missing, too large, no safetensors file, or has other
-            arrays, shapes or types, or a number that is not finite; one line that names
-            it.
+        InputError: If the file is missing, too large, another than the hash says, no
+            safetensors file, or has other arrays, shapes or types, or a number that is
+            not finite; one line that names it.
         StorageError: If the storage fails otherwise.
     """
     shapes = {
@@ -67,6 +71,8 @@ def read_weights(path: epath.Path, expected: Mapping[str, Any]) -> dict[str, Any
         content = file.read(limit + 1)
     if len(content) > limit:
         raise InputError(f"weights {path}: more than {limit} bytes")
+    if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
+        raise InputError(f"weights {path}: not the file that its card is of: damaged")
     try:
         arrays = load(content)
     except (SafetensorError, KeyError, ValueError) as error:

@@ -2,10 +2,12 @@
 
 import dataclasses
 import json
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
+from etils import epath
 
 from sisr_jax.data.pipeline import evaluation_batches
 from sisr_jax.data.sources import Source, spread
@@ -108,17 +110,7 @@ class Validation:
     def _known_baseline(self) -> dict[str, float] | None:
         """What an earlier stretch of the run measured, if on the same images."""
         path = self._run.workdir / BASELINE_FILE
-
-        def read() -> dict[str, float] | None:
-            found = read_object(path) if path.exists() else {}
-            if any(found.get(key) != value for key, value in self._asked.items()):
-                return None
-            values: dict[str, Any] = {n: found.get(n) for n in ("psnr", "ssim")}
-            if not all(isinstance(each, float) for each in values.values()):
-                return None  # edited: it is measured again
-            return values
-
-        return agreement.together(read)
+        return agreement.together(lambda: known_baseline(path, self._asked))
 
     @property
     def _asked(self) -> dict[str, Any]:
@@ -153,6 +145,31 @@ class Validation:
             path = run.workdir / BASELINE_FILE
             write_object(path, self._asked | {"name": name} | values)
         return values
+
+
+def known_baseline(
+    path: epath.Path, asked: Mapping[str, Any]
+) -> dict[str, float] | None:
+    """Reads the numbers of a baseline.
+
+    Args:
+        path: What an earlier stretch of a run wrote, which anyone may have edited.
+        asked: Fields that must be as they were.
+
+    Returns:
+        `psnr` and `ssim`; None if they have to be measured.
+
+    Raises:
+        InputError: If it is no small JSON object.
+    """
+    found = read_object(path) if path.exists() else {}
+    if any(found.get(key) != value for key, value in asked.items()):
+        return None
+    values: dict[str, Any] = {name: found.get(name) for name in ("psnr", "ssim")}
+    for value in values.values():
+        if not (isinstance(value, float) and math.isfinite(value)):
+            return None
+    return values
 
 
 def _values(metrics: Any) -> dict[str, float]:

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import struct
 
@@ -77,6 +78,18 @@ def test_what_is_no_such_file_is_refused(path, content):
     with pytest.raises(InputError, match=r"^weights .*") as caught:
         read_weights(path, PARAMS)
     assert "\n" not in str(caught.value)
+
+
+def test_a_file_of_another_hash_is_refused(path):
+    write_weights(path, PARAMS)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    read_weights(path, PARAMS, sha256=digest)
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(bytes(data))
+    read_weights(path, PARAMS)
+    with pytest.raises(InputError, match="not the file that its card is of"):
+        read_weights(path, PARAMS, sha256=digest)
 
 
 def test_a_file_that_is_too_large_is_not_read(path):

@@ -14,9 +14,12 @@ from sisr_jax.hosts import lock as locks
 from sisr_jax.hosts.owner import this_process
 from sisr_jax.run import workdir as workdirs
 from sisr_jax.run.records import METRICS_FILE, open_records
+from sisr_jax.run.validation import BASELINE_FILE, known_baseline
 from sisr_jax.train.task import build_task
 
 _IMAGES = {"train": "1" * 64, "validation": "2" * 64, "test": "3" * 64}
+_ASKED = {"protocol": "physical-us-x4", "num_images": 3}
+_BASELINE = {"name": "Bicubic", "psnr": 31.5, "ssim": 0.875}
 _STEPS, _RESUMED = 24, 16
 # Seconds that a lock which does not move is watched for.
 _SILENT, _LOOK = 0.2, 0.05
@@ -40,7 +43,8 @@ class RunTarget(Target):
             records.write_scalars(step, scalars)
         records.close()
         (folder / locks.LOCK_FILE).write_text(json.dumps(_parent() | {"beats": 3}))
-        names = ("config.json", "versions.json", "images.json")
+        (folder / BASELINE_FILE).write_text(json.dumps(_ASKED | _BASELINE))
+        names = ("config.json", "versions.json", "images.json", BASELINE_FILE)
         names += (METRICS_FILE, locks.LOCK_FILE)
         self.keep(folder / name for name in names)
 
@@ -51,6 +55,8 @@ class RunTarget(Target):
         if path.name == METRICS_FILE:
             open_records(self._workdir, _RESUMED).close()
             return path.read_bytes() if path.exists() else b""
+        if path.name == BASELINE_FILE:
+            return known_baseline(epath.Path(path), _ASKED)
         config = self._config
         if path.name == workdirs.CONFIG_FILE and workdirs.has_config(self._workdir):
             config = workdirs.read_config(self._workdir)
@@ -73,6 +79,7 @@ class RunTarget(Target):
             METRICS_FILE: _fault_of_records,
             locks.LOCK_FILE: _fault_of_lock,
             "images.json": _fault_of_images,
+            BASELINE_FILE: _fault_of_baseline,
         }.get(path.name)
         if check is None or self._mutant is None:
             return ""
@@ -144,3 +151,12 @@ def _fault_of_images(mutant, answer):
     del answer
     found = json.loads(mutant)["train"]
     return "" if found == _IMAGES["train"] else "other images to train on"
+
+
+def _fault_of_baseline(mutant, answer):
+    if answer is None:
+        return ""
+    found = json.loads(mutant)
+    is_asked = all(found[key] == value for key, value in _ASKED.items())
+    is_read = all(found[key] == value for key, value in answer.items())
+    return "" if is_asked and is_read else "another baseline was taken"

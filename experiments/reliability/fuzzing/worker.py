@@ -45,6 +45,10 @@ def make_target(name, folder):
         from experiments.reliability.fuzzing.run_target import RunTarget
 
         return RunTarget(folder)
+    if name == "weights":
+        from experiments.reliability.fuzzing.weights_target import WeightsTarget
+
+        return WeightsTarget(folder)
     from experiments.reliability.fuzzing.checkpoint_target import CheckpointTarget
 
     assert name == "checkpoint", name
