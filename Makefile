@@ -12,8 +12,8 @@ QUICK_TESTS := tests/test_imports.py tests/test_main.py
 .PRECIOUS: $(MATRIX)/%/.installed
 
 help:
-	@echo "demo             train and evaluate SRGAN on CT phantoms (minutes)"
-	@echo "demo-ultrasound  the same on ultrasound phantoms"
+	@echo "demo             train and evaluate a cascade on CT phantoms (minutes)"
+	@echo "demo-ultrasound  the same of SRGAN on ultrasound phantoms"
 	@echo "test             the tests"
 	@echo "check            lint, types, slow tests"
 	@echo "test-matrix      quick tests on the oldest and newest supported stacks"
@@ -32,7 +32,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	$(call install,$(VENV),$(PYTHON),requirements.lock)
 
 demo: $(VENV)/.installed
-	$(PY) -m sisr_jax.main --config=configs/ct_srgan.py:demo --workdir=runs/ct_demo
+	$(PY) -m sisr_jax.main --config=configs/ct_cascade.py:demo --workdir=runs/ct_demo
 
 demo-ultrasound: $(VENV)/.installed
 	$(PY) -m sisr_jax.main --config=configs/us_srgan.py:demo --workdir=runs/us_demo
