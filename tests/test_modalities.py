@@ -36,3 +36,11 @@ def test_no_other_place_asks_for_a_modality(path):
             sides = ast.dump(node)
             assert "attr='modality'" not in sides, f"line {node.lineno}: {sides}"
             assert "attr='degradation'" not in sides or "attr='kind'" not in sides
+
+
+def test_the_fan_is_what_is_above_a_level_of_the_window():
+    above = MODALITIES["lateral_decimation"].mask_above
+    grey = above((0.0, 255.0))
+    assert 0 < grey < 10
+    # Of decibels, the same share of the window above its lower end.
+    assert above((-60.0, 0.0)) == pytest.approx(-60 + 60 * grey / 255)

@@ -7,7 +7,7 @@ import pytest
 from trees import same
 
 from sisr_jax.hosts.mesh import make_mesh, replicated, to_devices
-from sisr_jax.train.steps import STEPS, compile_step
+from sisr_jax.train.steps import STEPS, _batch_psnr, compile_step
 from sisr_jax.train.task import fresh_state
 from sisr_jax.types import Batch
 
@@ -263,3 +263,11 @@ def test_bfloat16_computes_close_to_float32_with_float32_weights(steps, phase):
         assert rounded[name] == pytest.approx(float(exact[name]), rel=0.05), name
     # The untrained generator is the identity, so only its gradient shows the type.
     assert rounded["grad_norm/generator"] != exact["grad_norm/generator"]
+
+
+def test_psnr_of_a_batch_is_that_of_what_would_be_shown():
+    hr = jnp.full((2, 4, 4, 1), 0.9)
+    beyond = hr.at[0].set(3.0).at[1].set(-0.5)
+    errors = np.array([1.0 - 0.9, 0.0 - 0.9])
+    expected = np.mean(-10 * np.log10(errors**2))
+    np.testing.assert_allclose(_batch_psnr(beyond, hr), expected, rtol=1e-4)
