@@ -112,6 +112,7 @@ def cascade() -> ConfigDict:
         "num_stages": 2,
         "shared": False,
         "num_steps": 8,
+        "num_last_steps": 24,
         "widths": (32, 64, 128),
         "num_blocks": 1,
     }
@@ -180,7 +181,7 @@ def with_variant(config: ConfigDict, variant: str) -> ConfigDict:
 # Small networks by their kind: for a demonstration, how that trains, and a quick test.
 _DEMOS = {
     "srresnet": {"width": 32, "num_blocks": 3},
-    "cascade": {"num_stages": 1, "widths": (32, 64)},
+    "cascade": {"num_stages": 1, "num_last_steps": 8, "widths": (32, 64)},
 }
 _DEMO_TRAINING = {
     "srresnet": {"batch": 8, "rate": 1e-3, "steps": (400, 40, 120)},
@@ -189,7 +190,7 @@ _DEMO_TRAINING = {
 }
 _QUICKTESTS = {
     "srresnet": {"width": 8, "num_blocks": 1},
-    "cascade": {"widths": (4, 8), "num_steps": 2},
+    "cascade": {"widths": (4, 8), "num_steps": 2, "num_last_steps": 2},
 }
 
 # What is lost of a small image, by its side.

@@ -70,7 +70,7 @@ def scores_of(scores: pathlib.Path, baselines: pathlib.Path) -> list[dict]:
         line = {
             "views": sampling,
             "slices": len(methods[name]),
-            **{key: round(value, 5) for key, value in means.items()},
+            **{key: round(value, 7) for key, value in means.items()},
             "psnr_95": [round(value, 2) for value in interval],
         }
         for other in methods:

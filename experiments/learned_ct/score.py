@@ -134,7 +134,7 @@ def main() -> None:
                 seconds = time.perf_counter() - begin
                 scores = jax.device_get(measure(operator, image, target, measured))
                 row = [path.name, numbers[patient], name, method]
-                row += [f"{float(scores[field]):.5f}" for field in FIELDS[4:8]]
+                row += [f"{float(scores[field]):.7f}" for field in FIELDS[4:8]]
                 with arguments.output.open("a", newline="") as file:
                     csv.writer(file, lineterminator="\n").writerow(
                         [*row, f"{seconds:.2f}"]

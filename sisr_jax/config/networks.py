@@ -102,7 +102,8 @@ class Cascade:
         kind: Which network.
         num_stages: Networks, each followed by consistency.
         shared: One set of weights for all stages, else one for each.
-        num_steps: Steps of data consistency of a stage.
+        num_steps: Steps of data consistency between stages.
+        num_last_steps: The same after the last stage.
         widths: See `UNet`.
         num_blocks: See `UNet`.
     """
@@ -111,6 +112,7 @@ class Cascade:
     num_stages: Annotated[int, Range(1, 100)]
     shared: bool
     num_steps: Annotated[int, Range(1, 1000)]
+    num_last_steps: Annotated[int, Range(1, 1000)]
     widths: _Widths
     num_blocks: Annotated[int, Range(1, 1000)]
 

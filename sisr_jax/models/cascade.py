@@ -33,7 +33,9 @@ class Cascade(nn.Module):
     Attributes:
         num_stages: Networks, each followed by consistency.
         shared: One set of weights for all stages, else one for each.
-        num_steps: Steps of `data_consistency` in each stage.
+        num_steps: Steps of `data_consistency` between stages.
+        num_last_steps: The same after the last stage, whose result has to explain the
+            measurement.
         widths: See `UNet`.
         num_blocks: See `UNet`.
         dtype: Compute type of the networks; starts, consistency, parameters and output
@@ -43,6 +45,7 @@ class Cascade(nn.Module):
     num_stages: int = 2
     shared: bool = False
     num_steps: int = 8
+    num_last_steps: int = 24
     widths: Sequence[int] = (32, 64, 128)
     num_blocks: int = 1
     dtype: DTypeLike = jnp.float32
@@ -86,8 +89,10 @@ class Cascade(nn.Module):
         for stage in range(self.num_stages):
             output = correct(networks[stage % len(networks)], image, previous)
             previous = jnp.clip(output, 0.0, 1.0)
+            is_last = stage == self.num_stages - 1
+            steps = self.num_last_steps if is_last else self.num_steps
             image = data_consistency(
-                output[..., 0], measurement, operator, num_steps=self.num_steps
+                output[..., 0], measurement, operator, num_steps=steps
             )[..., None]
         return image
 
@@ -99,6 +104,7 @@ def build(config: Config) -> Cascade:
         num_stages=values.num_stages,
         shared=values.shared,
         num_steps=values.num_steps,
+        num_last_steps=values.num_last_steps,
         widths=values.widths,
         num_blocks=values.num_blocks,
         dtype=config.compute_dtype,

@@ -47,7 +47,7 @@ def test_a_users_file_starts_from_a_shipped_one(tmp_path):
 @pytest.mark.parametrize(
     ("reference", "message"),
     [
-        ("ct_srgn:demo", r"config 'ct_srgn': expected FILE\.py or one of ct_disc"),
+        ("ct_srgn:demo", r"config 'ct_srgn': expected FILE\.py or one of ct_casc"),
         ("common", r"config 'common': expected"),
         ("", r"config '': expected FILE\.py"),
         ("../ct_srgan", r"config '\.\./ct_srgan': expected"),

@@ -8,7 +8,7 @@ from sisr_jax.models import Cascade
 from sisr_jax.tomography import ParallelBeam, ParallelBeamCT
 
 SIZE = 16
-NETWORK = Cascade(1, num_steps=2, widths=(2, 4))
+NETWORK = Cascade(1, num_last_steps=2, widths=(2, 4))
 
 
 @pytest.fixture(scope="module")

@@ -83,10 +83,11 @@ def test_networks_follow_from_the_config(degradation, expected):
                 num_stages=4,
                 shared=True,
                 num_steps=3,
+                num_last_steps=6,
                 widths=(8, 16),
                 num_blocks=2,
             ),
-            models.Cascade(4, True, 3, (8, 16), 2, "bfloat16"),
+            models.Cascade(4, True, 3, 6, (8, 16), 2, "bfloat16"),
         ),
         (
             Unrolled(kind="unrolled", num_iterations=7, width=9, memory=3, num_steps=2),

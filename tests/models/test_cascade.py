@@ -9,7 +9,7 @@ from sisr_jax.reconstruction.starts import starts
 from sisr_jax.tomography import ParallelBeam, ParallelBeamCT
 
 SIZE = 32
-SMALL = {"widths": (4, 8), "num_steps": 4}
+SMALL = {"widths": (4, 8), "num_steps": 4, "num_last_steps": 6}
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +64,8 @@ def test_untrained_stages_are_their_consistency_steps(measured, operator, first)
     key = jax.random.key(0)
     variables = model.init(key, ESTIMATE, measured, operator, train=False)
     expected = first[..., 0]
-    for _ in range(2):
-        expected = data_consistency(expected, measured, operator, num_steps=4)
+    for steps in (4, 6):
+        expected = data_consistency(expected, measured, operator, num_steps=steps)
     found = run(model, variables, measured, operator)
     np.testing.assert_allclose(found[..., 0], expected, atol=1e-5)
 
@@ -73,7 +73,7 @@ def test_untrained_stages_are_their_consistency_steps(measured, operator, first)
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
 def test_result_explains_the_measurement(measured, operator, filled, first, dtype):
     """Whatever the networks do, and in whatever type they compute."""
-    model = Cascade(1, dtype=dtype, **SMALL | {"num_steps": 30})
+    model = Cascade(1, dtype=dtype, **SMALL | {"num_last_steps": 30})
     output = run(model, filled(model), measured, operator)
     assert output.dtype == jnp.float32
     assert 0 <= output.min()

@@ -23,7 +23,7 @@ def test_cascade_trains_adversarially_and_stays_consistent(load_config, tmp_path
         # So large that the discriminator alone moves the network.
         loss__adversarial_weight=1e3,
         generator__num_stages=1,
-        generator__num_steps=8,
+        generator__num_last_steps=8,
     )
     workdir = epath.Path(tmp_path)
     state = train(prepare(config, workdir))

@@ -1,0 +1,75 @@
+"""The weights in the box: present, intact, described, and better than their rival."""
+
+import json
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from etils import epath
+
+from sisr_jax.errors import InputError
+from sisr_jax.inference import available, load, shipped
+from sisr_jax.metrics import psnr
+from sisr_jax.reconstruction.total_variation import total_variation
+from sisr_jax.tomography import ParallelBeam, ParallelBeamCT
+
+NAME = "sparse-view-ct"
+
+
+@pytest.fixture(scope="module")
+def restorer():
+    return load(NAME)
+
+
+def test_are_small_and_their_card_says_what_they_are():
+    assert NAME in available()
+    folder = epath.resource_path("sisr_jax") / "weights"
+    for name in available():
+        assert (folder / f"{name}.safetensors").stat().length < 4e6
+        card = json.loads((folder / f"{name}.json").read_text())
+        for key in ("trained_on", "licence_of_the_images", "intended_use", "failures"):
+            assert card[key], key
+        for scores in card["scores"]:
+            assert scores["psnr_95"][0] < scores["psnr"] < scores["psnr_95"][1]
+            assert "gain_db" in scores
+
+
+@pytest.mark.parametrize("views", [32, 90])
+def test_restore_any_number_of_views(restorer, views):
+    rows, columns = np.mgrid[:64, :64] - 32
+    disc = jnp.asarray((rows**2 + columns**2 < 20**2) * 0.5, jnp.float32)
+    operator = ParallelBeamCT(ParallelBeam(64, views))
+    found = restorer(measurement=operator(disc), operator=operator)
+    assert found.image.shape == (64, 64)
+    assert 0 <= found.image.min() <= found.image.max() <= 1
+    assert found.residual < 0.01
+    fbp = jnp.clip(operator.fbp(operator(disc)), 0, 1)
+    assert jnp.std(found.image - disc) < 0.5 * jnp.std(fbp - disc)
+
+
+@pytest.mark.slow
+def test_beat_total_variation_on_a_slice_of_an_unseen_patient(restorer, real_slice):
+    operator = ParallelBeamCT(ParallelBeam(512, 1000).every(16))
+    measured = operator(real_slice)
+    found = restorer(measurement=measured, operator=operator).image
+    rival = total_variation(measured, operator, weight=1e-4)
+    target = real_slice[..., None]
+    gain = psnr(found[..., None], target) - psnr(rival[..., None], target)
+    assert gain > 1.0
+
+
+def test_a_name_that_is_not_there():
+    with pytest.raises(InputError, match=r"weights 'ct': expected one of '.*sparse-"):
+        load("ct")
+
+
+def test_a_damaged_file_is_refused(monkeypatch, tmp_path):
+    folder = epath.resource_path("sisr_jax") / "weights"
+    for path in folder.glob(f"{NAME}.*"):
+        data = bytearray(path.read_bytes())
+        if path.suffix == ".safetensors":
+            data[-100] ^= 1
+        (tmp_path / path.name).write_bytes(bytes(data))
+    monkeypatch.setattr(shipped, "_FOLDER", epath.Path(tmp_path))
+    with pytest.raises(InputError, match="not the file that its card is of"):
+        load(NAME)
