@@ -81,8 +81,8 @@ class Restorer:
 
         def restore(y: Array) -> tuple[Array, Array]:
             first = linear_estimate(y, operator)[..., None]
-            image = self.network.apply(variables, first, y, operator, train=False)
-            image = jnp.clip(image[..., 0], 0.0, 1.0)
+            output: Any = self.network.apply(variables, first, y, operator, train=False)
+            image = jnp.clip(output[..., 0], 0.0, 1.0)
             return image, residual(operator(image), y)
 
         # An operator that measures each image in its own way has all of them at once.

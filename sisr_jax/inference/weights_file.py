@@ -36,9 +36,10 @@ def write_weights(path: epath.Path, params: Mapping[str, Any]) -> None:
     Raises:
         StorageError: Naming the file, if the storage fails.
     """
+    flat: Any = flatten_dict(jax.device_get(params), sep="/")
     arrays = {
         name: np.asarray(leaf, np.float16 if np.ndim(leaf) > 1 else np.float32)
-        for name, leaf in flatten_dict(jax.device_get(params), sep="/").items()
+        for name, leaf in flat.items()
     }
     write_whole(path, save(arrays))
 
@@ -62,9 +63,8 @@ def read_weights(
             not finite; one line that names it.
         StorageError: If the storage fails otherwise.
     """
-    shapes = {
-        name: leaf.shape for name, leaf in flatten_dict(expected, sep="/").items()
-    }
+    flat: Any = flatten_dict(expected, sep="/")
+    shapes = {name: leaf.shape for name, leaf in flat.items()}
     limit = 4 * sum(int(np.prod(shape)) for shape in shapes.values()) + _HEADER_BYTES
     check_file(path)
     with refusing(f"weights {path}"), path.open("rb") as file:

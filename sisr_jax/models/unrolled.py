@@ -61,7 +61,7 @@ class LearnedPrimalDual(nn.Module):
         del train
         y, operator = check_physics(measurement, operator)
         # A line integral is as large as its way through the image is long.
-        length = float(max(operator.domain_shape))
+        length = float(max(estimate.shape[1:3]))
 
         def iterate(
             dual_net: _Proximal, image_net: _Proximal, dual: jax.Array, image: jax.Array
@@ -75,11 +75,11 @@ class LearnedPrimalDual(nn.Module):
         image = jnp.repeat(estimate.astype(jnp.float32), self.memory, -1)
         dual = jnp.zeros((*y.shape, self.memory))
         for number in range(self.num_iterations):
-            networks = [
+            dual_net, image_net = (
                 _Proximal(self.width, self.dtype, name=f"{name}_{number}")
                 for name in ("dual", "image")
-            ]
-            dual, image = iterate(*networks, dual, image)
+            )
+            dual, image = iterate(dual_net, image_net, dual, image)
         output = data_consistency(image[..., 0], y, operator, num_steps=self.num_steps)
         return output[..., None]
 
