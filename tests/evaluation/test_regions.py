@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -47,6 +49,14 @@ def test_boxes_become_masks_that_follow_the_crop(data):
     expected[0, 16:18, 28:32] = True
     np.testing.assert_array_equal(regions.lesions, expected)
     assert regions._replace(lesions=None) == Regions()
+
+
+def test_a_box_outside_of_the_image_marks_nothing(data):
+    outside = [[-9.0, -9.0, -2.0, -2.0], [8.0, -5.0, 20.0, -1.5], [70.0, 0, 80.0, 9.0]]
+    source = Records({"boxes": np.array(outside)})
+    whole = dataclasses.replace(data, shape=(40, 36), patch=(40, 36))
+    (batch,) = batches_of(source, data)
+    assert not regions_of(source, whole)(batch).lesions.any()
 
 
 def test_every_region_has_its_feature(data):
