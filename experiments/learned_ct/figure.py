@@ -1,6 +1,6 @@
 """Draws the shipped cascade beside total variation: a typical slice and the hardest.
 
-    python -m experiments.learned_ct.figure --data FOLDER
+python -m experiments.learned_ct.figure --data FOLDER
 """
 
 import argparse
