@@ -78,7 +78,6 @@ def main() -> None:
 
 def draw(seed: int, count: int) -> list[tuple[str, Change]]:
     """Changes of the package, the same number for each room, rooms by turns."""
-    rng = random.Random(seed)
     by_room = []
     for room in ROOMS:
         found = [
@@ -86,6 +85,8 @@ def draw(seed: int, count: int) -> list[tuple[str, Change]]:
             for path in sorted((ROOT / "sisr_jax" / room).rglob("*.py"))
             for change in changes(path.read_text())
         ]
+        # A seed for each: a change in one room draws nothing else in the others.
+        rng = random.Random(f"{seed} {room}")
         by_room.append(rng.sample(found, -(-count // len(ROOMS))))
     return [each for turn in zip(*by_room, strict=True) for each in turn][:count]
 
