@@ -31,6 +31,7 @@ def test_npy_is_physical(tmp_path, dtype):
     ],
 )
 def test_npy_of_the_wrong_kind(tmp_path, values, message):
+    # Written as a hostile file would be; the package never reads one so.
     np.save(tmp_path / "a.npy", values, allow_pickle=True)
     with pytest.raises(ValueError, match=rf"a\.npy: .*{message}"):
         check_file(tmp_path / "a.npy")
