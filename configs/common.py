@@ -115,6 +115,7 @@ def cascade() -> ConfigDict:
         "num_last_steps": 24,
         "widths": (32, 64, 128),
         "num_blocks": 1,
+        "start_weights": (1.0, 5.0),
     }
     # Relative to the gradient of this pixel loss, which is a hundred times that of l1.
     config.loss.update(pixel="log_mse", adversarial_weight=0.1)

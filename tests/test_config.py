@@ -160,7 +160,19 @@ def _set(values, path, value):
         ("ct_cascade", "generator.widths", (8,) * 10, r"shape.*multiples of .* = 1024"),
         ("ct_cascade", "generator.num_stages", 0, r"num_stages = 0: expected 1 to"),
         ("ct_cascade", "generator.num_steps", 0, r"num_steps = 0: expected 1 to"),
-        ("ct_cascade", "generator.num_last_steps", 0, r"last_steps = 0: expected 1 to"),
+        (
+            "ct_cascade",
+            "generator.start_weights",
+            (5.0, 1.0),
+            r"start_weights = \(5.0, 1.0\): expected at least one, ascending",
+        ),
+        ("ct_cascade", "generator.start_weights", (0.0, 1.0), r"start_weights"),
+        (
+            "ct_cascade",
+            "generator.num_last_steps",
+            -1,
+            r"last_steps = -1: expected 0 to",
+        ),
         (
             "us_srgan",
             "generator",

@@ -8,6 +8,7 @@ import jax
 
 from experiments.learned_ct.pool import pools_of
 from experiments.learned_ct.slices import save
+from experiments.learned_ct.studies import STUDIES
 from experiments.learned_ct.train import finish
 from experiments.learned_ct.weights import load_stages
 from sisr_jax.tomography import ParallelBeamCT
@@ -17,12 +18,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=pathlib.Path, required=True)
     parser.add_argument("--cache", type=pathlib.Path, required=True)
+    parser.add_argument("--study", choices=STUDIES, default="noise-free")
     parser.add_argument("--run", required=True)
     parser.add_argument("--stage", type=int, required=True)
     arguments = parser.parse_args()
     stage, run = arguments.stage, arguments.cache / arguments.run
     params = load_stages(run)[f"stage_{stage}"]
-    pools = pools_of(arguments.data, arguments.cache, arguments.run, stage)
+    pools = pools_of(
+        STUDIES[arguments.study], arguments.data, arguments.cache, arguments.run, stage
+    )
     work = {}
     for pool in pools.values():
         for group in pool.groups.values():

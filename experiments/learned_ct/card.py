@@ -12,8 +12,9 @@ import pathlib
 
 from experiments.learned_ct.samplings import FEWEST, MOST
 from experiments.learned_ct.slices import WINDOW
+from experiments.learned_ct.studies import STUDIES
 from experiments.learned_ct.table import gain, levels, read
-from sisr_jax.config.files import load
+from experiments.learned_ct.weights import configuration
 
 ABOUT = {
     "task": "parallel-beam CT slices from few views, without noise",
@@ -53,8 +54,7 @@ def main() -> None:
     parser.add_argument("--weights", type=pathlib.Path, required=True)
     parser.add_argument("--stages", type=int, required=True)
     arguments = parser.parse_args()
-    config = load("ct_cascade")
-    config.generator.num_stages = arguments.stages
+    config = configuration(STUDIES["noise-free"], arguments.stages)
     card = {
         "name": arguments.weights.stem,
         **ABOUT,

@@ -5,25 +5,27 @@ import pathlib
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.learned_ct.samplings import SHARES
-from experiments.learned_ct.slices import Sample, samples_of
+from experiments.learned_ct.studies import Sample, Study, samples_of
 from sisr_jax.evaluation.measures import hull
 
 CROP = 128
 BATCH = 4
 BODY = 0.25  # -500 HU
-# Current image, output of the stage before, and the starts.
-CHANNELS = 5
 
 
 class Pool:
     """Samples of a split with the inputs of one stage, read as they become ready."""
 
     def __init__(
-        self, samples: list[Sample], starts: pathlib.Path, images: pathlib.Path | None
+        self,
+        samples: list[Sample],
+        shares: dict[str, float],
+        starts: pathlib.Path,
+        images: pathlib.Path | None,
     ) -> None:
-        self.samples, self.starts, self.images = samples, starts, images
-        self.groups: dict[str, dict[Sample, dict]] = {name: {} for name in SHARES}
+        self.samples, self.shares = samples, shares
+        self.starts, self.images = starts, images
+        self.groups: dict[str, dict[Sample, dict]] = {name: {} for name in shares}
 
     def refresh(self) -> "Pool":
         for sample in self.samples:
@@ -50,13 +52,18 @@ class Pool:
             "inputs": np.concatenate([np.stack([current, previous], -1), starts], -1),
             "target": target,
             "measured": arrays["measured"],
-            "error": np.square(current.clip(0, 1) - target).mean(),
+            "error": min(
+                np.square(image.clip(0, 1) - target).mean()
+                for image in (current, previous, *np.moveaxis(starts, -1, 0))
+            ),
             "body": np.flatnonzero(body) if body.any() else np.arange(body.size),
         }
 
     def draw(self, rng: np.random.Generator) -> dict:
         """Crops whose centre is in the body, in one of the 8 symmetries."""
-        groups = [(list(g.values()), SHARES[n]) for n, g in self.groups.items() if g]
+        groups = [
+            (list(g.values()), self.shares[n]) for n, g in self.groups.items() if g
+        ]
         shares = np.array([share for _, share in groups])
         parts = []
         for _ in range(BATCH):
@@ -81,12 +88,13 @@ class Pool:
 
 
 def pools_of(
-    data: pathlib.Path, cache: pathlib.Path, run: str, stage: int
+    study: Study, data: pathlib.Path, cache: pathlib.Path, run: str, stage: int
 ) -> dict[str, Pool]:
     """Training and validation samples with the inputs of a stage."""
     return {
         split: Pool(
-            samples_of(data, split),
+            samples_of(study, data, split),
+            study.shares,
             cache / "starts",
             cache / run / f"stage_{stage - 1}" if stage else None,
         ).refresh()

@@ -8,8 +8,6 @@ from sisr_jax.tomography import ParallelBeam
 
 SIZE = 512
 FEWEST, MOST = 32, 250
-# Groups of the training samples, and how often a crop comes from each.
-SHARES = {"every16": 0.5, "any": 0.5}
 NUM_DRAWN = 36
 
 

@@ -12,7 +12,8 @@ views, the output of the stage before, and the starts. A stage begins with the w
 of the one before, but for the last layer, which begins at zero. Minutes are those of
 the processor, so that a busy machine trains as long as a quiet one. A run that was
 stopped goes on where it was saved. Samples that are not prepared or applied yet are
-taken in as they come.
+taken in as they come. With `--begin FILE` a stage begins with that of the shipped
+cascade without noise, which has fewer starts.
 """
 
 import argparse
@@ -28,17 +29,22 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from etils import epath
 from flax.traverse_util import flatten_dict
 
-from experiments.learned_ct.pool import CHANNELS, CROP, Pool, pools_of
+from experiments.learned_ct.pool import CROP, Pool, pools_of
 from experiments.learned_ct.samplings import Sampling
 from experiments.learned_ct.slices import save
-from experiments.learned_ct.weights import load_stages
+from experiments.learned_ct.studies import STUDIES, Study
+from experiments.learned_ct.weights import load_stages, read_stages
 from sisr_jax.models.unet import UNet
 from sisr_jax.operators import LinearOperator
 from sisr_jax.reconstruction.data_consistency import data_consistency
 from sisr_jax.tomography import ParallelBeamCT
 
+# What a stage sees beside total variation: current image, output of the stage before,
+# and back-projection.
+IMAGES = 3
 LEARNING_RATE = 1e-3
 EMA = 0.999
 CONSISTENCY_STEPS = 8
@@ -176,27 +182,50 @@ def _append(path: pathlib.Path, rows: list) -> None:
         print(time.strftime("%H:%M"), *row, flush=True)
 
 
-def initial(run: pathlib.Path, stage: int) -> Params:
+def initial(
+    run: pathlib.Path, stage: int, study: Study, begin: epath.Path | None
+) -> Params:
     """The weights that a stage begins with."""
+    channels = IMAGES + len(study.start_weights)
+    if begin is not None:
+        # These were trained without noise, in two stages.
+        stages = read_stages(begin, STUDIES["noise-free"], 2)
+        return with_more_starts(stages[f"stage_{stage}"], channels)
     if stage == 0:
-        shape = (1, CROP, CROP, CHANNELS)
+        shape = (1, CROP, CROP, channels)
         return UNet().init(jax.random.key(0), jnp.zeros(shape), train=False)["params"]
     params = load_stages(run)[f"stage_{stage - 1}"]
     return params | {"output": jax.tree.map(np.zeros_like, params["output"])}
+
+
+def with_more_starts(params: Params, channels: int) -> Params:
+    """Weights that do not look yet at the starts that are new: of larger weights."""
+    kernel = np.asarray(params["Conv_0"]["kernel"])
+    height, width, inputs, outputs = kernel.shape
+    # Space-to-depth: the channels of the four pixels follow each other.
+    old = kernel.reshape(height, width, 4, inputs // 4, outputs)
+    new = np.zeros((height, width, 4, channels, outputs), kernel.dtype)
+    new[:, :, :, : inputs // 4 - 1] = old[:, :, :, :-1]
+    new[:, :, :, -1] = old[:, :, :, -1]
+    kernel = new.reshape(height, width, 4 * channels, outputs)
+    return params | {"Conv_0": params["Conv_0"] | {"kernel": kernel}}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=pathlib.Path, required=True)
     parser.add_argument("--cache", type=pathlib.Path, required=True)
+    parser.add_argument("--study", choices=STUDIES, default="noise-free")
+    parser.add_argument("--begin", type=epath.Path, help="weights to begin with")
     parser.add_argument("--run", required=True)
     parser.add_argument("--stage", type=int, required=True)
     parser.add_argument("--minutes", type=float, required=True)
     arguments = parser.parse_args()
     stage, run = arguments.stage, arguments.cache / arguments.run
+    study = STUDIES[arguments.study]
     run.mkdir(parents=True, exist_ok=True)
-    pools = pools_of(arguments.data, arguments.cache, arguments.run, stage)
-    params = initial(run, stage)
+    pools = pools_of(study, arguments.data, arguments.cache, arguments.run, stage)
+    params = initial(run, stage, study, arguments.begin)
     trained = train_stage(stage, arguments.minutes, params, run, pools)
     flat = flatten_dict(jax.device_get(trained), sep="/")
     save(run / f"weights_{stage}.npz", flat)

@@ -10,8 +10,13 @@ from typing import Any
 import numpy as np
 from etils import epath
 from flax.traverse_util import unflatten_dict
+from ml_collections import ConfigDict
 
-from sisr_jax.inference.weights_file import write_weights
+from experiments.learned_ct.studies import Study
+from sisr_jax.config import parse
+from sisr_jax.config.files import load
+from sisr_jax.inference.shipped import parameter_shapes
+from sisr_jax.inference.weights_file import read_weights, write_weights
 
 
 def load_stages(run: pathlib.Path) -> Any:
@@ -21,6 +26,23 @@ def load_stages(run: pathlib.Path) -> Any:
         f"stage_{number}": unflatten_dict(dict(np.load(path)), sep="/")
         for number, path in enumerate(paths)
     }
+
+
+def configuration(study: Study, num_stages: int) -> ConfigDict:
+    """The configuration of a cascade that was trained here."""
+    config = load("ct_cascade")
+    config.generator.update(
+        num_stages=num_stages,
+        num_last_steps=study.last_steps,
+        start_weights=study.start_weights,
+    )
+    return config
+
+
+def read_stages(path: epath.Path, study: Study, num_stages: int) -> Any:
+    """Parameters of a `Cascade` from a file of weights."""
+    config = parse(configuration(study, num_stages).to_dict())
+    return read_weights(path, parameter_shapes(config))
 
 
 def main() -> None:

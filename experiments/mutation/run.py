@@ -1,18 +1,21 @@
 """Changes lines of the package, one at a time, and runs the tests that should notice.
 
-    python -m experiments.mutation.run --seed 0 --count 100
-    python -m experiments.mutation.run --again
+    pip install coverage
+    python -m pytest -m "not slow" -p experiments.mutation.cover --covering FILE
+    python -m experiments.mutation.run --covering FILE --seed 0 --count 100
+    python -m experiments.mutation.run --covering FILE --again
 
 A change is drawn from those of `changes`: for each room the same number, over the lines
-of its files. It is made in a copy of the checkout; there the quick tests run until one
-fails: first those named after the module, then those that import it. A change that none
-of these notices has survived. `mutations.csv` beside this file has a line for each; a
-run that was stopped goes on, `--again` repeats those that survived, with all tests of
-their room. Exit code 1 if any did.
+of its files. It is made in a copy of the checkout; there the test files that run its
+lines run until one fails, those named after its module first, then short before long.
+A change that none notices has survived. `mutations.csv` beside this file has a line for
+each; a run that was stopped goes on, `--again` repeats those that survived. Exit code 1
+if any did.
 """
 
 import argparse
 import csv
+import json
 import pathlib
 import random
 import shutil
@@ -29,8 +32,8 @@ TABLE = pathlib.Path(__file__).with_name("mutations.csv")
 ROOMS = ("train", "degradation", "evaluation", "data", "tomography")
 # Python bytecode and the working folders of tools are not needed, nor are large files.
 COPIED = ("sisr_jax", "configs", "experiments", "tests", "pyproject.toml", "README.md")
-# A test that takes this long does not end any more, and that is noticed, too.
-TEST_SECONDS = 900
+# Three times the whole quick suite on one core: a test does not end any more.
+TEST_SECONDS = 3600
 
 
 class Row(NamedTuple):
@@ -47,10 +50,12 @@ class Row(NamedTuple):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--covering", type=pathlib.Path, required=True)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--again", action="store_true")
     arguments = parser.parse_args()
+    covering = json.loads(arguments.covering.read_text())
     rows = _read()
     chosen = draw(arguments.seed, arguments.count)
     with tempfile.TemporaryDirectory() as folder:
@@ -66,7 +71,7 @@ def main() -> None:
             if known and not (arguments.again and known.verdict == "survived"):
                 continue
             start = time.monotonic()
-            verdict, by = examine(copy, file, change, everywhere=arguments.again)
+            verdict, by = examine(copy, file, change, tests_of(covering, file, change))
             seconds = round(time.monotonic() - start, 1)
             rows[place] = Row(*place, verdict, by, seconds)
             print(f"{number}/{len(chosen)}", *rows[place], flush=True)
@@ -92,7 +97,7 @@ def draw(seed: int, count: int) -> list[tuple[str, Change]]:
 
 
 def examine(
-    copy: pathlib.Path, file: str, change: Change, *, everywhere: bool
+    copy: pathlib.Path, file: str, change: Change, tests: list[str]
 ) -> tuple[str, str]:
     """Whether a test fails with a change, and which one.
 
@@ -100,56 +105,52 @@ def examine(
         copy: Checkout to make the change in.
         file: To be changed.
         change: What to change.
-        everywhere: Whether to run the other tests of the room, too.
+        tests: Files of the tests that may notice.
     """
     path, source = copy / file, (ROOT / file).read_text()
     path.write_text(change.apply(source))
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-m", "not slow"]
+    command += ["-p", "no:cacheprovider", "--tb=no", "-rfE", *tests]
     try:
-        groups = _tests_of(copy, file)
-        for tests in groups if everywhere else groups[:2]:
-            if not tests:
-                continue
-            command = [sys.executable, "-m", "pytest", "-x", "-q", "-m", "not slow"]
-            command += ["-p", "no:cacheprovider", "--tb=no", "-rfE", *tests]
-            try:
-                done = subprocess.run(
-                    command,
-                    cwd=copy,
-                    capture_output=True,
-                    text=True,
-                    timeout=TEST_SECONDS,
-                )
-            except subprocess.TimeoutExpired:
-                return "slow", " ".join(tests)[:80]
-            if done.returncode not in (0, 5):  # 5: no test was selected
-                failed = [
-                    line.split()[1]
-                    for line in done.stdout.splitlines()
-                    if line.startswith(("FAILED", "ERROR"))
-                ]
-                return "killed", failed[0] if failed else "at the start"
-        return "survived", ""
+        done = subprocess.run(
+            command, cwd=copy, capture_output=True, text=True, timeout=TEST_SECONDS
+        )
+    except subprocess.TimeoutExpired:
+        return "slow", ""
     finally:
         path.write_text(source)
-
-
-def _tests_of(copy: pathlib.Path, file: str) -> list[list[str]]:
-    """Test files by groups: of the module, of what imports it, of its room."""
-    module = pathlib.PurePath(file).with_suffix("")
-    name, room = ".".join(module.parts), module.parts[1]
-    tests = sorted((copy / "tests").rglob("test_*.py"))
-    own = [path for path in tests if path.stem.startswith(f"test_{module.name}")]
-    importing = [
-        path
-        for path in tests
-        if f"{name} import" in (text := path.read_text()) or f"import {name}" in text
+    if done.returncode == 0:
+        return "survived", ""
+    failed = [
+        line.split()[1]
+        for line in done.stdout.splitlines()
+        if line.startswith(("FAILED", "ERROR"))
     ]
-    mine = [path for path in tests if path.is_relative_to(copy / "tests" / room)]
-    groups, seen = [], set()
-    for group in (own, importing, mine):
-        groups.append([str(p.relative_to(copy)) for p in group if p not in seen])
-        seen |= set(group)
-    return groups
+    return "killed", failed[0] if failed else "at the start"
+
+
+def tests_of(covering: dict, file: str, change: Change) -> list[str]:
+    """Test files that run a line of a change, the most likely to notice it first.
+
+    If none does, it runs when the module is imported or in a process of its own: then
+    all that import the module.
+    """
+    lines = covering["lines"].get(file, {})
+    stop = change.line + change.before.count("\n")
+    found = {
+        test
+        for line in range(change.line, stop + 1)
+        for test in lines.get(str(line), [])
+    }
+    found = found or {test for tests in lines.values() for test in tests}
+    module = pathlib.PurePath(file).stem
+    return sorted(
+        found,
+        key=lambda test: (
+            not pathlib.PurePath(test).stem.startswith(f"test_{module}"),
+            covering["seconds"][test],
+        ),
+    )
 
 
 def _short(text: str) -> str:

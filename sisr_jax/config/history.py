@@ -17,6 +17,7 @@ ADDED: tuple[tuple[str, str, Any], ...] = (
 )
 # The same, for sections of one kind.
 ADDED_TO_KIND: tuple[tuple[str, str, str, Any], ...] = (
+    ("generator", "cascade", "start_weights", (1.0, 5.0)),
     ("degradation", "sparse_view_ct", "views", (0, 0)),
     (
         "degradation",

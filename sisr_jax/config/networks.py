@@ -7,6 +7,7 @@ what a kind means.
 """
 
 import dataclasses
+import itertools
 from typing import Annotated, Any, Literal
 
 from sisr_jax.config.checks import check
@@ -15,6 +16,7 @@ from sisr_jax.config.ranges import Range
 
 _Channels = Annotated[int, Range(1, 2**12)]
 _Widths = tuple[_Channels, ...]
+_Multiple = Annotated[float, Range(0, 1e6, above=True)]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -103,18 +105,22 @@ class Cascade:
         num_stages: Networks, each followed by consistency.
         shared: One set of weights for all stages, else one for each.
         num_steps: Steps of data consistency between stages.
-        num_last_steps: The same after the last stage.
+        num_last_steps: The same after the last stage; 0 where the measurement is noise
+            as well.
         widths: See `UNet`.
         num_blocks: See `UNet`.
+        start_weights: Weights of the total variations to start from, as multiples of
+            the one that is best without noise; they ascend.
     """
 
     kind: Literal["cascade"]
     num_stages: Annotated[int, Range(1, 100)]
     shared: bool
     num_steps: Annotated[int, Range(1, 1000)]
-    num_last_steps: Annotated[int, Range(1, 1000)]
+    num_last_steps: Annotated[int, Range(0, 1000)]
     widths: _Widths
     num_blocks: Annotated[int, Range(1, 1000)]
+    start_weights: tuple[_Multiple, ...]
 
     @property
     def names(self) -> tuple[str, str]:
@@ -126,6 +132,13 @@ class Cascade:
         _check_same_size(self.kind, degradation)
         _check_whole(self.kind, data)
         _check_folds(data, self.widths)
+        pairs = itertools.pairwise(self.start_weights)
+        check(
+            len(self.start_weights) > 0 and all(one < other for one, other in pairs),
+            "generator.start_weights",
+            self.start_weights,
+            "at least one, ascending",
+        )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

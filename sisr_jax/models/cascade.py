@@ -35,9 +35,10 @@ class Cascade(nn.Module):
         shared: One set of weights for all stages, else one for each.
         num_steps: Steps of `data_consistency` between stages.
         num_last_steps: The same after the last stage, whose result has to explain the
-            measurement.
+            measurement; 0 for noisy measurements, which nothing should explain.
         widths: See `UNet`.
         num_blocks: See `UNet`.
+        start_weights: See `multiples` of `starts`.
         dtype: Compute type of the networks; starts, consistency, parameters and output
             are float32.
     """
@@ -48,6 +49,7 @@ class Cascade(nn.Module):
     num_last_steps: int = 24
     widths: Sequence[int] = (32, 64, 128)
     num_blocks: int = 1
+    start_weights: Sequence[float] = (1.0, 5.0)
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
@@ -74,7 +76,9 @@ class Cascade(nn.Module):
         measurement, operator = check_physics(measurement, operator)
         del estimate
         # Nothing here depends on a weight.
-        first = jax.lax.stop_gradient(starts(measurement, operator))
+        first = jax.lax.stop_gradient(
+            starts(measurement, operator, multiples=self.start_weights)
+        )
         networks = [
             UNet(self.widths, self.num_blocks, self.dtype, name=f"stage_{i}")
             for i in range(1 if self.shared else self.num_stages)
@@ -91,6 +95,8 @@ class Cascade(nn.Module):
             previous = jnp.clip(output, 0.0, 1.0)
             is_last = stage == self.num_stages - 1
             steps = self.num_last_steps if is_last else self.num_steps
+            if not steps:
+                return output
             image = data_consistency(
                 output[..., 0], measurement, operator, num_steps=steps
             )[..., None]
@@ -107,5 +113,6 @@ def build(config: Config) -> Cascade:
         num_last_steps=values.num_last_steps,
         widths=values.widths,
         num_blocks=values.num_blocks,
+        start_weights=values.start_weights,
         dtype=config.compute_dtype,
     )

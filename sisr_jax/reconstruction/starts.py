@@ -1,6 +1,8 @@
-"""Images that a network starts from: two total variations, and back-projection."""
+"""Images that a network starts from: total variation by its weight, and linear."""
 
+import itertools
 import math
+from collections.abc import Sequence
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -11,10 +13,8 @@ from sisr_jax.reconstruction.total_variation import total_variation
 # The weight that is best for 63, 125 and 250 views of 512 x 512 pixels (1e-4, 5e-5,
 # 2e-5, see `experiments/baselines`) is about this power of pixels over measurements.
 _SCALE, _POWER = 1.34e-5, 1.15
-# The large weight wipes out the noise of a slice with its streaks, the small one keeps
-# both. A third of the iterations that converge, the rest is left to the network.
-_LARGE, _SMALL = 5.0, 1.0
-_ITERATIONS, _MORE_ITERATIONS, _INNER = 36, 8, 3
+# A third of the iterations that converge: the rest is left to the network.
+_ITERATIONS, _LAST_ITERATIONS, _INNER = 36, 8, 3
 
 
 def linear_estimate(
@@ -31,39 +31,49 @@ def linear_estimate(
 
 
 def starts(
-    y: Float[Array, "..."], A: LinearOperator
-) -> Float[Array, "*batch height width 3"]:
-    """Reconstructs by total variation with a small and a large weight, and linearly.
+    y: Float[Array, "..."],
+    A: LinearOperator,
+    *,
+    multiples: Sequence[float] = (1.0, 5.0),
+) -> Float[Array, "*batch height width {len(multiples)}+1"]:
+    """Reconstructs by total variation with several weights, and linearly.
+
+    Images on a path of falling weights, each from the one before: a small weight keeps
+    the texture of a slice with its streaks, a large one wipes out both. With noise,
+    still larger ones are the good ones; which does not have to be known.
 
     Args:
         y: Measurements, `[*batch, *range_shape]`.
         A: The operator; its domain are images, and values lie in [0, 1].
+        multiples: Of the weight that is best for so many measurements without noise,
+            ascending.
 
     Returns:
-        Three channels: small weight, large weight, and `linear_estimate`.
+        A channel for each weight, then `linear_estimate`.
 
     Raises:
-        ValueError: If a shape does not fit, or the domain are no images.
+        ValueError: If a shape does not fit, the domain are no images, or the multiples
+            do not ascend from above 0.
     """
+    falling = list(reversed(multiples))
+    if not all(a > b for a, b in itertools.pairwise([*falling, 0])) or not falling:
+        raise ValueError(f"multiples = {multiples}: expected to ascend from above 0")
     y = jnp.asarray(y)
     linear = linear_estimate(y, A)
     measured = math.prod(y.shape[linear.ndim - 2 :]) * A.measured_share
     weight = _SCALE * (math.prod(linear.shape[-2:]) / measured) ** _POWER
-    large = total_variation(
-        y,
-        A,
-        weight=_LARGE * weight,
-        num_iterations=_ITERATIONS,
-        num_inner=_INNER,
-        continuation=8.0,
-    )
-    small = total_variation(
-        y,
-        A,
-        weight=_SMALL * weight,
-        num_iterations=_MORE_ITERATIONS,
-        num_inner=_INNER,
-        start=large,
-        continuation=1.0,
-    )
-    return jnp.stack([small, large, linear], -1)
+    share = _ITERATIONS // max(1, len(falling) - 1)
+    images = [linear]
+    for number, multiple in enumerate(falling):
+        is_first, is_last = number == 0, number == len(falling) - 1
+        image = total_variation(
+            y,
+            A,
+            weight=multiple * weight,
+            num_iterations=_LAST_ITERATIONS if is_last and not is_first else share,
+            num_inner=_INNER,
+            start=None if is_first else images[0],
+            continuation=8.0 if is_first else 1.0,
+        )
+        images.insert(0, image)
+    return jnp.stack(images, -1)

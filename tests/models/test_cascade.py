@@ -109,6 +109,20 @@ def test_every_stage_sees_image_output_before_and_all_starts(
         assert jnp.abs(effect(channel) - whole).max() > 1e-5, channel
 
 
+def test_without_last_steps_the_network_has_the_last_word(measured, operator, first):
+    model = Cascade(1, **SMALL | {"num_last_steps": 0})
+    key = jax.random.key(0)
+    variables = model.init(key, ESTIMATE, measured, operator, train=False)
+    found = run(model, variables, measured, operator)
+    np.testing.assert_array_equal(found, first[..., :1])
+
+
+def test_more_starts_are_seen(measured, operator, filled):
+    model = Cascade(1, start_weights=(1.0, 5.0, 30.0), **SMALL)
+    params = filled(model)["params"]
+    assert params["stage_0"]["Conv_0"]["kernel"].shape == (3, 3, 4 * (2 + 4), 4)
+
+
 def test_shared_weights_are_those_of_one_stage(count, measured, operator, filled):
     one = filled(Cascade(1, **SMALL))
     assert count(filled(Cascade(2, **SMALL))) == 2 * count(one)

@@ -39,7 +39,23 @@ def test_weights_are_those_that_the_baselines_chose(monkeypatch, views, best, sh
     operator = types.SimpleNamespace(measured_share=share, fbp=lambda y: image)
     starts(jnp.zeros((round(views / share), 725)), operator)
     assert weights[1] == pytest.approx(best, rel=0.15)
-    assert weights[0] > 2 * weights[1]
+    assert weights[0] == 5 * weights[1]
+
+
+def test_more_weights_begin_with_the_largest(small_ct, truth):
+    views = small_ct(truth)
+    found = starts(views, small_ct, multiples=(1.0, 10.0, 100.0))
+    assert found.shape == (12, 12, 4)
+    variation = [jnp.abs(jnp.diff(found[..., i])).sum() for i in range(3)]
+    assert variation[0] > variation[1] > variation[2]
+    residual = [jnp.std(small_ct(found[..., i]) - views) for i in range(3)]
+    assert residual[0] < residual[1] < residual[2]
+
+
+@pytest.mark.parametrize("multiples", [(), (5.0, 1.0), (1.0, 1.0), (0.0, 1.0)])
+def test_weights_that_do_not_ascend_are_refused(small_ct, multiples):
+    with pytest.raises(ValueError, match=r"expected to ascend from above 0"):
+        starts(small_ct(jnp.zeros((12, 12))), small_ct, multiples=multiples)
 
 
 def test_an_operator_without_back_projection(small_ct, dense_ct, truth):
