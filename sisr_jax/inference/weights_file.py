@@ -1,12 +1,13 @@
-"""Weights in a file: safetensors, kernels with half the digits.
+"""Weights in a file: safetensors, kernels with half or a quarter of the bits.
 
 Nothing in such a file is code. Names and shapes are those that the network asks for,
-or the file is refused.
+or the file is refused. An int8 kernel NAME has a float32 array `NAME.scale`, a number
+for each output channel.
 """
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import numpy as np
@@ -21,26 +22,37 @@ from sisr_jax.storage.files import check_file, write_whole
 
 # A header has some hundred bytes for each array.
 _HEADER_BYTES = 2**20
+_SCALE = ".scale"
 
 
-def write_weights(path: epath.Path, params: Mapping[str, Any]) -> None:
-    """Writes parameters, kernels as float16 and the rest as float32.
+def write_weights(
+    path: epath.Path, params: Mapping[str, Any], *, kernel_bits: Literal[8, 16] = 16
+) -> None:
+    """Writes parameters, kernels with fewer bits and the rest as float32.
 
-    Half precision keeps 11 bits of a kernel, and what a kernel adds to an image is a
-    correction of some hundredths.
+    What a kernel adds to an image is a correction of some hundredths: 11 bits of each
+    number are more than enough, and so are, with a scale for each output channel, 8.
 
     Args:
         path: File to write, whole or not at all.
         params: Parameters of a network, nested by module.
+        kernel_bits: 16 for float16, 8 for int8.
 
     Raises:
         StorageError: Naming the file, if the storage fails.
     """
     flat: Any = flatten_dict(jax.device_get(params), sep="/")
-    arrays = {
-        name: np.asarray(leaf, np.float16 if np.ndim(leaf) > 1 else np.float32)
-        for name, leaf in flat.items()
-    }
+    arrays = {}
+    for name, leaf in flat.items():
+        if np.ndim(leaf) < 2:
+            arrays[name] = np.asarray(leaf, np.float32)
+        elif kernel_bits == 16:
+            arrays[name] = np.asarray(leaf, np.float16)
+        else:
+            peak = np.abs(leaf).max(tuple(range(leaf.ndim - 1)))
+            scale = np.maximum(peak / 127, np.finfo(np.float32).tiny)
+            arrays[name] = np.rint(leaf / scale).astype(np.int8)
+            arrays[name + _SCALE] = scale.astype(np.float32)
     write_whole(path, save(arrays))
 
 
@@ -79,25 +91,34 @@ def read_weights(
         raise InputError(
             f"weights {path}: not a safetensors file: {one_line(error)}"
         ) from error
+    for name, array in arrays.items():
+        if name in flat and array.ndim > 1 and array.dtype == np.int8:
+            shapes[name + _SCALE] = shapes[name][-1:]
     for name in shapes.keys() ^ arrays.keys():
         wrong = "is missing" if name in shapes else "is not of this network"
         raise InputError(f"weights {path}: {name[:100]!r} {wrong}")
-    return unflatten_dict(
-        {
-            name: _checked(path, name, array, shapes[name])
-            for name, array in arrays.items()
-        },
-        sep="/",
-    )
+    checked = {
+        name: _checked(path, name, array, shapes[name])
+        for name, array in arrays.items()
+    }
+    found = {
+        name: array * checked.get(name + _SCALE, np.float32(1))
+        for name, array in checked.items()
+        if name in flat
+    }
+    return unflatten_dict(found, sep="/")
 
 
 def _checked(
     path: epath.Path, name: str, array: np.ndarray, shape: tuple[int, ...]
 ) -> np.ndarray:
-    if array.shape != shape or array.dtype not in (np.float16, np.float32):
+    # A vector, or a scale, has all its bits.
+    known = [np.float32] if len(shape) < 2 else [np.float32, np.float16, np.int8]
+    if array.shape != shape or array.dtype not in known:
+        expected = " or ".join(np.dtype(each).name for each in known)
         raise InputError(
             f"weights {path}: {name!r} is {array.dtype} of shape {array.shape}: "
-            f"expected float16 or float32 of {shape}"
+            f"expected {expected} of {shape}"
         )
     if not np.isfinite(array).all():
         raise InputError(f"weights {path}: {name!r} holds numbers that are not finite")

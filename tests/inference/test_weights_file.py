@@ -31,14 +31,41 @@ def test_what_is_written_is_read(path):
     np.testing.assert_allclose(kernel, PARAMS["a"]["kernel"], rtol=2**-11)
 
 
+def test_kernels_of_a_quarter_of_the_bits(path):
+    kernel = PARAMS["a"]["kernel"] * np.array([1, 1e-3], np.float32)
+    kernel[..., 1] -= kernel[..., 1].mean()
+    params = {"a": {"kernel": kernel}, "b": PARAMS["b"], "c": {"k": np.zeros((2, 3))}}
+    write_weights(path, params, kernel_bits=8)
+    found = read_weights(path, params)
+    np.testing.assert_array_equal(found["b"]["bias"], params["b"]["bias"])
+    np.testing.assert_array_equal(found["c"]["k"], params["c"]["k"])
+    assert found["a"]["kernel"].dtype == np.float32
+    for channel in range(2):  # each in steps of its own
+        peak = np.abs(kernel[..., channel]).max()
+        error = np.abs(found["a"]["kernel"] - kernel)[..., channel].max()
+        assert error <= peak / 127 / 2 * 1.001
+
+
+INT8 = {
+    "a/kernel": np.ones((3, 3, 2, 2), np.int8),
+    "a/kernel.scale": np.ones(2, np.float32),
+    "b/bias": ARRAYS["b/bias"],
+}
+
+
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
+        (ARRAYS | {"a/kernel.scale": np.ones(2, np.float32)}, "is not of this network"),
+        (INT8 | {"b/bias": np.ones(2, np.int8)}, "'b/bias' is int8"),
+        (INT8 | {"a/kernel.scale": np.ones(1, np.float32)}, r"of shape \(1,\)"),
+        (INT8 | {"a/kernel.scale": np.ones(2, np.int8)}, "'a/kernel.scale' is int8"),
+        (INT8 | {"a/kernel.scale": np.full(2, np.nan, np.float32)}, "are not finite"),
         ({"a/kernel": ARRAYS["a/kernel"]}, "'b/bias' is missing"),
         (ARRAYS | {"c": np.zeros(2, np.float32)}, "'c' is not of this network"),
         (
             ARRAYS | {"b/bias": np.zeros(3, np.float32)},
-            r"'b/bias' is float32 of shape \(3,\): expected float16 or float32 of \(2,",
+            r"'b/bias' is float32 of shape \(3,\): expected float32 of \(2,",
         ),
         (ARRAYS | {"b/bias": np.zeros(2, np.int32)}, "'b/bias' is int32 of shape"),
         (ARRAYS | {"b/bias": np.array([1, np.inf], np.float32)}, "are not finite"),
