@@ -9,7 +9,7 @@ from etils import epath
 from experiments.reliability.fuzzing.targets import FOREIGN, AloneError, Target
 from sisr_jax.inference.weights_file import read_weights, write_weights
 
-_TYPES = {"F16": np.float16, "F32": np.float32}
+_TYPES = {"F16": np.float16, "F32": np.float32, "I8": np.int8}
 
 
 class WeightsTarget(Target):
@@ -26,9 +26,11 @@ class WeightsTarget(Target):
                 "bias": random.normal(size=2).astype(np.float32),
             }
         }
-        path = folder / "weights.safetensors"
-        write_weights(epath.Path(path), self._params)
-        self.keep([path])
+        paths = []
+        for bits in (8, 16):
+            paths.append(folder / f"weights_{bits}.safetensors")
+            write_weights(epath.Path(paths[-1]), self._params, kernel_bits=bits)
+        self.keep(paths)
 
     def use(self, path):
         return read_weights(epath.Path(path), self._params)["Conv_0"]
@@ -54,4 +56,8 @@ def _by_hand(path):
                 arrays[name] = flat.reshape(entry["shape"])
     except Exception as error:
         raise AloneError(f"{type(error).__name__}: {error}") from error
-    return arrays
+    scales = {name: arrays.pop(name) for name in list(arrays) if name.endswith("scale")}
+    return {
+        name: array * scales.get(f"{name}.scale", np.float32(1))
+        for name, array in arrays.items()
+    }
