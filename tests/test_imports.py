@@ -24,7 +24,7 @@ FLOORS = [
     {"checkpoints", "inference"},
     {"evaluation"},
     {"run", "aot"},
-    {"__main__", "main", "supervise"},
+    {"__main__", "enhance", "main", "supervise"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 

@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from sisr_jax.random import Stream, per_example, stream
 
@@ -25,6 +26,12 @@ def test_an_example_keeps_its_key_in_any_batch(key):
     alone = per_example(key, jnp.array([2]))
     assert _data(there)[2] == _data(alone)[0]
     assert len({tuple(k) for k in _data(there)}) == 3
+
+
+def test_keys_of_examples_do_not_repeat(key):
+    index = jnp.concatenate([jnp.arange(20_000), 2**30 + jnp.arange(1000)])
+    keys = np.asarray(jax.random.key_data(per_example(key, index)))
+    assert len(np.unique(keys, axis=0)) == len(index)
 
 
 def test_numbers_of_the_streams_are_a_contract():

@@ -98,7 +98,13 @@ def main() -> None:
     parser.add_argument("--weights", type=epath.Path)
     parser.add_argument("--study", choices=STUDIES, default="noise-free")
     parser.add_argument("--stages", type=int, default=2)
-    parser.add_argument("--tv", action="store_true", help="total variation, too")
+    parser.add_argument(
+        "--tv",
+        type=float,
+        nargs="*",
+        metavar="MULTIPLE",
+        help="total variation, too, at multiples of its weight; default: at its best",
+    )
     parser.add_argument("--samplings", nargs="+", default=["every16"])
     parser.add_argument("--photons", type=float, help="at low dose; default: no noise")
     parser.add_argument("--output", type=pathlib.Path, required=True)
@@ -119,13 +125,17 @@ def main() -> None:
     for sampling in (SAMPLINGS[each] for each in arguments.samplings):
         name = sampling.name + dose_name(dose)
         operator = ParallelBeamCT(sampling.beam)
-        weight = TV_WEIGHTS[sampling.beam.num_angles] * TV_MULTIPLES[photons]
+        weight = TV_WEIGHTS[sampling.beam.num_angles]
         methods: dict[str, Method] = {}
         if arguments.weights:
             method = f"Cascade{NAMES[arguments.study]}, {arguments.stages} stages"
             methods[method] = cascade(arguments.weights, study, arguments.stages)
-        if arguments.tv:
-            methods["TV"] = functools.partial(variation, weight=weight)
+        if arguments.tv == []:
+            best = TV_MULTIPLES[photons] * weight
+            methods["TV"] = functools.partial(variation, weight=best)
+        for multiple in arguments.tv or []:
+            one = functools.partial(variation, weight=multiple * weight)
+            methods[f"TV, {multiple:g} times the weight"] = one
         for path, patient in files.items():
             todo = [m for m in methods if (path.name, name, m) not in done]
             if not todo:

@@ -2,14 +2,20 @@
 
 import collections
 import sys
+import time
 import types
-from collections.abc import Mapping
-from typing import Any, TextIO
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TextIO, TypeVar
 
 from absl import logging
 from tqdm import tqdm
 
 from sisr_jax.run.deferred import SPEED
+
+T = TypeVar("T")
+
+# Seconds between the lines of `counted`.
+_SILENCE = 30.0
 
 
 class Progress:
@@ -81,6 +87,29 @@ class Progress:
             return
         self._bar.set_description_str(phase, refresh=False)
         self._bar.set_postfix_str(", ".join(parts))
+
+
+def counted(items: Sequence[T], *, stream: TextIO | None = None) -> Iterator[T]:
+    """Goes through some items; shows how many are done, and when all will be.
+
+    A bar on a terminal; in the log of a job, a line now and then.
+
+    Args:
+        items: Each takes about as long as another.
+        stream: Where to print; `sys.stderr` if None.
+    """
+    stream = stream or sys.stderr
+    start = said = time.monotonic()
+    with tqdm(total=len(items), file=stream, disable=None, dynamic_ncols=True) as bar:
+        for number, item in enumerate(items, 1):
+            yield item
+            bar.update()
+            now = time.monotonic()
+            if bar.disable and number < len(items) and now > said + _SILENCE:
+                left = (now - start) / number * (len(items) - number)
+                text = f"{number}/{len(items)}, {tqdm.format_interval(left)} left"
+                print(text, file=stream, flush=True)
+                said = now
 
 
 def _above_the_bar(stream: TextIO) -> Any:

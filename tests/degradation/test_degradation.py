@@ -158,6 +158,18 @@ def test_measurement_and_estimate_make_the_degraded_image(key, hr):
     np.testing.assert_allclose(clean.values, clean.operator(hr[..., 0]), atol=1e-6)
 
 
+def test_noise_and_views_have_keys_of_their_own(key, hr):
+    """Drawn from one key, the first number of both would be the same random bits."""
+    dose, keys = LowDose(1e5), jax.random.split(key, len(hr))
+    degrade = random_view_ct(BEAM, min_views=4, max_views=24, dose=dose)
+    values, operator = degrade.measure(keys, hr)
+    clean = operator(hr[..., 0])
+    shared = operator.measured(dose.spoil(keys, clean, operator))
+    moved = np.asarray(jnp.abs(values - clean) > 1e-3)
+    assert moved.any((1, 2)).all()
+    assert not np.isclose(values, shared, atol=1e-4)[moved].mean() > 0.5
+
+
 @pytest.mark.parametrize("low", [-1000.0, -500.0])
 def test_noise_is_unbiased_whatever_the_window(key, hr, low):
     """A window above air adds a constant, whose line integrals must not stay behind."""

@@ -81,6 +81,12 @@ def test_wilcoxon_counts_patients():
     assert paired_wilcoxon([1.0, 2.0, 5.0], [2.0, 1.0, 5.0], list("aab")) == 1.0
 
 
+def test_wilcoxon_compares_means_of_patients():
+    """Means differ by 1, -2 and 4, sums by 3, -2 and 4, where -2 has the first rank."""
+    values, patients = [1.0, 1.0, 1.0, -2.0, 4.0], list("aaabc")
+    assert paired_wilcoxon(values, [0.0] * 5, patients) == pytest.approx(6 / 8)
+
+
 def test_wilcoxon_of_hard_cases():
     assert paired_wilcoxon([math.inf] * 3, [math.inf] * 3, list("abc")) == 1.0
     better = paired_wilcoxon([math.inf, 2.0, 3.0], [1.0, 1.0, 1.0], list("abc"))

@@ -37,6 +37,58 @@ def test_training_examples_are_aligned_crops_of_what_evaluation_sees(
         np.testing.assert_allclose(crop.estimate[i], expected, atol=1e-6)
 
 
+def place_of(window, image):
+    windows = np.lib.stride_tricks.sliding_window_view(image, window.shape)
+    matches = np.argwhere(np.all(windows == window, axis=(2, 3)))
+    return tuple(int(n) for n in matches[0]) if len(matches) else None
+
+
+def test_crops_are_of_the_degraded_turned_image(load_config, key):
+    """Turned first, then measured: a crop of each, of one place, of the same turn."""
+    config = load_config("ct_srgan")
+    rng = np.random.default_rng(0)
+    hr = rng.uniform(size=(8, *config.data.shape, 1)).astype(np.float32)
+    batch = Batch(jnp.asarray(hr), jnp.ones(8, bool), jnp.arange(8))
+    degradation = modality_of(config).degrade(config)
+    crop = training_example(config, degradation, key, batch)
+    height, width = config.data.patch
+    turns = set()
+    for image, window, estimate in zip(hr, crop.hr, crop.estimate, strict=True):
+        for turn in range(8):
+            turned = np.rot90(image[::-1] if turn > 3 else image, turn)
+            if place := place_of(np.asarray(window[..., 0]), turned[..., 0]):
+                turns.add(turn)
+                whole = degradation(key, jnp.asarray(turned)[None])[0]
+                row, column = place
+                expected = whole[row : row + height, column : column + width]
+                np.testing.assert_allclose(estimate, expected, atol=1e-5)
+                break
+        else:
+            raise AssertionError("a crop that is in no symmetry of its image")
+    assert len(turns) > 3
+
+
+@pytest.mark.parametrize("name", ["ct_srgan", "us_srgan"])
+def test_crops_lie_in_many_places(load_config, key, name):
+    symmetries = ("flip_horizontal", "flip_vertical", "rotate")
+    config = load_config(name, **{f"augmentation__{s}": False for s in symmetries})
+    degradation = modality_of(config).degrade(config)
+    rng = np.random.default_rng(0)
+    hr = rng.uniform(size=(1, *config.data.shape, 1)).astype(np.float32)
+    places = []
+    for first in (0, 40_000):  # of other steps
+        images = jnp.asarray(np.repeat(hr, 12, 0))
+        batch = Batch(images, jnp.ones(12, bool), first + jnp.arange(12))
+        crop = training_example(config, degradation, key, batch)
+        places += [
+            place_of(np.asarray(each[..., 0]), hr[0, ..., 0]) for each in crop.hr
+        ]
+    assert None not in places
+    assert len(set(places[:12])) > 6
+    assert len(set(places[12:])) > 6
+    assert places[:12] != places[12:]
+
+
 @pytest.fixture
 def batch():
     rng = np.random.default_rng(0)

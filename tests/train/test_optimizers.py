@@ -60,6 +60,20 @@ def test_clipping_bounds_the_norm_before_adam():
     assert found[0.0] != pytest.approx(-0.5, rel=1e-2)
 
 
+def test_clipping_keeps_the_direction():
+    """A gradient is scaled as a whole: Adam after (.3, .4) and (.6, .8)."""
+    optimizer = build_optimizer(dataclasses.replace(BASE, clip_norm=1.0), 10)
+    weights = {"w": jnp.zeros(2)}
+    state = optimizer.init(weights)
+    mean, square = np.zeros(2), np.zeros(2)
+    for given, used in (([0.3, 0.4], [0.3, 0.4]), ([300.0, 400.0], [0.6, 0.8])):
+        updates, state = optimizer.update({"w": jnp.array(given)}, state, weights)
+        mean = 0.9 * mean + 0.1 * np.array(used)
+        square = 0.999 * square + 0.001 * np.array(used) ** 2
+    expected = -0.5 * (mean / (1 - 0.9**2)) / np.sqrt(square / (1 - 0.999**2))
+    np.testing.assert_allclose(updates["w"], expected, rtol=1e-4)
+
+
 def test_learning_rate_is_the_one_the_next_update_uses():
     optimizer = build_optimizer(dataclasses.replace(BASE, schedule="cyclic"), 100)
     weights = {"w": jnp.zeros(1)}

@@ -125,6 +125,37 @@ def test_generator_of_the_adversarial_step_meets_the_updated_discriminator(steps
     )
 
 
+def test_discriminator_sees_the_real_images_and_then_the_generated(steps):
+    """Its loss is the mean over both, its statistics follow both, in this order."""
+    before, after, metrics = _one_step(steps, "ct_srgan", "discriminator", BATCH_NORM)
+    task = steps.task("ct_srgan", BATCH_NORM)
+    example = jax.jit(task.training_example)(before.key, make_batch(task.config))
+    sr, _ = task.generator.apply(
+        {
+            "params": before.generator.params,
+            "batch_stats": before.generator.batch_stats,
+        },
+        *example.inputs,
+        train=True,
+        mutable=["batch_stats"],
+    )
+    variables = {
+        "params": before.discriminator.params,
+        "batch_stats": before.discriminator.batch_stats,
+    }
+    losses = []
+    for images, sign in ((example.hr, -1), (sr, 1)):
+        logits, moved = task.discriminator.apply(
+            variables, images, train=True, mutable=["batch_stats"]
+        )
+        losses.append(float(jnp.mean(jax.nn.softplus(sign * logits))))
+        variables |= moved
+    _close(after.discriminator.batch_stats, variables["batch_stats"], rtol=1e-4)
+    assert float(metrics["loss/discriminator"]) == pytest.approx(
+        sum(losses) / 2, rel=1e-4
+    )
+
+
 @pytest.mark.slow
 def test_adversarial_weight_scales_its_gradient(steps):
     """Without it the generator follows pixels alone, with it it does not."""

@@ -58,6 +58,22 @@ class Decoded(NamedTuple):
     padding: int = 0
 
 
+class Derivation(NamedTuple):
+    """How images were computed from those of a file, for the formats that tell.
+
+    Attributes:
+        method: A few words, without a line break.
+        text: What was done, in a sentence.
+        version: Of what did it.
+        anonymous: Whether what identifies a person is left out.
+    """
+
+    method: str
+    text: str
+    version: str
+    anonymous: bool = False
+
+
 def check_bounds(path: Path, shape: tuple[int, int], count: int = 1) -> None:
     """Refuses sizes that no slice has, before anything is decoded.
 
@@ -76,6 +92,32 @@ def check_bounds(path: Path, shape: tuple[int, int], count: int = 1) -> None:
         )
     if not 1 <= count <= MAX_IMAGES:
         raise InputError(f"{path}: {count} images, expected 1 to {MAX_IMAGES}")
+
+
+def to_stored(
+    images: np.ndarray, dtype: np.dtype, rescale: tuple[float, float], *, path: Path
+) -> np.ndarray:
+    """Physical values as whole numbers: the inverse of `value * slope + intercept`.
+
+    Args:
+        images: Physical values.
+        dtype: Of the stored ones, an integer.
+        rescale: Slope and intercept.
+        path: The file they are for, for the message.
+
+    Raises:
+        InputError: If one does not fit the type.
+    """
+    slope, intercept = rescale
+    values = np.rint((images.astype(np.float64) - intercept) / slope)
+    limits = np.iinfo(dtype)
+    if values.min() < limits.min or values.max() > limits.max:
+        raise InputError(
+            f"{path}: values {images.min():g} to {images.max():g} do not fit {dtype} "
+            f"with slope {slope:g} and intercept {intercept:g}; give another rescale, "
+            "or write a format of real numbers (.npy, .npz, .tif)"
+        )
+    return values.astype(dtype)
 
 
 def to_physical(

@@ -15,7 +15,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sisr_jax.data.formats.headers import Decoded, Header, check_bounds, to_physical
+from sisr_jax.data.formats.headers import (
+    Decoded,
+    Header,
+    check_bounds,
+    to_physical,
+    to_stored,
+)
 from sisr_jax.errors import InputError
 
 # A thousand slices of 512 x 512 in float32, or two thousand in int16.
@@ -72,6 +78,42 @@ def read_nifti(
     for index in indices:
         plane = _slice(volume, index)
         yield to_physical(plane, volume.header, path=path, rescale=rescale)
+
+
+def write_nifti(path: Path, slices: np.ndarray, like: Path) -> None:
+    """Writes a volume in the place, units and type of another.
+
+    Args:
+        path: File to write; compressed if its name ends with `.gz`.
+        slices: Physical values in the display convention, `[slices, rows, columns]`.
+        like: The volume that they were computed from, all of it.
+
+    Raises:
+        InputError: As `check_nifti` of `like`, or if a value does not fit its type.
+    """
+    volume, header = _open(like, keep_open=False), _read_header(like)
+    x_axis, y_axis, z_axis = volume.axes
+    reverse_x, reverse_y, reverse_z = volume.reverse
+    upright = slices[
+        :: -1 if reverse_z else 1, :: -1 if reverse_y else 1, :: -1 if reverse_x else 1
+    ]
+    physical = np.moveaxis(upright, (0, 1, 2), (z_axis, y_axis, x_axis))
+    dtype = header.get_data_dtype().newbyteorder("=")
+    if dtype.kind in "iu":
+        slope, intercept = header.get_slope_inter()
+        scale = (1.0 if slope is None else slope), (intercept or 0.0)
+        stored = to_stored(physical, dtype, scale, path=path)
+    else:
+        header.set_slope_inter(1, 0)
+        stored = physical.astype(dtype)
+    # Extensions of the other, which may hold anything, are not carried over.
+    header.set_data_offset(header.single_vox_offset)
+    header["cal_min"] = header["cal_max"] = 0
+    opened = gzip.open(path, "wb") if path.suffix == ".gz" else path.open("wb")
+    with opened as file:
+        file.write(header.binaryblock.ljust(header.single_vox_offset, b"\0"))
+        order = header.endianness
+        file.write(stored.astype(stored.dtype.newbyteorder(order)).tobytes(order="F"))
 
 
 def _slice(volume: _Volume, index: int) -> np.ndarray:

@@ -15,7 +15,7 @@ from sisr_jax.data.formats.npy import (
 from sisr_jax.errors import InputError
 
 # What `np.savez` writes; others make ten thousand bytes of one.
-_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 # Members are listed before the first is opened.
 _MAX_MEMBERS = 1000
 
@@ -51,7 +51,7 @@ def read_npz(
 def _inspect(path: Path) -> tuple[str, Layout, Header]:
     if not zipfile.is_zipfile(path):
         raise InputError(f"{path}: not an npz file, or cut off")
-    _check_members(path)
+    check_members(path)
     with zipfile.ZipFile(path) as archive:
         names = [n[:-4] for n in archive.namelist() if n.endswith(".npy")]
         key = names[0] if len(names) == 1 else "image"
@@ -61,7 +61,7 @@ def _inspect(path: Path) -> tuple[str, Layout, Header]:
                 "expected one array or one called 'image'"
             )
         member = archive.getinfo(f"{key}.npy")
-        if member.compress_type not in _METHODS:
+        if member.compress_type not in METHODS:
             raise InputError(
                 f"{path}: array {key!r} by compression method {member.compress_type}, "
                 "expected none or deflate, as NumPy writes"
@@ -72,8 +72,12 @@ def _inspect(path: Path) -> tuple[str, Layout, Header]:
     return key, layout, Header("npz", layout.shape, layout.dtype.name)
 
 
-def _check_members(path: Path) -> None:
-    """Refuses a list of members that would take long to read, by the end record."""
+def check_members(path: Path) -> None:
+    """Refuses a list of members that would take long to read, by the end record.
+
+    Raises:
+        InputError: If there are more than a thousand.
+    """
     with path.open("rb") as file:
         file.seek(-min(path.stat().st_size, 2**16 + 22), 2)
         tail = file.read()

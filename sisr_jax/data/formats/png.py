@@ -47,6 +47,16 @@ def check_png(path: Path) -> Header:
     return Header("PNG", (height, width), f"uint{depth}", stored=True)
 
 
+def write_png(path: Path, stored: np.ndarray) -> None:
+    """Writes a grey PNG of 8 or 16 bits.
+
+    Args:
+        path: File to write.
+        stored: uint8 or uint16 `[height, width]`.
+    """
+    Image.fromarray(stored).save(path, format="PNG")
+
+
 def read_png(
     path: Path, indices: Sequence[int], rescale: tuple[float, float]
 ) -> Iterator[Decoded]:

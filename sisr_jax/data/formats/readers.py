@@ -63,7 +63,7 @@ def find_reader(path: Path) -> Reader | None:
     Raises:
         InputError: If that file cannot be opened.
     """
-    reader = _READERS.get(_suffix(path))
+    reader = _READERS.get(suffix_of(path))
     if reader is None and path.name != "DICOMDIR":
         with _naming(path, "file"):
             if is_dicom(path):
@@ -73,7 +73,7 @@ def find_reader(path: Path) -> Reader | None:
 
 def has_image_name(path: Path) -> bool:
     """Whether the extension is one of ours; the file need not exist."""
-    return _suffix(path) in _READERS
+    return suffix_of(path) in _READERS
 
 
 def check_file(path: Path) -> Header:
@@ -120,7 +120,8 @@ def decode_images(
         yield from reader.read(path, indices, rescale)
 
 
-def _suffix(path: Path) -> str:
+def suffix_of(path: Path) -> str:
+    """The extension of a name in small letters; `.nii.gz` is one."""
     double = path.name.lower().endswith(".nii.gz")
     return ".nii.gz" if double else path.suffix.lower()
 

@@ -72,6 +72,17 @@ def check_tiff(path: Path) -> Header:
         return first._replace(count=_check_stack(path, page, first, count))
 
 
+def write_tiff(path: Path, pages: np.ndarray) -> None:
+    """Writes a grey TIFF without compression.
+
+    Args:
+        path: File to write.
+        pages: uint8, uint16 or float32 `[pages, height, width]`.
+    """
+    first, *others = [Image.fromarray(page) for page in pages]
+    first.save(path, format="TIFF", save_all=True, append_images=others)
+
+
 def read_tiff(
     path: Path, indices: Sequence[int], rescale: tuple[float, float]
 ) -> Iterator[Decoded]:

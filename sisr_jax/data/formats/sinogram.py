@@ -1,0 +1,125 @@
+"""NumPy archives of a measured sinogram and its geometry.
+
+`sinogram` `[angles, detectors]` or `[images, angles, detectors]`, `angles` in radians,
+and `size`, the side of the image in pixels. With `pixel_mm`, the width of a pixel,
+values are attenuation line integrals; without it, they are integrals of an image in
+[0, 1] of the window, in pixels. Detectors are a pixel apart.
+"""
+
+import math
+import zipfile
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from sisr_jax.data.formats.headers import MAX_BYTES, MAX_IMAGES, check_bounds
+from sisr_jax.data.formats.npz import METHODS, check_members
+from sisr_jax.errors import InputError, one_line
+from sisr_jax.tomography import ParallelBeam
+
+_NAMES = ("sinogram", "angles", "size")
+_MAX_PIXEL_MM = 100.0
+
+
+class MeasuredSinogram(NamedTuple):
+    """Views of some images, and how they were measured.
+
+    Attributes:
+        values: float32 `[images, angles, detectors]`.
+        beam: The rays.
+        pixel_mm: Width of a pixel; None if values are not attenuation.
+    """
+
+    values: np.ndarray
+    beam: ParallelBeam
+    pixel_mm: float | None
+
+
+def is_sinogram(path: Path) -> bool:
+    """Whether a file is an npz with an array called `sinogram`."""
+    if path.suffix.lower() != ".npz" or not zipfile.is_zipfile(path):
+        return False
+    check_members(path)
+    with zipfile.ZipFile(path) as archive:
+        return "sinogram.npy" in archive.namelist()
+
+
+def read_sinogram(path: Path) -> MeasuredSinogram:
+    """Reads a sinogram.
+
+    Raises:
+        InputError: If an array is missing, of another shape or type, out of bounds or
+            not finite, the archive is damaged, or there are not as many detectors as
+            the diagonal of the image has pixels.
+    """
+    arrays = _arrays(path)
+    size, angles, values = (arrays[name] for name in ("size", "angles", "sinogram"))
+    if size.shape != () or size.dtype.kind not in "iu" or size < 1:
+        raise InputError(f"{path}: size = {size}: expected a whole number of pixels")
+    check_bounds(path, (int(size), int(size)))
+    if angles.ndim != 1 or not len(angles) or not np.isfinite(angles).all():
+        raise InputError(
+            f"{path}: angles of shape {angles.shape}: expected finite radians, one for "
+            "each view"
+        )
+    beam = ParallelBeam(int(size), angles=angles.astype(np.float64))
+    wanted = (beam.num_angles, beam.num_detectors)
+    if values.ndim not in (2, 3) or values.shape[-2:] != wanted:
+        raise InputError(
+            f"{path}: sinogram of shape {values.shape}: expected [images,] "
+            f"{wanted[0]} angles, {wanted[1]} detectors (the diagonal of {size} pixels)"
+        )
+    if values.dtype.kind not in "uif" or not np.isfinite(values).all():
+        raise InputError(
+            f"{path}: sinogram of type {values.dtype}: expected finite real numbers"
+        )
+    values = values.reshape(-1, *wanted).astype(np.float32)
+    if not 1 <= len(values) <= MAX_IMAGES:
+        raise InputError(f"{path}: {len(values)} images, expected 1 to {MAX_IMAGES}")
+    return MeasuredSinogram(values, beam, _pixel_mm(path, arrays.get("pixel_mm")))
+
+
+def _pixel_mm(path: Path, found: np.ndarray | None) -> float | None:
+    if found is None:
+        return None
+    is_number = found.shape == () and found.dtype.kind in "uif"
+    if not is_number or not 0 < found <= _MAX_PIXEL_MM:
+        raise InputError(
+            f"{path}: pixel_mm = {one_line(found)}: expected a number above 0, at most "
+            f"{_MAX_PIXEL_MM:g}"
+        )
+    return float(found)
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    check_members(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = {each.filename: each for each in archive.infolist()}
+        for name in (*_NAMES, "pixel_mm"):
+            member = members.get(f"{name}.npy")
+            if member is None and name != "pixel_mm":
+                raise InputError(f"{path}: no array {name!r}; expected {_NAMES}")
+            if member is not None and (
+                member.file_size > MAX_BYTES or member.compress_type not in METHODS
+            ):
+                raise InputError(
+                    f"{path}: array {name!r} of {member.file_size} bytes by method "
+                    f"{member.compress_type}, expected at most {MAX_BYTES}, by none or "
+                    "deflate"
+                )
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {
+                name: stored[name] for name in (*_NAMES, "pixel_mm") if name in stored
+            }
+    except InputError:
+        raise
+    except Exception as error:  # damaged bytes surface as almost any type
+        raise InputError(
+            f"{path}: truncated or damaged npz ({one_line(error)})"
+        ) from error
+    for name, array in arrays.items():
+        if math.prod(array.shape) * array.dtype.itemsize > MAX_BYTES:
+            raise InputError(f"{path}: array {name!r} of {array.shape}: too large")
+    return arrays

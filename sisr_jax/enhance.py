@@ -1,0 +1,327 @@
+"""Restores the images of a file or of a folder, in the format that they have.
+
+    python -m sisr_jax.enhance SERIES OUT --simulate=16
+    python -m sisr_jax.enhance views.npz slice.tif
+
+INPUT is a PNG, TIFF, npy, npz, NIfTI or DICOM file of complete CT slices, or a folder
+of them: with `--simulate=K` each is measured by every K-th of 1000 views, restored from
+these, and scored. Or it is an npz file of what was measured: `sinogram` [angles,
+detectors] or [slices, angles, detectors], `angles` in radians, `size` in pixels, and
+`pixel_mm` if the sinogram holds attenuation line integrals.
+
+A DICOM slice becomes one of a derived series, with patient, position and scale of its
+source; a NIfTI volume keeps its affine. `OUT/enhance.csv` has the numbers of each
+image. The same command goes on with what is missing. Not a medical device.
+
+What it ends with: 0 all images were restored; 1 some were not, each named in a line; 2
+bad input, before anything was written; 74 the storage failed; 130 Ctrl-C. The same
+command goes on after the last two.
+"""
+
+import argparse
+import csv
+import io
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from etils import epath
+
+import sisr_jax
+from sisr_jax.data.files import list_files
+from sisr_jax.data.formats.dicom.opening import keep_headers_private
+from sisr_jax.data.formats.headers import Derivation, Header
+from sisr_jax.data.formats.readers import (
+    check_file,
+    find_reader,
+    read_images,
+    suffix_of,
+)
+from sisr_jax.data.formats.sinogram import is_sinogram, read_sinogram
+from sisr_jax.data.formats.writers import Source, check_writable, write_images
+from sisr_jax.errors import ExitCode, InputError, StorageError
+from sisr_jax.inference import Restorer, available, load
+from sisr_jax.inference.slices import (
+    FULL_VIEWS,
+    Outcome,
+    restore_sinogram,
+    simulate,
+)
+from sisr_jax.run.progress import counted
+from sisr_jax.storage.files import write_whole
+
+_SOME_FAILED = 1
+_SETTINGS, _NUMBERS = "enhance.json", "enhance.csv"
+_FIELDS: Sequence[str] = "file image residual psnr ssim psnr_fbp ssim_fbp".split()
+
+
+class _Job(NamedTuple):
+    """A file to be restored, and the one to be written."""
+
+    source: Source
+    target: Path
+    restore: Callable[[], Outcome]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs the command; see the module's description.
+
+    Args:
+        arguments: Of the command line, without the program.
+
+    Returns:
+        The exit code.
+    """
+    keep_headers_private()
+    options = _parser().parse_args(arguments)
+    try:
+        return _run(options)
+    except InputError as error:
+        print(f"sisr_jax.enhance: error: {error}", file=sys.stderr)
+        return ExitCode.BAD_INPUT
+    except StorageError as error:
+        print(f"sisr_jax.enhance: error: {error}", file=sys.stderr)
+        return ExitCode.STORAGE
+    except KeyboardInterrupt:
+        print("sisr_jax.enhance: interrupted; the same command goes on from here")
+        return ExitCode.INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m sisr_jax.enhance",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("input", type=Path, metavar="INPUT")
+    parser.add_argument("output", type=Path, metavar="OUT")
+    parser.add_argument(
+        "--model", default="sparse-view-ct", help=f"one of {', '.join(available())}"
+    )
+    parser.add_argument(
+        "--simulate",
+        type=int,
+        metavar="K",
+        help=f"measure complete slices by every K-th of {FULL_VIEWS} views",
+    )
+    parser.add_argument(
+        "--png_rescale",
+        type=_pair,
+        default=(1.0, -32768.0),
+        metavar="SLOPE,INTERCEPT",
+        help="from stored PNG and unsigned TIFF values to HU; default 1,-32768",
+    )
+    parser.add_argument(
+        "--format", metavar="EXT", help="of a folder's files, for instance .tif"
+    )
+    parser.add_argument(
+        "--anonymise",
+        action="store_true",
+        help="leave out of DICOM what identifies a person",
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace files that are there"
+    )
+    return parser
+
+
+def _pair(text: str) -> tuple[float, float]:
+    first, second = map(float, text.strip("()").split(","))
+    return first, second
+
+
+def _run(options: argparse.Namespace) -> int:
+    restorer = load(options.model)
+    files, problems = _files_of(options.input)
+    is_folder = options.input.is_dir()
+    folder = options.output if is_folder else options.output.parent
+    _check_places(options, folder)
+    about = _derivation(options)
+    jobs = []
+    for path in files:
+        try:
+            jobs.append(_job(path, options, restorer))
+        except InputError as error:
+            problems.append(str(error))
+    if not jobs:
+        raise InputError(problems[0] if problems else f"{options.input}: no image")
+    targets = [job.target for job in jobs]
+    for target in targets:
+        if targets.count(target) > 1:
+            raise InputError(f"{target}: two files would be written there")
+    rows = _begin(options, folder, targets) if is_folder else []
+    done = {row["file"] for row in rows}
+    for job in counted([job for job in jobs if _name(job, options) not in done]):
+        try:
+            outcome = job.restore()
+            job.target.parent.mkdir(parents=True, exist_ok=True)
+            write_images(job.target, outcome.images, job.source, about)
+        except InputError as error:
+            problems.append(_naming(job.source.path, error))
+            continue
+        name = _name(job, options)
+        found = [
+            {"file": name, "image": str(index)}
+            | {key: f"{value:.6g}" for key, value in numbers.items()}
+            for index, numbers in enumerate(outcome.numbers)
+        ]
+        rows += found
+        if is_folder:
+            write_whole(epath.Path(folder / _NUMBERS), _table(rows))
+    for problem in problems:
+        print(f"sisr_jax.enhance: {problem}", file=sys.stderr)
+    print(_summary(rows, len(problems)))
+    return _SOME_FAILED if problems else ExitCode.DONE
+
+
+def _files_of(path: Path) -> tuple[list[Path], list[str]]:
+    """Image files, and a line for each that cannot be used."""
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder")
+    if path.is_file():
+        return [path], []
+    listing = list_files(path)
+    problems = [*listing.unreadable, *listing.problems.values()]
+    return [file for file in listing.files if find_reader(file)], problems
+
+
+def _check_places(options: argparse.Namespace, folder: Path) -> None:
+    source, target = options.input.resolve(), options.output.resolve()
+    if options.input.is_dir():
+        if target.is_relative_to(source) or source.is_relative_to(target):
+            raise InputError(
+                f"{options.output}: inside of {options.input}, or around it: expected "
+                "another folder"
+            )
+        if target.exists() and not target.is_dir():
+            raise InputError(f"{options.output}: a file, expected a folder")
+    else:
+        if options.format:
+            raise InputError(f"--format={options.format}: needs a folder as INPUT")
+        if not folder.is_dir():
+            raise InputError(f"{folder}: no such folder")
+        if target.exists() and (target == source or not options.overwrite):
+            raise InputError(f"{options.output}: is there; --overwrite replaces it")
+
+
+def _job(path: Path, options: argparse.Namespace, restorer: Restorer) -> _Job:
+    target = options.output
+    if options.input.is_dir():
+        target = target / path.relative_to(options.input)
+        if options.format:
+            target = target.with_name(
+                target.name.removesuffix(suffix_of(path)) + options.format
+            )
+    if is_sinogram(path):
+        measured = read_sinogram(path)
+        size, count = measured.beam.size, len(measured.values)
+        header = Header("sinogram", (size, size), "float32", count=count)
+        source = Source(path, header, options.png_rescale)
+        check_writable(target, source)
+        return _Job(source, target, lambda: restore_sinogram(restorer, measured))
+    if options.simulate is None:
+        raise InputError(
+            f"{path}: an image, and these weights restore what was measured: give "
+            "--simulate=K to measure it, or an npz file with a sinogram"
+        )
+    if not 1 <= options.simulate <= FULL_VIEWS:
+        raise InputError(f"--simulate={options.simulate}: expected 1 to {FULL_VIEWS}")
+    header = check_file(path)
+    if header.left_out:
+        raise InputError(f"{path}: {header.left_out}, expected a slice")
+    source = Source(path, header, options.png_rescale)
+    check_writable(target, source)
+
+    def restore() -> Outcome:
+        images = read_images(path, range(header.count), options.png_rescale)
+        return simulate(restorer, np.stack(list(images)), factor=options.simulate)
+
+    return _Job(source, target, restore)
+
+
+def _derivation(options: argparse.Namespace) -> Derivation:
+    text = (
+        f"Restored by sisr_jax {sisr_jax.__version__} with the weights {options.model}"
+    )
+    method = f"sisr_jax {options.model}"
+    if options.simulate is not None:
+        text += f" from a simulation: every {options.simulate}th of {FULL_VIEWS} views"
+        method += f" x{options.simulate}"
+    return Derivation(
+        method, f"{text}. Research only.", sisr_jax.__version__, options.anonymise
+    )
+
+
+def _begin(
+    options: argparse.Namespace, folder: Path, targets: list[Path]
+) -> list[dict[str, str]]:
+    """What is done already; refuses a folder of something else."""
+    settings = {
+        "model": options.model,
+        "version": sisr_jax.__version__,
+        "input": str(options.input.resolve()),
+        "simulate": options.simulate,
+        "png_rescale": list(options.png_rescale),
+        "format": options.format,
+        "anonymise": options.anonymise,
+    }
+    path, numbers = folder / _SETTINGS, folder / _NUMBERS
+    if path.is_file() and numbers.is_file() and not options.overwrite:
+        if path.read_text() != json.dumps(settings, indent=1):
+            raise InputError(
+                f"{path}: OUT was made by another command; --overwrite replaces it"
+            )
+        with numbers.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        there = {str(each.relative_to(folder)) for each in targets if each.exists()}
+        return [row for row in rows if row["file"] in there]
+    for target in targets:
+        if target.exists() and not options.overwrite:
+            raise InputError(f"{target}: is there; --overwrite replaces it")
+    write_whole(epath.Path(path), json.dumps(settings, indent=1))
+    write_whole(epath.Path(numbers), _table([]))
+    return []
+
+
+def _name(job: _Job, options: argparse.Namespace) -> str:
+    if options.input.is_dir():
+        return str(job.target.relative_to(options.output))
+    return job.target.name
+
+
+def _naming(path: Path, error: InputError) -> str:
+    text = str(error)
+    return text if str(path) in text else f"{path}: {text}"
+
+
+def _table(rows: list[dict[str, str]]) -> str:
+    text = io.StringIO()
+    writer: csv.DictWriter[str] = csv.DictWriter(
+        text, _FIELDS, restval="", lineterminator="\n"
+    )
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _summary(rows: list[dict[str, str]], num_problems: int) -> str:
+    files = len({row["file"] for row in rows})
+    text = f"{len(rows)} images of {files} files restored"
+    if num_problems:
+        text += f", {num_problems} files not"
+    for key, words in (
+        ("psnr", "{:.2f} dB on the mean"),
+        ("psnr_fbp", "{:.2f} dB back-projected"),
+        ("residual", "{:.1e} of the measurement unexplained"),
+    ):
+        values = [float(row[key]) for row in rows if row.get(key)]
+        if values:
+            text += ", " + words.format(np.mean(values))
+    return text
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

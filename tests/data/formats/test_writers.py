@@ -1,0 +1,212 @@
+"""What is written keeps what its source says, as this package and others read it."""
+
+import gzip
+
+import nibabel
+import numpy as np
+import pydicom
+import pytest
+from image_files import write_dicom, write_png
+from PIL import Image
+from pydicom.uid import generate_uid
+
+from sisr_jax.data.formats.headers import Derivation
+from sisr_jax.data.formats.readers import check_file, read_images
+from sisr_jax.data.formats.writers import Source, check_writable, write_images
+from sisr_jax.errors import InputError
+
+HU = (1.0, -32768.0)
+ABOUT = Derivation("sisr_jax weights x16", "Restored by a test.", "1.0")
+GEOMETRY = {
+    "StudyInstanceUID": "1.2.3",
+    "SeriesInstanceUID": "1.2.3.4",
+    "FrameOfReferenceUID": "1.2.3.5",
+    "PixelSpacing": [0.7, 0.8],
+    "ImagePositionPatient": [-10.0, 20.0, 33.5],
+    "ImageOrientationPatient": [1, 0, 0, 0, 1, 0],
+    "SliceThickness": 2.5,
+    "Modality": "CT",
+    "PatientName": "Secret^Name",
+    "StudyDate": "20200102",
+    "InstanceNumber": 7,
+}
+
+
+def source_of(path, rescale=HU):
+    return Source(path, check_file(path), rescale)
+
+
+def read(path, rescale=HU):
+    count = check_file(path).count
+    return np.stack(list(read_images(path, range(count), rescale)))
+
+
+def write(path, images, source, about=ABOUT):
+    write_images(path, np.asarray(images, np.float32), source, about)
+    assert [each.name for each in path.parent.iterdir() if ".tmp" in each.name] == []
+    return path
+
+
+@pytest.mark.parametrize("name", ["b.png", "b.tif", "b.npy", "b.npz"])
+def test_a_slice_in_another_format(tmp_path, name):
+    stored = np.arange(31744, 31744 + 12 * 16, dtype=np.uint16).reshape(12, 16)
+    source = source_of(write_png(tmp_path / "a.png", stored))
+    images = read(source.path) + 7.4
+    target = write(tmp_path / name, images, source)
+    exact = name.endswith((".npy", ".npz"))
+    np.testing.assert_allclose(read(target), images, atol=1e-4 if exact else 0.5)
+    if not exact:
+        assert check_file(target).dtype == "uint16"
+        np.testing.assert_array_equal(np.asarray(Image.open(target)), stored + 7)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_pages_of_a_tiff_keep_how_values_are_meant(tmp_path, dtype):
+    pages = [Image.fromarray(np.full((4, 6), 10 * n, dtype)) for n in range(1, 4)]
+    path = tmp_path / "a.tif"
+    pages[0].save(path, save_all=True, append_images=pages[1:])
+    source = source_of(path, (2.0, -5.0))
+    images = read(path, source.rescale)
+    target = write(tmp_path / "b.tiff", images + 2, source)
+    np.testing.assert_array_equal(read(target, source.rescale), images + 2)
+
+
+@pytest.mark.parametrize("axes", ["LPS", "RAS", "SPL", "ARI"])
+@pytest.mark.parametrize(
+    ("dtype", "scale"), [("int16", (1, 0)), (">i2", (0.5, -1024)), ("f4", (1, 0))]
+)
+@pytest.mark.parametrize("ending", [".nii", ".nii.gz"])
+def test_a_volume_keeps_its_place(tmp_path, axes, dtype, scale, ending):
+    values = np.random.default_rng(0).integers(-900, 1000, (3, 4, 5)).astype(dtype)
+    affine = nibabel.orientations.inv_ornt_aff(
+        nibabel.orientations.axcodes2ornt(axes), values.shape
+    ) @ np.diag([0.7, 0.8, 2.5, 1])
+    header = nibabel.Nifti1Header(endianness=">" if ">" in dtype else "<")
+    header.set_xyzt_units("mm")
+    image = nibabel.Nifti1Image(values, affine, header, dtype=dtype)
+    path = tmp_path / f"a{ending}"
+    image.to_filename(path)
+    if scale != (1, 0):  # nibabel itself writes no scale for integers
+        opened = open if ending == ".nii" else gzip.open
+        with opened(path, "rb") as file:
+            content = bytearray(file.read())
+        content[112:120] = np.array(scale, ">f4").tobytes()
+        with opened(path, "wb") as file:
+            file.write(content)
+    source = source_of(path)
+    images = read(path)
+    before, after = (
+        nibabel.load(path),
+        nibabel.load(write(tmp_path / f"b{ending}", images + 3, source)),
+    )
+    np.testing.assert_allclose(after.get_fdata(), before.get_fdata() + 3)
+    np.testing.assert_array_equal(after.affine, before.affine)
+    assert after.header.get_zooms() == before.header.get_zooms()
+    assert after.header.get_xyzt_units() == before.header.get_xyzt_units()
+    assert after.get_data_dtype() == before.get_data_dtype()
+    np.testing.assert_array_equal(read(tmp_path / f"b{ending}"), images + 3)
+
+
+@pytest.fixture
+def slice_path(tmp_path):
+    values = np.arange(6 * 8, dtype=np.uint16).reshape(6, 8)
+    return write_dicom(tmp_path / "a.dcm", values, **GEOMETRY)
+
+
+@pytest.mark.parametrize(
+    ("scale", "expected"), [((1, -1024), (1, -1024)), ((2, -1024), (1, 0))]
+)
+def test_a_derived_slice(tmp_path, slice_path, scale, expected):
+    slope, intercept = scale
+    values = np.arange(6 * 8, dtype=np.uint16).reshape(6, 8)
+    elements = {"RescaleSlope": slope, "RescaleIntercept": intercept}
+    write_dicom(slice_path, values, **GEOMETRY, **elements)
+    image = read(slice_path) + 0.4
+    target = write(tmp_path / "b.dcm", image, source_of(slice_path))
+    np.testing.assert_allclose(read(target), image, atol=0.5)
+    before, after = pydicom.dcmread(slice_path), pydicom.dcmread(target)
+    assert (after.RescaleSlope, after.RescaleIntercept) == expected
+    hu = after.pixel_array * after.RescaleSlope + after.RescaleIntercept
+    np.testing.assert_allclose(hu, image[0], atol=0.5)
+    for keyword in GEOMETRY.keys() - {"SeriesInstanceUID"} | {"PatientID"}:
+        assert after[keyword].value == before[keyword].value, keyword
+    assert list(after.ImageType)[:2] == ["DERIVED", "SECONDARY"]
+    assert after.DerivationDescription == ABOUT.text
+    [reference] = after.SourceImageSequence
+    assert reference.ReferencedSOPInstanceUID == before.SOPInstanceUID
+    for keyword in ("SOPInstanceUID", "SeriesInstanceUID"):
+        assert after[keyword].value != before[keyword].value
+        assert after[keyword].value.is_valid
+    assert after.file_meta.MediaStorageSOPInstanceUID == after.SOPInstanceUID
+
+
+def test_slices_of_a_series_stay_one_series(tmp_path):
+    found = []
+    for number in range(2):
+        elements = GEOMETRY | {"SOPInstanceUID": generate_uid()}
+        values = np.full((4, 4), 1000, np.uint16)
+        path = write_dicom(tmp_path / f"{number}.dcm", values, **elements)
+        source = source_of(path)
+        for name in ("b.dcm", "c.dcm"):
+            found.append(pydicom.dcmread(write(tmp_path / name, read(path), source)))
+    assert len({each.SeriesInstanceUID for each in found}) == 1
+    # Each written twice: again the same slice.
+    assert len({each.SOPInstanceUID for each in found}) == 2
+
+
+def test_without_a_person(tmp_path, slice_path):
+    about = ABOUT._replace(anonymous=True)
+    source = source_of(slice_path)
+    target = write(tmp_path / "b.dcm", read(slice_path), source, about)
+    content, after = target.read_bytes(), pydicom.dcmread(target)
+    before = pydicom.dcmread(slice_path)
+    for secret in (b"Secret", b"P-SECRET", b"20200102", before.SOPInstanceUID.encode()):
+        assert secret not in content
+    assert after.PatientIdentityRemoved == "YES"
+    assert after.StudyInstanceUID not in ("", before.StudyInstanceUID)
+    assert list(after.ImagePositionPatient) == list(before.ImagePositionPatient)
+
+
+@pytest.mark.parametrize(
+    ("elements", "message"),
+    [
+        ({"PixelSpacing": None}, "DICOM without PixelSpacing"),
+        ({"ImagePositionPatient": None}, "DICOM without ImagePositionPatient"),
+        ({"StudyInstanceUID": None}, "DICOM without StudyInstanceUID"),
+        ({"NumberOfFrames": 2}, "multi-frame DICOM"),
+    ],
+)
+def test_slices_of_which_none_is_derived(tmp_path, elements, message):
+    values = np.zeros((2, 4, 4) if "NumberOfFrames" in elements else (4, 4), np.uint16)
+    path = tmp_path / "a.dcm"
+    write_dicom(path, values[0] if values.ndim == 3 else values, **GEOMETRY)
+    dataset = pydicom.dcmread(path)
+    for keyword, value in elements.items():
+        if value is None:
+            delattr(dataset, keyword)
+        else:
+            setattr(dataset, keyword, value)
+            dataset.PixelData = values.tobytes()
+    dataset.save_as(path)
+    with pytest.raises(InputError, match=f"{path}: .*{message}"):
+        check_writable(tmp_path / "b.dcm", source_of(path))
+    check_writable(tmp_path / "b.tif", source_of(path))
+
+
+def test_what_a_format_cannot_hold(tmp_path):
+    png = source_of(write_png(tmp_path / "a.png", np.full((4, 4), 200, np.uint8)))
+    for name, message in (
+        ("b.dcm", "DICOM from PNG"),
+        ("b.nii", "NIfTI from PNG"),
+        ("b.jpg", "expected a name that ends with"),
+    ):
+        with pytest.raises(InputError, match=rf"{name}: {message}"):
+            check_writable(tmp_path / name, png)
+    many = png._replace(header=png.header._replace(count=2))
+    with pytest.raises(InputError, match=r"b\.png: 2 images, and \.png holds one"):
+        check_writable(tmp_path / "b.png", many)
+    there = tmp_path / "b.png"
+    there.write_bytes(b"kept")
+    with pytest.raises(InputError, match=r"b\.png: values .* do not fit uint8"):
+        write_images(there, np.full((1, 4, 4), 1000.0), png, ABOUT)
+    assert there.read_bytes() == b"kept"
