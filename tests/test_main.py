@@ -426,6 +426,24 @@ def _check_saved_images(workdir, folder):
         )
 
 
+@pytest.mark.slow
+def test_a_finished_run_is_extended(finished, tmp_path):
+    """To ten steps, once: the same command again has nothing left to do."""
+    config, workdir, _, _ = finished
+    longer = tmp_path / "longer"
+    shutil.copytree(workdir, longer)
+    for _ in range(2):
+        found = _command(f"--workdir={longer}", "--extend=10")
+        assert found.returncode == 0, found.stderr
+        assert "scoring" in found.stderr
+    kept = json.loads((longer / "config.json").read_text())
+    steps_of = kept["phases"]
+    assert sum(steps_of.values()) == 10
+    assert steps_of["adversarial"] == config.phases.adversarial + 2
+    assert (longer / "evaluation" / "step_10").is_dir()
+    assert (longer / "evaluation" / "step_8").is_dir()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
