@@ -9,13 +9,15 @@ A change is drawn from those of `changes`: for each room the same number, over t
 of its files. It is made in a copy of the checkout; there the test files that run its
 lines run until one fails, those named after its module first, then short before long.
 A change that none notices has survived. `mutations.csv` beside this file has a line for
-each; a run that was stopped goes on, `--again` repeats those that survived. Exit code 1
-if any did.
+each; a run that was stopped goes on, `--again` repeats those that survived with all test
+files, however long they take. Exit code 1 if any did.
 """
 
 import argparse
 import csv
+import itertools
 import json
+import math
 import pathlib
 import random
 import shutil
@@ -53,6 +55,7 @@ def main() -> None:
     parser.add_argument("--covering", type=pathlib.Path, required=True)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--count", type=int, default=100)
+    parser.add_argument("--seconds", type=float, default=400, help="of tests, for each")
     parser.add_argument("--again", action="store_true")
     arguments = parser.parse_args()
     covering = json.loads(arguments.covering.read_text())
@@ -71,7 +74,9 @@ def main() -> None:
             if known and not (arguments.again and known.verdict == "survived"):
                 continue
             start = time.monotonic()
-            verdict, by = examine(copy, file, change, tests_of(covering, file, change))
+            limit = math.inf if arguments.again else arguments.seconds
+            tests = tests_of(covering, file, change, seconds=limit)
+            verdict, by = examine(copy, file, change, tests)
             seconds = round(time.monotonic() - start, 1)
             rows[place] = Row(*place, verdict, by, seconds)
             print(f"{number}/{len(chosen)}", *rows[place], flush=True)
@@ -129,11 +134,12 @@ def examine(
     return "killed", failed[0] if failed else "at the start"
 
 
-def tests_of(covering: dict, file: str, change: Change) -> list[str]:
+def tests_of(covering: dict, file: str, change: Change, *, seconds: float) -> list[str]:
     """Test files that run a line of a change, the most likely to notice it first.
 
     If none does, it runs when the module is imported or in a process of its own: then
-    all that import the module.
+    those that run any line of the module. Those that would take longer than `seconds`
+    altogether are left out, but for tests of the module's name.
     """
     lines = covering["lines"].get(file, {})
     stop = change.line + change.before.count("\n")
@@ -143,14 +149,13 @@ def tests_of(covering: dict, file: str, change: Change) -> list[str]:
         for test in lines.get(str(line), [])
     }
     found = found or {test for tests in lines.values() for test in tests}
-    module = pathlib.PurePath(file).stem
-    return sorted(
-        found,
-        key=lambda test: (
-            not pathlib.PurePath(test).stem.startswith(f"test_{module}"),
-            covering["seconds"][test],
-        ),
-    )
+    name = f"test_{pathlib.PurePath(file).stem}"
+    takes = covering["seconds"]
+    own = {test for test in found if pathlib.PurePath(test).stem.startswith(name)}
+    others = sorted(found - own, key=takes.__getitem__)
+    total = itertools.accumulate(takes[test] for test in others)
+    near = [test for test, sum_ in zip(others, total, strict=True) if sum_ < seconds]
+    return sorted(own, key=takes.__getitem__) + near
 
 
 def _short(text: str) -> str:

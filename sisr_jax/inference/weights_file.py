@@ -6,8 +6,9 @@ for each output channel.
 """
 
 import hashlib
+import math
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import numpy as np
@@ -26,17 +27,18 @@ _SCALE = ".scale"
 
 
 def write_weights(
-    path: epath.Path, params: Mapping[str, Any], *, kernel_bits: Literal[8, 16] = 16
+    path: epath.Path, params: Mapping[str, Any], *, narrow_from: float = math.inf
 ) -> None:
     """Writes parameters, kernels with fewer bits and the rest as float32.
 
     What a kernel adds to an image is a correction of some hundredths: 11 bits of each
-    number are more than enough, and so are, with a scale for each output channel, 8.
+    number (float16) are more than enough. In a sum over many channels so are 8, with a
+    scale for each output channel (int8).
 
     Args:
         path: File to write, whole or not at all.
         params: Parameters of a network, nested by module.
-        kernel_bits: 16 for float16, 8 for int8.
+        narrow_from: Kernels of so many numbers or more have 8 bits.
 
     Raises:
         StorageError: Naming the file, if the storage fails.
@@ -46,7 +48,7 @@ def write_weights(
     for name, leaf in flat.items():
         if np.ndim(leaf) < 2:
             arrays[name] = np.asarray(leaf, np.float32)
-        elif kernel_bits == 16:
+        elif np.size(leaf) < narrow_from:
             arrays[name] = np.asarray(leaf, np.float16)
         else:
             peak = np.abs(leaf).max(tuple(range(leaf.ndim - 1)))

@@ -35,7 +35,7 @@ def test_kernels_of_a_quarter_of_the_bits(path):
     kernel = PARAMS["a"]["kernel"] * np.array([1, 1e-3], np.float32)
     kernel[..., 1] -= kernel[..., 1].mean()
     params = {"a": {"kernel": kernel}, "b": PARAMS["b"], "c": {"k": np.zeros((2, 3))}}
-    write_weights(path, params, kernel_bits=8)
+    write_weights(path, params, narrow_from=6)
     found = read_weights(path, params)
     np.testing.assert_array_equal(found["b"]["bias"], params["b"]["bias"])
     np.testing.assert_array_equal(found["c"]["k"], params["c"]["k"])

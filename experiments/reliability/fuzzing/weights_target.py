@@ -27,9 +27,9 @@ class WeightsTarget(Target):
             }
         }
         paths = []
-        for bits in (8, 16):
-            paths.append(folder / f"weights_{bits}.safetensors")
-            write_weights(epath.Path(paths[-1]), self._params, kernel_bits=bits)
+        for numbers in (1, 1000):
+            paths.append(folder / f"weights_{numbers}.safetensors")
+            write_weights(epath.Path(paths[-1]), self._params, narrow_from=numbers)
         self.keep(paths)
 
     def use(self, path):
