@@ -47,8 +47,6 @@ SAMPLINGS = {
 TV_WEIGHTS = {32: 2.2e-4, 50: 1.3e-4, 63: 1e-4, 100: 6e-5, 125: 5e-5, 250: 2e-5}
 # Chosen on validation slices with every 16th view.
 TV_MULTIPLES = {None: 1, 1e5: 20, 1e4: 200}
-NAMES = {"noise-free": "", "any-dose": " for any dose"}
-
 Method = Callable[[jax.Array, LinearOperator], jax.Array]
 
 
@@ -128,7 +126,7 @@ def main() -> None:
         weight = TV_WEIGHTS[sampling.beam.num_angles]
         methods: dict[str, Method] = {}
         if arguments.weights:
-            method = f"Cascade{NAMES[arguments.study]}, {arguments.stages} stages"
+            method = f"{study.label}, {arguments.stages} stages"
             methods[method] = cascade(arguments.weights, study, arguments.stages)
         if arguments.tv == []:
             best = TV_MULTIPLES[photons] * weight

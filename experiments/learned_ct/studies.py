@@ -46,12 +46,14 @@ class Study:
     """A recipe.
 
     Attributes:
+        label: How tables call what comes of it.
         shares: How often a crop comes from each group of samples.
         start_weights: See `multiples` of `sisr_jax.reconstruction.starts.starts`.
         last_steps: Of data consistency after the last stage.
         samples: Of the shuffled files of a split, their samples by measurement.
     """
 
+    label: str
     shares: dict[str, float]
     start_weights: tuple[float, ...]
     last_steps: int
@@ -116,8 +118,11 @@ def _any_dose(files: list[pathlib.Path], split: str) -> list[Sample]:
 
 
 STUDIES = {
-    "noise-free": Study({"every16": 0.5, "any": 0.5}, (1.0, 5.0), 24, _noise_free),
+    "noise-free": Study(
+        "Cascade", {"every16": 0.5, "any": 0.5}, (1.0, 5.0), 24, _noise_free
+    ),
     "any-dose": Study(
+        "Cascade for any dose",
         dict.fromkeys(
             ("every16", "any", "every16 at low dose", "any at low dose"), 0.25
         ),
