@@ -143,6 +143,13 @@ def _set(values, path, value):
         ("ct_srgan", "evaluation.metrics", ("x",), r"metrics\[0\] = 'x': .* 'mae'"),
         ("ct_srgan", "evaluation.metrics", "mae", r"expected any number of values"),
         ("ct_srgan", "degradation.kind", "blur", r"kind = 'blur': expected one of"),
+        ("ct_srgan", "degradation.kind", ["a"], r"kind = \['a'\]: expected one of"),
+        (
+            "ct_srgan",
+            "generator.kind",
+            {"a": 1},
+            r"generator.kind = .* expected one of",
+        ),
         ("ct_srgan", "degradation.offset", 0, r"degradation\.offset: unknown key"),
         ("ct_srgan", "generator", 3, r"config\.generator = 3: expected a section"),
         ("ct_srgan", "ema_decay", 1.0, r"ema_decay = 1\.0: expected 0 or more"),

@@ -111,7 +111,7 @@ class Validation:
                 images = finish(params, each["inputs"], each["measured"], operator)
                 images = each["inputs"][..., 0], *images
                 found = [psnr(image, each["target"]) for image in images]
-                levels[sample.sampling.name].append(found)
+                levels[sample.protocol].append(found)
         for name, found in levels.items():
             yield [name, len(found), *(f"{m:.3f}" for m in np.mean(found, 0))]
 

@@ -182,7 +182,8 @@ def has_checkpoints(workdir: epath.Path) -> bool:
     """Whether a run in this folder would resume."""
     folder = workdir / FOLDER
     return any(
-        name.isdigit() and is_complete(folder / name) for name in names_in(folder)
+        name.isascii() and name.isdigit() and is_complete(folder / name)
+        for name in names_in(folder)
     )
 
 

@@ -103,7 +103,7 @@ def _parse_kind(sections: Mapping[Any, Any], value: Any, path: str) -> Any:
     if not isinstance(value, Mapping):
         raise ConfigError(f"{path} = {value!r}: expected a section, not a value")
     kind = value.get("kind")
-    if kind not in sections:
+    if not isinstance(kind, str) or kind not in sections:
         options = ", ".join(repr(option) for option in sections)
         raise ConfigError(f"{path}.kind = {kind!r}: expected one of {options}")
     return _parse_section(sections[kind], value, path)

@@ -4,6 +4,7 @@ PNG, TIFF, npz, DICOM and NIfTI; a file may hold many images (pages, slices).
 """
 
 import dataclasses
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -119,7 +120,16 @@ def _open_by_position(config: Data, split: Split, root: Path) -> FolderSource:
             return _series(entry.path, header)
         return entry.path if entry.count > 1 else entry.path.parent
 
-    entries = cut_by_position(list_entries(headers), split, series_of=series_of)
+    def order(entry: Entry) -> tuple:
+        """By number where names have one; a DICOM series stays as it is."""
+        if headers[entry.path].series:
+            return ()
+        parts = re.split(r"([0-9]+)", entry.path.as_posix())
+        numbered = [int(part) if at % 2 else part for at, part in enumerate(parts)]
+        return (*numbered, entry.index)
+
+    entries = sorted(list_entries(headers), key=order)
+    entries = cut_by_position(entries, split, series_of=series_of)
     if entries:
         _check_sizes(config, headers)
     else:

@@ -141,15 +141,15 @@ def inspect_folder(
         [left_out[path] for path in sorted(left_out)],
         listing.unreadable,
         [problems[path] for path in sorted(problems)],
-        _find_leak(files, root),
+        _find_leak(files, root, stated=splits_csv is not None),
         examples,
     )
 
 
-def _find_leak(files: Sequence[UsableFile], root: Path) -> str:
+def _find_leak(files: Sequence[UsableFile], root: Path, *, stated: bool) -> str:
     assignments = {f.path: f.assignment for f in files if f.assignment}
     try:
-        check_leaks(assignments, root=root, name="splits")
+        check_leaks(assignments, root=root, name="splits", stated=stated)
     except InputError as error:
         return str(error)
     return ""

@@ -15,13 +15,19 @@ _HASH = re.compile("[0-9a-f]{64}")
 
 
 def check_leaks(
-    assignments: Mapping[Path, tuple[str, str]], *, root: Path, name: str
+    assignments: Mapping[Path, tuple[str, str]],
+    *,
+    root: Path,
+    name: str,
+    stated: bool = False,
 ) -> None:
-    """Refuses what is in two splits: a patient, or a file under two names.
+    """Refuses what is in two splits: a patient, a study, or a file under two names.
 
     Args:
         assignments: Split and patient of each file; without a patient, the PatientID
-            or else the study of a DICOM header counts.
+            of a DICOM header counts.
+        stated: Whether somebody who knows has listed the patients. Else files of one
+            DICOM study, which is of one person, must be in one split as well.
         root: The folder of the data, which messages leave out.
         name: What messages start with.
 
@@ -29,10 +35,15 @@ def check_leaks(
         InputError: Naming two files and their splits.
     """
     patients: dict[str, Path] = {}
+    studies: dict[str, Path] = {}
     places: dict[object, Path] = {}
     for file, (split, patient) in assignments.items():
         others = {}
-        person = patient or _person(file)
+        header = None if patient and stated else find_person(file)
+        if header and header.study:
+            study = "the study of a DICOM header"
+            others[study] = studies.setdefault(header.study, file)
+        person = patient or (header.folded if header else "")
         if person:
             # An identifier from a DICOM header is not shown, not even its hash.
             is_hash = _HASH.fullmatch(person)
@@ -47,8 +58,3 @@ def check_leaks(
                     f"{assignments[other][0]}, {file.relative_to(root).as_posix()} "
                     f"in {split}; expected one split for both"
                 )
-
-
-def _person(file: Path) -> str:
-    person = find_person(file)
-    return person.folded or person.study

@@ -74,5 +74,10 @@ def find_person(file: Path) -> Person:
 
 
 def fold_name(patient: str) -> str:
-    """A patient's name for comparisons: without capitals, and with single blanks."""
-    return " ".join(unicodedata.normalize("NFKC", patient).casefold().split())
+    """A patient's name for comparisons.
+
+    Without capitals, with single blanks, and without what nobody sees.
+    """
+    plain = unicodedata.normalize("NFKC", patient).casefold()
+    seen = (each for each in plain if unicodedata.category(each) != "Cf")
+    return " ".join("".join(seen).split())

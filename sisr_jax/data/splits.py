@@ -24,7 +24,7 @@ _NAMES: dict[str, Split] = {
     "val": "validation",
     "test": "test",
 }
-_PATIENT_COLUMNS = ("patient", "patient_id")
+_PATIENT_COLUMNS = ("patient", "patient_id", "PatientID")
 # Of a folder, that are compared with a name that is not in it.
 _MOST_NAMES = 10_000
 
@@ -94,11 +94,11 @@ def read_splits_csv(csv_file: Path, *, root: Path) -> dict[Path, Split]:
 def read_assignments(csv_file: Path, *, root: Path) -> dict[Path, Assignment]:
     """Reads split and patient of each listed file inside `root`.
 
-    Columns `file` and `split`, and `patient` or `patient_id` if there is one; others
-    are ignored. `file` is relative to the CSV's own folder when that contains `root`
-    (a manifest above several image folders), else to `root` (a CSV kept apart from
-    the data). Rows elsewhere in that base folder are skipped. Without a column for
-    the patient, the PatientID of DICOM files takes its place, or else the study.
+    Columns `file` and `split`, and `patient`, `patient_id` or `PatientID` if there is
+    one; others are ignored. `file` is relative to the CSV's own folder when that
+    contains `root` (a manifest above several image folders), else to `root` (a CSV kept
+    apart from the data). Rows elsewhere in that base folder are skipped. Without a
+    column for the patient, PatientID and study of DICOM files take its place.
 
     Args:
         csv_file: The CSV, UTF-8.
@@ -144,7 +144,7 @@ def read_assignments(csv_file: Path, *, root: Path) -> dict[Path, Assignment]:
             hint = _suggest(elsewhere.file, base, data)
             example = f"; line {elsewhere.line} is {elsewhere.file!r}{hint}"
         raise InputError(f"{csv_file}: no row is a file in {root}{example}")
-    check_leaks(assignments, root=root, name=str(csv_file))
+    check_leaks(assignments, root=root, name=str(csv_file), stated=True)
     return dict(sorted(assignments.items()))
 
 

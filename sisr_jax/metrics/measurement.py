@@ -2,22 +2,32 @@
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Real
 
 
 def residual(
-    projected: Float[Array | np.ndarray, "*shape"],
-    measured: Float[Array | np.ndarray, "*shape"],
-) -> Float[Array, " batch"]:
+    projected: Real[Array | np.ndarray, "..."],
+    measured: Real[Array | np.ndarray, "*batch rows columns"],
+) -> Float[Array, "*batch"]:
     """How far an estimate is from what was measured: `||A x - y|| / ||y||`.
 
     Args:
-        projected: The estimate sent through the acquisition, `[batch, ...]`.
+        projected: The estimate sent through the acquisition, `[*batch, rows, columns]`:
+            views and detectors, or lines and samples.
         measured: What was measured, same shape.
 
     Returns:
-        `[batch]`; 0 for an estimate that explains the measurement entirely.
+        `[*batch]`, float32; 0 for an estimate that explains the measurement entirely.
+
+    Raises:
+        ValueError: If the shapes differ.
     """
-    axes = tuple(range(1, measured.ndim))
-    error = jnp.sum(jnp.square(projected - measured), axis=axes)
-    return jnp.sqrt(error / jnp.sum(jnp.square(measured), axis=axes))
+    if projected.shape != measured.shape:
+        raise ValueError(
+            f"projected {projected.shape}, measured {measured.shape}: expected equal "
+            "shapes"
+        )
+    projected = jnp.asarray(projected).astype(jnp.float32)
+    measured = jnp.asarray(measured).astype(jnp.float32)
+    error = jnp.sum(jnp.square(projected - measured), axis=(-2, -1))
+    return jnp.sqrt(error / jnp.sum(jnp.square(measured), axis=(-2, -1)))

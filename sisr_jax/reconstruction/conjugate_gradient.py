@@ -7,6 +7,7 @@ from jaxtyping import Array, Float
 
 from sisr_jax.operators import LinearOperator
 from sisr_jax.reconstruction.least_squares import (
+    as_real,
     check_measurement,
     check_steps,
     prepared,
@@ -51,12 +52,12 @@ def conjugate_gradient(
         ValueError: If a shape does not fit, there is no step or the damping is
             negative.
     """
-    y = jnp.asarray(y)
+    y = as_real(y)
     check_steps(num_steps)
     if isinstance(damping, int | float) and damping < 0:
         raise ValueError(f"damping = {damping}: expected at least 0")
     A = prepared(A)
-    start = jnp.zeros_like(A.T(y)) if x is None else jnp.asarray(x)
+    start = jnp.zeros_like(A.T(y)) if x is None else as_real(x)
     check_measurement(start, y, A)
     image_axes = tuple(range(-len(A.domain_shape), 0))
     ray_axes = tuple(range(-len(A.range_shape), 0))

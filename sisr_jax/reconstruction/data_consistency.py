@@ -8,6 +8,7 @@ from jaxtyping import Array, Float
 from sisr_jax.operators import LinearOperator
 from sisr_jax.reconstruction.least_squares import (
     Bounds,
+    as_real,
     check_bounds,
     check_measurement,
     check_steps,
@@ -50,7 +51,7 @@ def data_consistency(
         ValueError: If a shape does not fit, the bounds are no interval or there is no
             step.
     """
-    x, y = jnp.asarray(x), jnp.asarray(y)
+    x, y = as_real(x), as_real(y)
     check_steps(num_steps)
     check_bounds(bounds)
     check_measurement(x, y, A)

@@ -8,7 +8,8 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+import numpy as np
+from jaxtyping import Array, Float, Real
 
 from sisr_jax.operators import LinearOperator
 
@@ -23,6 +24,12 @@ def prepared(A: LinearOperator) -> LinearOperator:
     if type(A).precondition is not LinearOperator.precondition:
         return A
     return dataclasses.replace(A, known_norm=A.norm())
+
+
+def as_real(values: Real[Array | np.ndarray, "..."]) -> Float[Array, "..."]:
+    """The values, as float32 unless they are float64."""
+    array = jnp.asarray(values)
+    return array.astype(jnp.promote_types(array.dtype, jnp.float32))
 
 
 def descent(

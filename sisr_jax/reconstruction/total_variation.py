@@ -7,6 +7,7 @@ from jaxtyping import Float
 from sisr_jax.operators import LinearOperator
 from sisr_jax.reconstruction.least_squares import (
     Bounds,
+    as_real,
     check_bounds,
     check_measurement,
     check_steps,
@@ -72,7 +73,7 @@ def total_variation(
             negative, the continuation below 1, the bounds are no interval or a number
             of steps is below 1.
     """
-    y = jnp.asarray(y)
+    y = as_real(y)
     if isinstance(weight, int | float) and weight < 0:
         raise ValueError(f"weight = {weight}: expected at least 0")
     if not continuation >= 1:
@@ -86,7 +87,7 @@ def total_variation(
         )
     A = prepared(A)
     weight = jnp.asarray(weight)[..., None, None]
-    first = into_box(_first(y, A) if start is None else jnp.asarray(start), bounds)
+    first = into_box(_first(y, A) if start is None else as_real(start), bounds)
     check_measurement(first, y, A)
 
     def step(iteration: Array, state: _Outer) -> _Outer:

@@ -1,6 +1,7 @@
 """Files that are written whole or not at all, folders that are moved."""
 
 import contextlib
+import errno
 import os
 
 from etils import epath
@@ -118,8 +119,16 @@ def check_files(folder: epath.PathLike) -> None:
 
 
 def names_in(folder: epath.Path) -> list[str]:
-    """Names in a folder, sorted; none if there is no such folder."""
+    """Names in a folder, sorted; none if there is no such folder.
+
+    Raises:
+        InputError: If it is a link to itself.
+    """
     try:
         return sorted(path.name for path in folder.iterdir())
     except (FileNotFoundError, NotADirectoryError):
         return []
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise InputError(f"{folder}: a link to itself") from error
+        raise

@@ -6,6 +6,8 @@ electronics add a Gaussian error. The scanner takes the logarithm of what it cou
 (Elbakri and Fessler 2002, IEEE Trans. Med. Imaging 21, 89; section II).
 """
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -19,6 +21,10 @@ WATER_PER_MM = 0.0193
 
 # Fewer counts than this are read as this: the logarithm of none is infinite.
 _FEWEST_COUNTS = 0.5
+# From so many expected counts on they are drawn as normal: the skewness is below 0.004,
+# and `jax.random.poisson` counts in int32 and rejects in float32, which tells on its
+# variance from some millions on.
+_MANY_COUNTS = 1e5
 
 
 def attenuation_from_hu(
@@ -52,7 +58,8 @@ def low_dose(
 ) -> Float[Array, "..."]:
     """Replaces line integrals by what a scan at low dose measures.
 
-    Not differentiable: counts are integers.
+    Not differentiable: counts are integers. From 1e5 expected counts on they are
+    normal, with the same mean and variance.
 
     Args:
         key: Randomness.
@@ -64,18 +71,32 @@ def low_dose(
         Noisy line integrals, at most `log(photons / 0.5)`.
 
     Raises:
-        ValueError: If `photons` is a number that is not positive, or `electronic_noise`
-            is negative.
+        ValueError: If `photons` is a number that is not positive and finite, or
+            `electronic_noise` is negative.
     """
     is_number = not isinstance(photons, jax.Array)
-    if (is_number and photons <= 0) or electronic_noise < 0:
+    is_wrong = is_number and not 0 < photons < math.inf
+    if is_wrong or not 0 <= electronic_noise < math.inf:
         raise ValueError(
             f"photons = {photons}, electronic_noise = {electronic_noise}: expected "
-            "photons > 0 and electronic_noise >= 0"
+            "photons > 0 and electronic_noise >= 0, both finite"
         )
+    sinogram = jnp.asarray(sinogram)
+    dtype = jnp.promote_types(sinogram.dtype, jnp.float32)
+    sinogram = sinogram.astype(dtype)
     count_key, error_key = jax.random.split(key)
     expected = photons * jnp.exp(-sinogram)
-    counts = jax.random.poisson(count_key, expected).astype(sinogram.dtype)
-    error = jax.random.normal(error_key, sinogram.shape, sinogram.dtype)
+    few = jnp.minimum(expected, _MANY_COUNTS)
+    counts = jax.random.poisson(count_key, few).astype(dtype)
+    error = jax.random.normal(error_key, sinogram.shape, dtype)
     counts = jnp.maximum(counts + electronic_noise * error, _FEWEST_COUNTS)
-    return jnp.log(photons / counts)
+    # One normal number is the sum of both errors. The sinogram is not recomputed from
+    # counts, whose last digits float32 does not have.
+    deviation = jnp.sqrt(1 + electronic_noise**2 / expected) / jnp.sqrt(expected)
+    change = jnp.maximum(deviation * error, _FEWEST_COUNTS / expected - 1)
+    is_many = expected >= _MANY_COUNTS
+    return jnp.where(
+        is_many,
+        sinogram - jnp.log1p(jnp.where(is_many, change, 0)),
+        jnp.log(photons / counts),
+    )

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Real
 from sisr_jax.operators import LinearOperator
 from sisr_jax.tomography.fbp import fbp
 from sisr_jax.tomography.filters import cosine_transform, saturating_ramp
-from sisr_jax.tomography.geometry import ParallelBeam
+from sisr_jax.tomography.geometry import ParallelBeam, as_sinogram
 from sisr_jax.tomography.planning import PlannedBeam, plan
 from sisr_jax.tomography.radon import (
     Method,
@@ -111,7 +111,9 @@ class ParallelBeamCT(LinearOperator):
             weights=default if weights is None else weights,
         )
 
-    def precondition(self, residual: Sinogram) -> Sinogram:
+    def precondition(
+        self, residual: Real[Array | np.ndarray, "*batch angles detectors"]
+    ) -> Sinogram:
         """Filters every view with a ramp that saturates, and weighs it by its gaps.
 
         A view knows the image on a line through the origin of its Fourier plane,
@@ -133,7 +135,7 @@ class ParallelBeamCT(LinearOperator):
         saturation = _SATURATION * steepness / (rays.size * jnp.maximum(widest, 1e-6))
         matrix, frequency = cosine_transform(rays.num_detectors)
         gain = weights[..., None] * saturating_ramp(frequency, saturation[..., None])
-        residual = self.measured(residual)
+        residual = as_sinogram(self.measured(residual), rays)
         matrix = jnp.asarray(matrix, residual.dtype)
 
         # A TPU would round the factors to bfloat16 otherwise.

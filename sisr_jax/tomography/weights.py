@@ -43,8 +43,10 @@ def angular_weights(
 
     `gaps` halves the gap between two neighbouring directions and gives either a half
     (the trapezoidal rule on the half circle). Views of one direction share its part
-    equally. A gap that stands out from all others is an arc that was not measured:
-    its ends get half of the median gap.
+    equally. Up to four gaps that stand out from all others are arcs that were not
+    measured: their ends get half of the median gap. Without such an arc the weights add
+    up to pi. Among few random angles (3 in 10 draws of three, 1 in 100 of twenty) a gap
+    may stand out by chance: state the weights then.
 
     Args:
         beam: The rays.

@@ -23,6 +23,11 @@ def test_first_save_that_was_cut_short_is_no_checkpoint(folder, is_complete):
     assert has_checkpoints(folder) == is_complete
 
 
+def test_a_number_of_other_digits_is_no_checkpoint(tmp_path):
+    write_whole(epath.Path(tmp_path) / "checkpoints" / "\u0669" / "arrays", "")
+    assert not has_checkpoints(epath.Path(tmp_path))
+
+
 @pytest.fixture
 def checkpointer(folder, monkeypatch):
     """One that knows of the steps 3 and 8, whatever is there."""

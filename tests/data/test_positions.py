@@ -67,6 +67,13 @@ def test_volume_and_plain_files(tmp_path):
     assert len(names(tmp_path, "train")) == 16
 
 
+def test_numbers_of_names_count_as_numbers(tmp_path):
+    for i in range(1, 101):
+        write_png(tmp_path / f"s/slice_{i}.png", ramp(start=i))
+    assert names(tmp_path, "train") == [f"s/slice_{i}.png" for i in range(1, 79)]
+    assert names(tmp_path, "test") == [f"s/slice_{i}.png" for i in range(91, 101)]
+
+
 def test_too_few_images(tmp_path):
     write_png(tmp_path / "0.png", ramp())
     assert names(tmp_path, "train") == ["0.png"]

@@ -318,11 +318,36 @@ def test_one_patient_of_dicom_headers(tmp_path):
         with pytest.raises(InputError, match="DICOM header is in two splits") as error:
             read(first, {"PatientID": other, "StudyInstanceUID": "2"})
         assert "secret" not in str(error.value).casefold()
-    assert len(read(first, {"PatientID": "P-Secret2", "StudyInstanceUID": "1"})) == 2
+    assert len(read(first, {"PatientID": "P-Secret2", "StudyInstanceUID": "2"})) == 2
+    # A study is of one person, whatever the other file says.
+    for other in ("", "ANON0001", "P-Secret2"):
+        with pytest.raises(InputError, match="the study of a DICOM header is in two"):
+            read(first, {"PatientID": other, "StudyInstanceUID": "1"})
     nobody = {"PatientID": "ANONYMOUS", "StudyInstanceUID": "1"}
     assert len(read(nobody, nobody | {"StudyInstanceUID": "2"})) == 2
     with pytest.raises(InputError, match="DICOM header is in two splits"):
         read(nobody, nobody)
+
+
+def test_a_study_is_not_split_by_hash(tmp_path):
+    """Pseudonyms of files land in all splits; the study says that it is one person."""
+    for i in range(40):
+        elements = {"PatientID": f"ANON{i:04d}", "StudyInstanceUID": "1.2"}
+        write_dicom(tmp_path / f"{i}.dcm", ramp(), **elements)
+    files = sorted(tmp_path.glob("*.dcm"))
+    with pytest.raises(
+        InputError, match="the study of a DICOM header is in two splits"
+    ):
+        split_by_patient(files, root=tmp_path)
+    # Who lists the patients knows better.
+    csv_file = tmp_path / "splits.csv"
+    rows = [f"{i}.dcm,{'train' if i % 2 else 'test'},{i}" for i in range(40)]
+    csv_file.write_text("\n".join(["file,split,PatientID", *rows]))
+    assert len(read_assignments(csv_file, root=tmp_path)) == 40
+    rows[0] = "0.dcm,test,1"
+    csv_file.write_text("\n".join(["file,split,PatientID", *rows]))
+    with pytest.raises(InputError, match="patient '1' is in two splits"):
+        read_assignments(csv_file, root=tmp_path)
 
 
 def test_one_dicom_patient_in_two_spellings_by_hash(tmp_path):

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from sisr_jax.metrics import residual
 
@@ -9,3 +10,18 @@ def test_residual():
     np.testing.assert_allclose(
         residual(measured * scale, measured), [0, 0.5, 2], atol=1e-6
     )
+
+
+def test_residual_of_any_type_and_number_of_axes():
+    rng = np.random.default_rng(0)
+    a, b = rng.integers(0, 256, (2, 3, 8, 9))
+    expected = np.linalg.norm(a - b, axis=(1, 2)) / np.linalg.norm(b, axis=(1, 2))
+    for kind in ("uint8", "int16", "float16", "float32"):
+        found = residual(a.astype(kind), b.astype(kind))
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+    np.testing.assert_allclose(residual(a[0], b[0]), expected[0], rtol=1e-5)
+    large = np.full((40, 40), 300, np.float16)
+    assert float(residual(2 * large, large)) == pytest.approx(1)
+    with pytest.raises(ValueError, match=r"projected \(8, 9\), measured \(3, 8, 9\)"):
+        residual(a[0], b)

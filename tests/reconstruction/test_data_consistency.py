@@ -1,3 +1,5 @@
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -5,7 +7,9 @@ import pytest
 from dense_operator import Dense
 from jax.test_util import check_grads
 
+from sisr_jax.reconstruction.conjugate_gradient import conjugate_gradient
 from sisr_jax.reconstruction.data_consistency import data_consistency
+from sisr_jax.reconstruction.total_variation import total_variation
 from sisr_jax.ultrasound import LateralDecimation
 
 
@@ -42,6 +46,28 @@ def test_the_residual_falls_and_the_image_gets_nearer(small_ct, truth, start):
     assert all(np.diff(residuals) < 0)
     assert residuals[-1] < 0.05 * residuals[0]
     assert all(np.diff(errors) < 0)
+
+
+@pytest.mark.parametrize("kind", ["float16", "int16", "uint8"])
+def test_other_types_are_computed_in_float32(small_ct, truth, start, kind):
+    """What was counted, or kept in half precision, is a number all the same."""
+    views = (20 * np.asarray(small_ct(truth))).astype(kind)
+    image = np.asarray(start).astype(kind)
+    for solve in (
+        functools.partial(data_consistency, x=image, y=views, A=small_ct, num_steps=2),
+        functools.partial(conjugate_gradient, views, small_ct, num_steps=2, x=image),
+        functools.partial(total_variation, views, small_ct, weight=1e-3, start=image),
+        functools.partial(small_ct.precondition, views),
+    ):
+        found = solve()
+        assert found.dtype == jnp.float32
+        arguments = [each.astype("float32") for each in solve.args[:1]]
+        options = {
+            name: value.astype("float32") if isinstance(value, np.ndarray) else value
+            for name, value in solve.keywords.items()
+        }
+        expected = solve.func(*arguments, *solve.args[1:], **options)
+        np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def test_an_image_that_explains_the_measurement_stays(dense_ct, truth):

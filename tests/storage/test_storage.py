@@ -22,6 +22,12 @@ def test_file_is_written_replaced_and_alone(folder):
     assert names_in(path.parent) == ["table.csv"]
 
 
+def test_a_link_to_itself_is_no_folder(tmp_path):
+    (tmp_path / "a").symlink_to(tmp_path / "a")
+    with pytest.raises(InputError, match=f"{tmp_path}/a: a link to itself"):
+        names_in(epath.Path(tmp_path / "a"))
+
+
 def test_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
     path = epath.Path(tmp_path / "table.csv")
     write_whole(path, "old")

@@ -11,6 +11,38 @@ from sisr_jax.tomography.noise import (
 )
 
 
+@pytest.mark.parametrize("photons", [1e5, 1e6, 3e7, 1e9, 1e12])
+def test_many_photons_have_the_same_law(key, photons):
+    """Of whatever number: a generator of counts may be of 32 bits."""
+    noisy = np.asarray(low_dose(key, jnp.full(200_000, 0.5), photons=photons))
+    error = noisy.astype(np.float64) - 0.5
+    deviation = (photons * np.exp(-0.5)) ** -0.5
+    digits = 1e-7  # of float32
+    assert abs(error.mean()) < 4 * deviation / np.sqrt(2e5) + digits
+    assert error.std() == pytest.approx(deviation, rel=0.01, abs=digits)
+    tails = np.mean(np.abs(error) > 2 * deviation + digits)
+    assert photons > 1e10 or tails == pytest.approx(0.0455, abs=0.003)
+
+
+@pytest.mark.parametrize("photons", [0.0, -1.0, np.nan, np.inf])
+def test_impossible_photons(key, photons):
+    with pytest.raises(ValueError, match=f"photons = {photons}"):
+        low_dose(key, jnp.zeros(3), photons=photons)
+
+
+def test_noise_is_continuous_where_the_law_changes(key):
+    """Just below and just above the number of counts that are drawn as normal."""
+    spread = [
+        float(
+            jnp.std(
+                low_dose(key, jnp.zeros(200_000), photons=p, electronic_noise=200.0)
+            )
+        )
+        for p in (0.999e5, 1.001e5)
+    ]
+    assert spread[0] == pytest.approx(spread[1], rel=0.01)
+
+
 @pytest.mark.parametrize("thickness", [0.0, 1.0, 3.0])
 @pytest.mark.parametrize("electronic_noise", [0.0, 30.0])
 def test_noise_has_the_variance_of_its_counts(key, thickness, electronic_noise):

@@ -179,6 +179,12 @@ def _read_header(path: Path) -> Any:
             header = kind(start[:size], check=False)
             if bytes(header["magic"])[:2] == b"n+":  # not a pair of two files
                 header.check_fix(logger=_SILENT)
+                # 0, of files whose values are elsewhere, passes that check.
+                if header.get_data_offset() < size:
+                    raise InputError(
+                        f"{path}: values from byte {header.get_data_offset()} on, "
+                        f"expected behind the {size} bytes of the header"
+                    )
                 return header
     raise InputError(f"{path}: not a NIfTI file, or cut off in its header")
 

@@ -124,6 +124,7 @@ def forge(path, *, dims=None, offset=None, extension=None):
         ({"dims": (2000, 2000, 100)}, "truncated NIfTI"),
         ({"dims": (5, 6, -7)}, "shape"),
         ({"offset": 1e9}, "NIfTI"),
+        ({"offset": 0}, "values from byte 0 on, expected behind the 348 bytes"),
         ({"offset": np.nan}, "NIfTI"),
     ],
 )

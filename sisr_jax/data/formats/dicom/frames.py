@@ -89,7 +89,11 @@ def _check_frame(path: Path, opened: Opened, layout: Layout, index: int) -> None
     )
     uid, size = opened.uid, None
     if uid in JPEG2000TransferSyntaxes:
-        size = _size_of_jpeg_2000(frame)
+        size, is_signed = _size_of_jpeg_2000(frame)
+        if is_signed and layout.dtype.kind == "u":
+            raise InputError(
+                f"{path}: signed frame in {uid.name}, its header says unsigned"
+            )
     elif uid in (*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes):
         size = find_frame(frame)[2:4]
         if frame.count(b"\xff\xda") > MAX_SCANS:
@@ -109,12 +113,12 @@ def _check_frame(path: Path, opened: Opened, layout: Layout, index: int) -> None
         )
 
 
-def _size_of_jpeg_2000(frame: bytes) -> tuple[int, int]:
-    """Height and width by the SIZ segment (ISO/IEC 15444-1, A.5.1)."""
+def _size_of_jpeg_2000(frame: bytes) -> tuple[tuple[int, int], bool]:
+    """Height and width, and sign, by the SIZ segment (ISO/IEC 15444-1, A.5.1)."""
     if frame[:4] != b"\xff\x4f\xff\x51":
         raise ValueError("no JPEG 2000 codestream")
     right, lower, left, upper, width, height = struct.unpack_from(">6I", frame, 8)
     tiles = -(-(lower - upper) // height) * -(-(right - left) // width)
     if tiles > _MAX_TILES:
         raise ValueError(f"{tiles} tiles, expected {_MAX_TILES} at most")
-    return lower - upper, right - left
+    return (lower - upper, right - left), frame[42] > 127

@@ -150,6 +150,8 @@ def _parse(path: Path, file: BinaryIO, elements: Collection[str]) -> Opened:
         stop_when=reached_pixels,
         specific_tags=cast(list[BaseTag | int], list(wanted)),
     )
+    if "Modality" in header:  # a code of capitals, by the standard
+        header.Modality = str(header.Modality or "").strip().upper()
     return Opened(header, uid, stream, end, *place)
 
 

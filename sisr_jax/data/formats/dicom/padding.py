@@ -44,6 +44,8 @@ def find_padding(
     prefix = {"f4": "Float", "f8": "DoubleFloat"}.get(words.dtype.str[1:], "")
     padding = _number(header.get(f"{prefix}PixelPaddingValue"), words.dtype)
     limit = _number(header.get(f"{prefix}PixelPaddingRangeLimit"), words.dtype)
+    if padding is None:  # a limit alone breaks the rule, and is meant
+        padding, limit = limit, None
     if padding is None:
         return None
     if limit is None:

@@ -34,6 +34,7 @@ _ELEMENTS = (
     *VALUE_ELEMENTS,
     *PADDING_ELEMENTS,
 )
+_LOCALIZERS = {"LOCALIZER", "SCOUT", "TOPOGRAM", "SCANOGRAM"}
 _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 
 
@@ -104,7 +105,7 @@ def _check(path: Path, opened: Opened) -> tuple[Header, Layout, list[list[Any]]]
 def _left_out(dataset: Any) -> str:
     if dataset.get("Modality") != "CT":
         return ""
-    if "LOCALIZER" in (dataset.get("ImageType") or ()):
+    if _LOCALIZERS & {str(each).upper() for each in dataset.get("ImageType") or ()}:
         return "localizer"
     captured = str(dataset.get("SOPClassUID") or "").startswith(_SECONDARY_CAPTURE)
     return "screen capture" if captured else ""

@@ -18,6 +18,7 @@ VALUE_ELEMENTS = (
     "RescaleType",
     "ModalityLUTSequence",
     "DoseGridScaling",
+    "RealWorldValueMappingSequence",
 )
 # No scanner's slope or offset is larger (HU or counts).
 _MAX_SLOPE, _MAX_INTERCEPT = 1e6, 1e9
@@ -130,6 +131,12 @@ def _check_hounsfield(
         kind = str(item.get("RescaleType") or "").strip().upper()
         if kind not in _HU_TYPES:
             raise InputError(f"{path}: CT of values in {kind[:16]!r}, expected HU")
+    for place in levels:
+        if found is None and place.get("RealWorldValueMappingSequence"):
+            raise InputError(
+                f"{path}: CT whose values are HU by a real world value mapping only, "
+                "expected a rescale slope and intercept"
+            )
     unsigned = found is None and dtype.kind == "u"
     if unsigned or isinstance(found, Table):
         raise InputError(

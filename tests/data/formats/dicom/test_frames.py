@@ -165,6 +165,21 @@ def test_many_tiles(tmp_path, monkeypatch):
         read(path)
 
 
+def test_signed_codestream_under_an_unsigned_header(tmp_path):
+    path = write_frames(tmp_path / "a.dcm", frames_of())
+    file = io.BytesIO()
+    Image.fromarray(frames_of()[0]).save(file, format="JPEG2000", no_jp2=True)
+    stream = bytearray(file.getvalue())
+    stream[42] |= 0x80  # Ssiz of the first component
+    dataset = pydicom.dcmread(path)
+    dataset.PixelData = encapsulate([bytes(stream)] * 3)
+    dataset["PixelData"].VR = "OB"
+    dataset.file_meta.TransferSyntaxUID = JPEG2000Lossless
+    dataset.save_as(path)
+    with pytest.raises(InputError, match=r"signed frame in .* says unsigned"):
+        read(path)
+
+
 def test_container_around_a_codestream(tmp_path):
     path = write_frames(tmp_path / "a.dcm", frames_of())
     # The length of its box is 0, at which a search for the codestream never ends.

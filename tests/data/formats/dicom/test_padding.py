@@ -107,3 +107,12 @@ def test_frame_of_nothing_but_padding(tmp_path):
     [decoded] = decode_images(path, [0], (1.0, 0.0))
     assert decoded.padding == 16
     np.testing.assert_array_equal(decoded.image, 0)
+
+
+def test_a_limit_alone_is_meant_as_the_padding(tmp_path):
+    values = padded(np.uint16, 63536)
+    path = write_dicom(tmp_path / "a.dcm", values, RescaleSlope=1, **CT)
+    edit(path, lambda d: d.add_new("PixelPaddingRangeLimit", "US", 63536))
+    [decoded] = decode_images(path, [0], (1.0, 0.0))
+    assert decoded.padding == 8
+    assert decoded.image.max() < 100

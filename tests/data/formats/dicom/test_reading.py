@@ -82,6 +82,7 @@ def test_inverted_display_does_not_change_hu(tmp_path):
     ("elements", "reason"),
     [
         ({"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}, "localizer"),
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "SCOUT"]}, "localizer"),
         ({"SOPClassUID": SecondaryCaptureImageStorage}, "screen capture"),
     ],
 )

@@ -219,3 +219,33 @@ def test_bits_in_the_upper_part_of_a_word(tmp_path):
         HighBit=15,
     )
     np.testing.assert_array_equal(read(path)[0], values * 2.0 - 1024)
+
+
+@pytest.mark.parametrize("where", ["header", "group"])
+def test_real_world_values_are_no_rescale(tmp_path, where):
+    """They say what is HU, but nothing here reads them."""
+    mapping = Dataset()
+    mapping.RealWorldValueSlope, mapping.RealWorldValueIntercept = 1.0, -1024.0
+    values = ramp(dtype=np.int16, start=0)
+    if where == "header":
+        elements = CT | {"RescaleSlope": None, "RescaleIntercept": None}
+        path = write_dicom(tmp_path / "a.dcm", values, **elements)
+        dataset = pydicom.dcmread(path)
+        dataset.RealWorldValueMappingSequence = Sequence([mapping])
+        dataset.save_as(path)
+    else:
+        group = Dataset()
+        group.RealWorldValueMappingSequence = Sequence([mapping])
+        path = write_enhanced(tmp_path / "a.dcm", [values], shared=[group])
+    with pytest.raises(InputError, match="by a real world value mapping only"):
+        check_file(path)
+
+
+def test_a_modality_in_small_letters_is_ct(tmp_path):
+    elements = CT | {"RescaleSlope": None, "RescaleIntercept": None}
+    path = write_dicom(tmp_path / "a.dcm", ramp(), **elements)
+    content = path.read_bytes()
+    assert content.count(b"CS\2\0CT") == 1
+    path.write_bytes(content.replace(b"CS\2\0CT", b"CS\2\0ct"))
+    with pytest.raises(InputError, match="CT without a rescale slope"):
+        check_file(path)
