@@ -13,7 +13,10 @@ from jaxtyping import Array, Float
 
 from sisr_jax.metrics import residual
 from sisr_jax.operators import LinearOperator
+from sisr_jax.reconstruction.null_space import null_space
 from sisr_jax.reconstruction.starts import linear_estimate
+
+_null_space = jax.jit(null_space)
 
 # Images at a time: the memory of a long series stays that of a few.
 _TOGETHER = 4
@@ -28,10 +31,20 @@ class Restored:
         image: `[*batch, height, width]`, float32, in units of the window's [0, 1].
         residual: `||A x - y|| / ||y||` of each image, `[*batch]`; 0 for an image that
             explains its measurement entirely.
+        operator: What measured the images.
     """
 
     image: Float[Array, "*batch height width"]
     residual: Float[Array, "*batch"]
+    operator: LinearOperator
+
+    @property
+    def null_space(self) -> Float[Array, "*batch height width"]:
+        """What of the images did not come from the measurement, computed when asked.
+
+        See `reconstruction.null_space.null_space`.
+        """
+        return _null_space(self.image, self.operator)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -90,7 +103,8 @@ class Restorer:
             image, error = restore(y)
         else:
             image, error = _by_parts(restore, y)
-        return Restored(image.reshape(*batch, height, width), error.reshape(batch))
+        image = image.reshape(*batch, height, width)
+        return Restored(image, error.reshape(batch), operator)
 
 
 def _by_parts(restore: Any, y: Array) -> tuple[Array, Array]:

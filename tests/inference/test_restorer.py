@@ -45,6 +45,21 @@ def test_is_the_network_clipped_and_its_residual(restorer, operator, images):
         np.testing.assert_allclose(residual, error, rtol=1e-4)
 
 
+def test_what_was_not_measured_is_there_when_asked_for(restorer, operator, images):
+    y = operator(images[:2])
+
+    @jax.jit
+    def both(y):
+        found = restorer(measurement=y, operator=operator)
+        return found.image, found.null_space
+
+    image, invented = both(y)
+    assert jnp.abs(operator(invented)).max() < 0.01 * jnp.abs(operator(image)).max()
+    seen = restorer(measurement=y, operator=operator)
+    np.testing.assert_allclose(seen.null_space, invented, atol=1e-4)
+    assert jnp.std(invented) > 0.01
+
+
 def test_one_a_batch_and_a_series_agree(restorer, operator, images):
     y = operator(images)
     series = restorer(measurement=y, operator=operator)

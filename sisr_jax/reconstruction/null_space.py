@@ -1,0 +1,33 @@
+"""What of an image a measurement does not see."""
+
+from jaxtyping import Array, Float
+
+from sisr_jax.operators import LinearOperator
+from sisr_jax.reconstruction.conjugate_gradient import conjugate_gradient
+from sisr_jax.reconstruction.least_squares import as_real
+
+
+def null_space(
+    x: Float[Array, "..."], A: LinearOperator, *, num_steps: int = 30
+) -> Float[Array, "..."]:
+    """The part of an image that its measurement by `A` does not determine.
+
+    Any multiple of it can be added to the image, and `A` measures the same. In a
+    restored image it is what did not come from the measurement: from the prior of the
+    method, right or wrong. The rest is the smallest image with the measurement of `x`
+    (`conjugate_gradient` from zero), so that the two are orthogonal.
+
+    Args:
+        x: Images, `[*batch, *domain_shape]`.
+        A: The operator.
+        num_steps: Steps of `conjugate_gradient`. Fewer leave some of what is measured,
+            of detail first.
+
+    Returns:
+        Images of the shape of `x`, of any sign.
+
+    Raises:
+        ValueError: If a shape does not fit, or there is no step.
+    """
+    x = as_real(x)
+    return x - conjugate_gradient(A(x), A, num_steps=num_steps)
