@@ -188,8 +188,8 @@ def initial(
     """The weights that a stage begins with."""
     channels = IMAGES + len(study.start_weights)
     if begin is not None:
-        # These were trained without noise, in two stages.
-        stages = read_stages(begin, STUDIES["noise-free"], 2)
+        # These were trained without noise, in three stages.
+        stages = read_stages(begin, STUDIES["noise-free"], 3)
         return with_more_starts(stages[f"stage_{stage}"], channels)
     if stage == 0:
         shape = (1, CROP, CROP, channels)
