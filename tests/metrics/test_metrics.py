@@ -69,7 +69,7 @@ def test_ssim_keeps_its_digits_in_bright_nearly_constant_regions(level):
     a, b = (level * (1 + noise)).astype(np.float32)
     similarity = ssim(a[..., None], b[..., None])
     expected = reference_ssim(a, b, 1.0)
-    np.testing.assert_allclose(1 - similarity, 1 - expected, rtol=2e-2)
+    np.testing.assert_allclose(1 - similarity, 1 - expected, rtol=5e-3)
 
 
 def test_ssim_averages_channels():
