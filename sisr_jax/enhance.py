@@ -22,7 +22,9 @@ import argparse
 import csv
 import io
 import json
+import math
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -54,6 +56,8 @@ from sisr_jax.run.progress import counted
 from sisr_jax.storage.files import write_whole
 
 _SOME_FAILED = 1
+# Times the mean residual of the scores.
+_UNUSUAL = 20.0
 _SETTINGS, _NUMBERS = "enhance.json", "enhance.csv"
 _FIELDS: Sequence[str] = "file image residual psnr ssim psnr_fbp ssim_fbp".split()
 
@@ -86,7 +90,8 @@ def main(arguments: Sequence[str]) -> int:
         print(f"sisr_jax.enhance: error: {error}", file=sys.stderr)
         return ExitCode.STORAGE
     except KeyboardInterrupt:
-        print("sisr_jax.enhance: interrupted; the same command goes on from here")
+        text = "interrupted; the same command goes on from here"
+        print(f"sisr_jax.enhance: {text}", file=sys.stderr)
         return ExitCode.INTERRUPTED
 
 
@@ -148,12 +153,14 @@ def _run(options: argparse.Namespace) -> int:
             problems.append(str(error))
     if not jobs:
         raise InputError(problems[0] if problems else f"{options.input}: no image")
-    targets = [job.target for job in jobs]
-    for target in targets:
-        if targets.count(target) > 1:
-            raise InputError(f"{target}: two files would be written there")
-    rows = _begin(options, folder, targets) if is_folder else []
-    done = {row["file"] for row in rows}
+    targets = Counter(job.target for job in jobs)
+    for target, count in targets.items():
+        if count > 1:
+            raise InputError(f"{target}: {count} files would be written there")
+    rows = _begin(options, folder, list(targets)) if is_folder else []
+    done, remarks = {row["file"] for row in rows}, []
+    scores = restorer.card.get("scores", ())
+    usual = max((each["residual"] for each in scores), default=math.inf)
     for job in counted([job for job in jobs if _name(job, options) not in done]):
         try:
             outcome = job.restore()
@@ -169,10 +176,16 @@ def _run(options: argparse.Namespace) -> int:
             for index, numbers in enumerate(outcome.numbers)
         ]
         rows += found
+        worst = max(numbers["residual"] for numbers in outcome.numbers)
+        if worst > _UNUSUAL * usual:
+            remarks.append(
+                f"{name}: {100 * worst:.2g} % of the measurement unexplained, over "
+                f"{_UNUSUAL:g} times the usual: not what the weights were trained for?"
+            )
         if is_folder:
             write_whole(epath.Path(folder / _NUMBERS), _table(rows))
-    for problem in problems:
-        print(f"sisr_jax.enhance: {problem}", file=sys.stderr)
+    for line in (*problems, *(f"warning: {remark}" for remark in remarks)):
+        print(f"sisr_jax.enhance: {line}", file=sys.stderr)
     print(_summary(rows, len(problems)))
     return _SOME_FAILED if problems else ExitCode.DONE
 
@@ -184,8 +197,13 @@ def _files_of(path: Path) -> tuple[list[Path], list[str]]:
     if path.is_file():
         return [path], []
     listing = list_files(path)
-    problems = [*listing.unreadable, *listing.problems.values()]
-    return [file for file in listing.files if find_reader(file)], problems
+    files, problems = [], [*listing.unreadable, *listing.problems.values()]
+    for file in listing.files:
+        try:
+            files += [file] if find_reader(file) else []
+        except InputError as error:
+            problems.append(str(error))
+    return files, problems
 
 
 def _check_places(options: argparse.Namespace, folder: Path) -> None:
@@ -221,7 +239,10 @@ def _job(path: Path, options: argparse.Namespace, restorer: Restorer) -> _Job:
         header = Header("sinogram", (size, size), "float32", count=count)
         source = Source(path, header, options.png_rescale)
         check_writable(target, source)
-        return _Job(source, target, lambda: restore_sinogram(restorer, measured))
+        del measured  # of many files it would not fit into memory
+        return _Job(
+            source, target, lambda: restore_sinogram(restorer, read_sinogram(path))
+        )
     if options.simulate is None:
         raise InputError(
             f"{path}: an image, and these weights restore what was measured: give "
@@ -277,7 +298,7 @@ def _begin(
         with numbers.open(newline="") as file:
             rows = list(csv.DictReader(file))
         there = {str(each.relative_to(folder)) for each in targets if each.exists()}
-        return [row for row in rows if row["file"] in there]
+        return [row for row in rows if row.get("file") in there]
     for target in targets:
         if target.exists() and not options.overwrite:
             raise InputError(f"{target}: is there; --overwrite replaces it")

@@ -154,6 +154,19 @@ def test_any_size_stands_in_a_square_of_air(tmp_path):
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+def test_what_the_weights_were_not_trained_for_is_told(
+    folder, tmp_path, capsys, restorer
+):
+    restorer.card["scores"] = [{"residual": 1e-5}, {"residual": 2e-5}]
+    assert run(folder / "p0.png", tmp_path / "b.npy", "--simulate=16") == 0
+    error = capsys.readouterr().err
+    assert "warning: b.npy: " in error
+    assert "over 20 times the usual: not what the weights were trained for?" in error
+    restorer.card["scores"] = [{"residual": 1.0}]
+    assert run(folder / "p1.png", tmp_path / "c.npy", "--simulate=16") == 0
+    assert "warning" not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("pixel_mm", [None, 0.8])
 def test_a_sinogram_is_restored(tmp_path, pixel_mm):
     beam = ParallelBeam(32, angles=np.linspace(0.1, 0.1 + np.pi, 40, endpoint=False))
