@@ -145,6 +145,9 @@ def limits(load_config):
         (0.994, 0.004, 0.0),
         (0.996, 0.006, 0.0),
         (np.nan, 0.0, 0.0),
+        # Beyond the limits, not at them.
+        (0.995, 0.004, 0.0),
+        (0.996, 0.005, 0.0),
     ],
 )
 def test_saturated_means_sure_of_both(limits, real, generated, expected):
