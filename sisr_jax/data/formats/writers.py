@@ -21,8 +21,7 @@ from sisr_jax.errors import InputError
 from sisr_jax.storage.failures import reporting
 from sisr_jax.storage.files import sync
 
-# By the extension of what is written: what it can be made of, and how many images.
-WRITTEN = (".png", ".tif", ".tiff", ".npy", ".npz", ".nii", ".nii.gz", ".dcm")
+WRITTEN = ".png, .tif, .tiff, .npy, .npz, .nii, .nii.gz or .dcm"
 
 
 class Source(NamedTuple):
@@ -56,7 +55,7 @@ def check_writable(path: Path, source: Source) -> None:
         if found.format == "DICOM" and suffix_of(source.path) == kind:
             kind = ".dcm"
         else:
-            raise InputError(f"{path}: expected a name that ends with one of {WRITTEN}")
+            raise InputError(f"{path}: expected a name that ends with {WRITTEN}")
     if kind in (".nii", ".nii.gz") and found.format != "NIfTI":
         raise InputError(f"{path}: NIfTI from {found.format}, which has no affine")
     if kind == ".dcm":
