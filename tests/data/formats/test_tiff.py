@@ -1,3 +1,5 @@
+import struct
+
 import numpy as np
 import pytest
 from image_files import cut, ramp
@@ -39,6 +41,17 @@ def test_tiff_is_exact(tmp_path, dtype, compression):
     [image] = read(path, (2.0, -5.0))
     assert image.dtype == np.float32
     np.testing.assert_array_equal(image, values * 2.0 - 5 if stored else values)
+
+
+@pytest.mark.parametrize("shape", [(12, 5), (5, 12)])
+def test_one_strip_need_not_say_how_many_rows_it_has(tmp_path, shape):
+    values = np.arange(60, dtype=np.uint16).reshape(shape)
+    path = write_tiff(tmp_path / "a.tif", values)
+    content = bytearray(path.read_bytes())
+    entry = content.index(struct.pack("<HH", 278, 4))
+    content[entry : entry + 2] = struct.pack("<H", 277 + 10_000)  # no tag of anybody
+    path.write_bytes(content)
+    np.testing.assert_array_equal(read(path, (1.0, 0.0))[0], values)
 
 
 @pytest.mark.parametrize("order", "<>")
