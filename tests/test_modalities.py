@@ -38,6 +38,11 @@ def test_no_other_place_asks_for_a_modality(path):
             assert "attr='degradation'" not in sides or "attr='kind'" not in sides
 
 
+def test_decibels_are_at_most_zero():
+    unit = MODALITIES["lateral_decimation"].unit
+    assert [unit(each) for each in ((-60.0, 0.0), (0.0, 1.0))] == ["dB", "levels"]
+
+
 def test_the_fan_is_what_is_above_a_level_of_the_window():
     above = MODALITIES["lateral_decimation"].mask_above
     grey = above((0.0, 255.0))

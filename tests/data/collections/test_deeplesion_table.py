@@ -36,6 +36,12 @@ def test_selection(tmp_path, changes, reason):
         assert lesion.reason_to_skip(keep_noisy=True) is None
 
 
+def test_a_slice_far_up_is_read(tmp_path):
+    """The length of the range is bounded, not where it lies."""
+    (lesion,), _, _ = read(tmp_path, row(A, 6001, 1, Slice_range="5990, 6010"))
+    assert lesion.key == 6001
+
+
 @pytest.mark.parametrize(
     "changes",
     [

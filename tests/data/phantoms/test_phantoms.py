@@ -55,7 +55,7 @@ def test_what_is_drawn_is_a_contract(kind):
     """Runs and tables name phantoms by seed and index: drawn otherwise, they lie."""
     found = [DRAW[kind](0, index).astype(np.float64) for index in range(12)]
     numbers = [(each.mean(), np.abs(np.diff(each)).mean()) for each in found]
-    np.testing.assert_allclose(numbers, DRAWN[kind], rtol=1e-4, atol=2e-3)
+    np.testing.assert_allclose(numbers, DRAWN[kind], rtol=1e-6, atol=1e-3)
 
 
 @pytest.mark.parametrize("kind", DRAW)
