@@ -65,10 +65,17 @@ def numbers_of(
     }
 
 
-@jax.jit
-def variation(y: jax.Array, operator: LinearOperator, weight: float) -> jax.Array:
-    """Total variation at its best."""
-    return total_variation(y, operator, weight=weight)
+@functools.partial(jax.jit, static_argnames="noisy")
+def variation(
+    y: jax.Array, operator: LinearOperator, weight: float, noisy: bool = False
+) -> jax.Array:
+    """Total variation at its best.
+
+    With noise the weight is large from the first step on, and its proximal map takes
+    more steps.
+    """
+    options: dict = {"num_inner": 20, "continuation": 1.0} if noisy else {}
+    return total_variation(y, operator, weight=weight, **options)
 
 
 def cascade(weights: epath.Path, study: Study, stages: int) -> Method:
@@ -103,12 +110,14 @@ def main() -> None:
         metavar="MULTIPLE",
         help="total variation, too, at multiples of its weight; default: at its best",
     )
+    parser.add_argument("--slices", type=int, help="only so many, patients by turns")
     parser.add_argument("--samplings", nargs="+", default=["every16"])
     parser.add_argument("--photons", type=float, help="at low dose; default: no noise")
     parser.add_argument("--output", type=pathlib.Path, required=True)
     arguments = parser.parse_args()
     files = by_turns(files_of(arguments.data, arguments.split))
     numbers = {name: i for i, name in enumerate(sorted(set(files.values())), 1)}
+    files = dict(list(files.items())[: arguments.slices])
     done = set()
     if arguments.output.exists():
         with arguments.output.open(newline="") as file:
@@ -130,9 +139,13 @@ def main() -> None:
             methods[method] = cascade(arguments.weights, study, arguments.stages)
         if arguments.tv == []:
             best = TV_MULTIPLES[photons] * weight
-            methods["TV"] = functools.partial(variation, weight=best)
+            methods["TV"] = functools.partial(
+                variation, weight=best, noisy=dose is not None
+            )
         for multiple in arguments.tv or []:
-            one = functools.partial(variation, weight=multiple * weight)
+            one = functools.partial(
+                variation, weight=multiple * weight, noisy=dose is not None
+            )
             methods[f"TV, {multiple:g} times the weight"] = one
         for path, patient in files.items():
             todo = [m for m in methods if (path.name, name, m) not in done]

@@ -168,6 +168,10 @@ def test_noise_and_views_have_keys_of_their_own(key, hr):
     moved = np.asarray(jnp.abs(values - clean) > 1e-3)
     assert moved.any((1, 2)).all()
     assert not np.isclose(values, shared, atol=1e-4)[moved].mean() > 0.5
+    # Which key it is is a contract: a resumed run draws the same.
+    own = jax.vmap(lambda each: jax.random.fold_in(each, 1))(keys)
+    expected = operator.measured(dose.spoil(own, clean, operator))
+    assert np.isclose(values, expected, atol=1e-4).mean() > 0.99
 
 
 @pytest.mark.parametrize("low", [-1000.0, -500.0])
