@@ -46,7 +46,7 @@ SAMPLINGS = {
 # Converged: of `experiments/baselines`, and between them on a logarithmic scale.
 TV_WEIGHTS = {32: 2.2e-4, 50: 1.3e-4, 63: 1e-4, 100: 6e-5, 125: 5e-5, 250: 2e-5}
 # Chosen on validation slices with every 16th view.
-TV_MULTIPLES = {None: 1, 1e5: 20, 1e4: 200}
+TV_MULTIPLES = {None: 1, 1e5: 50, 1e4: 450}
 Method = Callable[[jax.Array, LinearOperator], jax.Array]
 
 

@@ -39,6 +39,8 @@ def load(name: str) -> Restorer:
     Args:
         name: One of `available()`. `sparse-view-ct`: parallel-beam CT from any 32 to
             250 evenly spread views, slices in the window [-1000, 1000] HU, no noise.
+            `sparse-view-ct-any-dose`: the same without noise or with that of 1e4 to 1e6
+            photons a ray, and pixels of 0.7 mm.
 
     Returns:
         `restorer(measurement=y, operator=A)`; its `card` is a dictionary.

@@ -16,9 +16,9 @@ from sisr_jax.tomography import ParallelBeam, ParallelBeamCT
 NAME = "sparse-view-ct"
 
 
-@pytest.fixture(scope="module")
-def restorer():
-    return load(NAME)
+@pytest.fixture(scope="module", params=[NAME, f"{NAME}-any-dose"])
+def restorer(request):
+    return load(request.param)
 
 
 def test_are_small_and_their_card_says_what_they_are():
@@ -42,7 +42,8 @@ def test_restore_any_number_of_views(restorer, views):
     found = restorer(measurement=operator(disc), operator=operator)
     assert found.image.shape == (64, 64)
     assert 0 <= found.image.min() <= found.image.max() <= 1
-    assert found.residual < 0.01
+    noise_free = "photons" not in restorer.card
+    assert found.residual < (0.01 if noise_free else 0.05)
     fbp = jnp.clip(operator.fbp(operator(disc)), 0, 1)
     assert jnp.std(found.image - disc) < 0.5 * jnp.std(fbp - disc)
 

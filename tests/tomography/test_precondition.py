@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from sisr_jax.tomography import ParallelBeam, ParallelBeamCT
-from sisr_jax.tomography.filters import cosine_transform, saturating_ramp
 
 SIZE = 24
 
@@ -110,22 +109,3 @@ def test_each_example_has_its_views():
         np.testing.assert_allclose(
             one[rows], kept.precondition(views[example][rows]), atol=1e-6
         )
-
-
-def test_saturating_ramp():
-    frequency = np.array([1e-4, 0.01, 0.4])
-    found = saturating_ramp(frequency, np.array([[0.02], [1e6]]))
-    # Below saturation a ramp, far above a constant, but for the roll-off.
-    expected = [[1e-4, 0.01 / np.sqrt(1.25), 0.02], frequency]
-    np.testing.assert_allclose(found / np.sinc(frequency) ** 2, expected, rtol=2e-3)
-
-
-@pytest.mark.parametrize("num_detectors", [16, 17])
-def test_cosine_transform(num_detectors):
-    matrix, frequency = cosine_transform(num_detectors)
-    np.testing.assert_allclose(matrix @ matrix.T, np.eye(num_detectors), atol=1e-12)
-    # A row has as many periods as its frequency says.
-    position = np.arange(num_detectors) + 0.5
-    wave = np.cos(2 * np.pi * frequency[3] * position)
-    np.testing.assert_allclose(matrix[3], wave / np.linalg.norm(wave), atol=1e-12)
-    assert 0 < frequency[0] < frequency[1]
