@@ -86,8 +86,9 @@ def test_networks_follow_from_the_config(degradation, expected):
                 num_last_steps=6,
                 widths=(8, 16),
                 num_blocks=2,
+                start_weights=(1.0, 7.0),
             ),
-            models.Cascade(4, True, 3, 6, (8, 16), 2, "bfloat16"),
+            models.Cascade(4, True, 3, 6, (8, 16), 2, (1.0, 7.0), "bfloat16"),
         ),
         (
             Unrolled(kind="unrolled", num_iterations=7, width=9, memory=3, num_steps=2),
