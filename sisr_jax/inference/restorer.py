@@ -81,14 +81,18 @@ class Restorer:
                 this size.
         """
         measurement = jnp.asarray(measurement, jnp.float32)
-        return self._restore(self.variables, measurement, operator)
+        image, error = self._restore(self.variables, measurement, operator)
+        # Returned by the program, the matrices of the operator would be copied.
+        return Restored(image, error, operator)
 
     @functools.cached_property
     def _restore(self) -> Any:
         # Weights and operator are arguments: nothing is baked into the program.
         return jax.jit(self._restored)
 
-    def _restored(self, variables: Any, y: Array, operator: LinearOperator) -> Restored:
+    def _restored(
+        self, variables: Any, y: Array, operator: LinearOperator
+    ) -> tuple[Array, Array]:
         *batch, height, width = jax.eval_shape(linear_estimate, y, operator).shape
         y = y.reshape(math.prod(batch), *y.shape[len(batch) :])
 
@@ -104,7 +108,7 @@ class Restorer:
         else:
             image, error = _by_parts(restore, y)
         image = image.reshape(*batch, height, width)
-        return Restored(image, error.reshape(batch), operator)
+        return image, error.reshape(batch)
 
 
 def _by_parts(restore: Any, y: Array) -> tuple[Array, Array]:

@@ -56,6 +56,7 @@ def test_what_was_not_measured_is_there_when_asked_for(restorer, operator, image
     image, invented = both(y)
     assert jnp.abs(operator(invented)).max() < 0.01 * jnp.abs(operator(image)).max()
     seen = restorer(measurement=y, operator=operator)
+    assert seen.operator is operator  # not a copy of its matrices
     np.testing.assert_allclose(seen.null_space, invented, atol=1e-4)
     assert jnp.std(invented) > 0.01
 
