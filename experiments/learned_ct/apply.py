@@ -7,6 +7,7 @@ import random
 import jax
 
 from experiments.learned_ct.pool import pools_of
+from experiments.learned_ct.recipes import RECIPES
 from experiments.learned_ct.slices import save
 from experiments.learned_ct.studies import STUDIES
 from experiments.learned_ct.train import finish
@@ -40,9 +41,10 @@ def main() -> None:
         for sample, each in work[sampling]:
             path = sample.path(run / f"stage_{stage}")
             if not path.exists():
-                images = finish(params, each["inputs"], each["measured"], operator)
+                arrays = each["inputs"], each["measured"]
+                images = finish(RECIPES["stage"], params, *arrays, operator)
                 output, consistent = jax.device_get(images)
-                save(path, {"output": output.clip(0, 1), "consistent": consistent})
+                save(path, {"output": output, "consistent": consistent})
         print(sampling.name, len(work[sampling]), flush=True)
 
 

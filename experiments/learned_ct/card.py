@@ -11,7 +11,6 @@ import json
 import pathlib
 
 from experiments.learned_ct.samplings import FEWEST, MOST
-from experiments.learned_ct.slices import WINDOW
 from experiments.learned_ct.studies import DOSES, STUDIES
 from experiments.learned_ct.table import gain, levels, read
 from experiments.learned_ct.weights import configuration
@@ -72,7 +71,7 @@ def main() -> None:
     parser.add_argument("scores", type=pathlib.Path)
     parser.add_argument("--baselines", type=pathlib.Path, required=True)
     parser.add_argument("--weights", type=pathlib.Path, required=True)
-    parser.add_argument("--study", choices=STUDIES, default="noise-free")
+    parser.add_argument("--study", choices=OF_STUDY, default="noise-free")
     parser.add_argument("--stages", type=int, required=True)
     arguments = parser.parse_args()
     study = STUDIES[arguments.study]
@@ -81,7 +80,7 @@ def main() -> None:
         "name": arguments.weights.stem,
         **OF_STUDY[arguments.study],
         **ABOUT,
-        "window_hu": WINDOW,
+        "window_hu": study.window,
         "views": [FEWEST, MOST],
         "scores": scores_of(arguments.scores, arguments.baselines, study.label),
         "sha256": hashlib.sha256(arguments.weights.read_bytes()).hexdigest(),

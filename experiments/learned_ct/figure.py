@@ -12,6 +12,7 @@ import numpy as np
 from experiments.learned_ct.samplings import every
 from experiments.learned_ct.score import TV_WEIGHTS, variation
 from experiments.learned_ct.slices import read_slice
+from experiments.learned_ct.studies import STUDIES
 from sisr_jax.config import parse
 from sisr_jax.config.files import load as load_config
 from sisr_jax.evaluation.display import display_of
@@ -28,7 +29,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=pathlib.Path, required=True)
     arguments = parser.parse_args()
-    truth = np.stack([read_slice(arguments.data / "ct" / name) for name in SLICES])
+    window, folder = STUDIES["noise-free"].window, arguments.data / "ct"
+    truth = np.stack([read_slice(folder / name, window) for name in SLICES])
     beam = every(16).beam
     operator = ParallelBeamCT(beam)
     measured = operator(jnp.asarray(truth))

@@ -46,7 +46,7 @@ class Pool:
         current = previous = starts[..., 0]
         if self.images is not None:
             with np.load(sample.path(self.images)) as stored:
-                current, previous = stored["consistent"], stored["output"]
+                current, previous = stored["consistent"], stored["output"].clip(0, 1)
         body = np.asarray(hull(jnp.asarray(target > BODY)[..., None]))
         return {
             "inputs": np.concatenate([np.stack([current, previous], -1), starts], -1),

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.learned_ct.slices import key_of, measure, read_slice, save
+from experiments.learned_ct.slices import key_of, read_slice, save
 from experiments.learned_ct.studies import STUDIES, samples_of
 from sisr_jax.reconstruction.starts import starts
 from sisr_jax.tomography import ParallelBeamCT
@@ -40,11 +40,13 @@ def main() -> None:
                 part = group[first : first + TOGETHER]
                 # Of one shape, so that a sampling is compiled once.
                 full = (part * TOGETHER)[:TOGETHER]
-                target = np.stack([read_slice(each.file) for each in full])
+                slices = np.stack(
+                    [read_slice(each.file, study.window) for each in full]
+                )
                 keys = jnp.stack([key_of(each.file) for each in full])
-                measured = measure(operator, target, keys, dose)
-                arrays = measured, start(measured, operator)
-                measured, images = jax.device_get(arrays)
+                target, measured = study.observe(slices, keys, operator, dose)
+                arrays = target, measured, start(measured, operator)
+                target, measured, images = jax.device_get(arrays)
                 for each, *values in zip(part, measured, images, target, strict=False):
                     names = "measured", "starts", "target"
                     save(each.path(folder), dict(zip(names, values, strict=True)))

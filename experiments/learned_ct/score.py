@@ -151,7 +151,7 @@ def main() -> None:
             todo = [m for m in methods if (path.name, name, m) not in done]
             if not todo:
                 continue
-            target = jnp.asarray(read_slice(path))
+            target = jnp.asarray(read_slice(path, study.window))
             key = key_of(path)[None]
             measured = measure(operator, target[None], key, dose)[0]
             for method in todo:

@@ -13,13 +13,13 @@ from sisr_jax.data.transforms import to_unit_range
 from sisr_jax.degradation.dose import LowDose
 from sisr_jax.tomography import ParallelBeamCT
 
-WINDOW = (-1000.0, 1000.0)
+Window = tuple[float, float]
 PNG_RESCALE = (1.0, -32768.0)
 
 
-def read_slice(file: pathlib.Path) -> np.ndarray:
+def read_slice(file: pathlib.Path, window: Window) -> np.ndarray:
     """One slice `[size, size]`, float32 in [0, 1] of the window."""
-    return to_unit_range(next(iter(read_images(file, [0], PNG_RESCALE))), WINDOW)
+    return to_unit_range(next(iter(read_images(file, [0], PNG_RESCALE))), window)
 
 
 def key_of(file: pathlib.Path) -> jax.Array:

@@ -33,11 +33,11 @@ from etils import epath
 from flax.traverse_util import flatten_dict
 
 from experiments.learned_ct.pool import CROP, Pool, pools_of
+from experiments.learned_ct.recipes import RECIPES, Recipe
 from experiments.learned_ct.samplings import Sampling
 from experiments.learned_ct.slices import save
 from experiments.learned_ct.studies import STUDIES, Study
 from experiments.learned_ct.weights import load_stages, read_stages
-from sisr_jax.models.unet import UNet
 from sisr_jax.operators import LinearOperator
 from sisr_jax.reconstruction.data_consistency import data_consistency
 from sisr_jax.tomography import ParallelBeamCT
@@ -52,7 +52,7 @@ SAVE_SECONDS = 120
 VALIDATE_SECONDS = 480
 FIELDS = (
     "stage step minutes cpu_minutes train_samples loss sampling slices "
-    "psnr_input psnr_output psnr_consistent"
+    "psnr_input psnr_output psnr_consistent recipe"
 ).split()
 
 Params = Any
@@ -60,14 +60,14 @@ Params = Any
 
 @functools.partial(jax.jit, static_argnums=0, donate_argnums=(1, 2, 3))
 def update(
-    net: UNet, params: Params, ema: Params, moments: Any, batch: dict, rate: float
+    recipe: Recipe, params: Params, ema: Params, moments: Any, batch: dict, rate: float
 ) -> tuple[Params, Params, Any, jax.Array]:
-    """One step of Adam on the mean of the errors over those of the slices' inputs."""
+    """One step of Adam."""
 
     def loss(params: Params) -> jax.Array:
-        output = net.apply({"params": params}, batch["inputs"], train=True)
-        error = jnp.square(output - batch["target"]).mean((1, 2, 3))
-        return jnp.mean(error / batch["error"])
+        seen = recipe.seen(batch["inputs"])
+        output = recipe.network.apply({"params": params}, seen, train=True)
+        return recipe.loss(output, batch["target"], batch["error"])
 
     value, gradient = jax.value_and_grad(loss)(params)
     scale = optax.chain(optax.clip_by_global_norm(1.0), optax.scale_by_adam())
@@ -80,12 +80,17 @@ def update(
     return params, ema, moments, value
 
 
-@jax.jit
+@functools.partial(jax.jit, static_argnums=0)
 def finish(
-    params: Params, inputs: jax.Array, measured: jax.Array, operator: LinearOperator
+    recipe: Recipe,
+    params: Params,
+    inputs: jax.Array,
+    measured: jax.Array,
+    operator: LinearOperator,
 ) -> tuple[jax.Array, jax.Array]:
     """Output of a stage for `[size, size, channels]`, as it is and made consistent."""
-    output = UNet().apply({"params": params}, inputs[None], train=False)[0, ..., 0]
+    seen = recipe.seen(inputs[None])
+    output = recipe.network.apply({"params": params}, seen, train=False)[0, ..., 0]
     steps = CONSISTENCY_STEPS
     return output, data_consistency(output, measured, operator, num_steps=steps)
 
@@ -98,8 +103,8 @@ def psnr(image: np.ndarray, target: np.ndarray) -> float:
 class Validation:
     """PSNR of some validation slices for each sampling."""
 
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
+    def __init__(self, recipe: Recipe, pool: Pool) -> None:
+        self._recipe, self._pool = recipe, pool
         self._operators: dict[Sampling, LinearOperator] = {}
 
     def __call__(self, params: Params, every: int) -> Iterable[list]:
@@ -108,8 +113,9 @@ class Validation:
         for group in self._pool.groups.values():
             for sample, each in list(group.items())[::every]:
                 operator = self._operator(sample.sampling)
-                images = finish(params, each["inputs"], each["measured"], operator)
-                images = each["inputs"][..., 0], *images
+                arrays = each["inputs"], each["measured"]
+                images = finish(self._recipe, params, *arrays, operator)
+                images = self._recipe.seen(each["inputs"])[..., 0], *images
                 found = [psnr(image, each["target"]) for image in images]
                 levels[sample.protocol].append(found)
         for name, found in levels.items():
@@ -122,10 +128,15 @@ class Validation:
 
 
 def train_stage(
-    stage: int, minutes: float, params: Params, run: pathlib.Path, pools: dict
+    stage: int,
+    recipe: Recipe,
+    minutes: float,
+    params: Params,
+    run: pathlib.Path,
+    pools: dict,
 ) -> Params:
     """Trains one stage, from its saved state if there is one."""
-    net, validation = UNet(), Validation(pools["validation"])
+    validation = Validation(recipe, pools["validation"])
     path = run / f"state_{stage}.npz"
     # Copies: the arrays are given away to `update`.
     ema = jax.tree.map(jnp.array, params)
@@ -147,7 +158,8 @@ def train_stage(
         loss = f"{np.mean(jax.device_get(losses)) if losses else np.nan:.4f}"
         row = [stage, step, f"{spent / 60:.2f}", f"{cpu / 60:.2f}"]
         row += [len(pools["train"]), loss]
-        _append(run / "curve.csv", [row + line for line in validation(ema, every)])
+        lines = [[*row, *line, recipe.name] for line in validation(ema, every)]
+        _append(run / "curve.csv", lines)
 
     while (cpu := time.process_time() - processor) < budget:
         spent = time.perf_counter() - clock
@@ -156,7 +168,7 @@ def train_stage(
             LEARNING_RATE * min(1, (step + 1) / 100) * (1 + np.cos(np.pi * share)) / 2
         )
         batch = pools["train"].draw(np.random.default_rng([stage, step]))
-        params, ema, moments, value = update(net, params, ema, moments, batch, rate)
+        params, ema, moments, value = update(recipe, params, ema, moments, batch, rate)
         losses.append(value)
         step += 1
         if spent > validated + VALIDATE_SECONDS:
@@ -183,7 +195,11 @@ def _append(path: pathlib.Path, rows: list) -> None:
 
 
 def initial(
-    run: pathlib.Path, stage: int, study: Study, begin: epath.Path | None
+    run: pathlib.Path,
+    stage: int,
+    study: Study,
+    recipe: Recipe,
+    begin: epath.Path | None,
 ) -> Params:
     """The weights that a stage begins with."""
     channels = IMAGES + len(study.start_weights)
@@ -192,8 +208,8 @@ def initial(
         stages = read_stages(begin, STUDIES["noise-free"], 3)
         return with_more_starts(stages[f"stage_{stage}"], channels)
     if stage == 0:
-        shape = (1, CROP, CROP, channels)
-        return UNet().init(jax.random.key(0), jnp.zeros(shape), train=False)["params"]
+        seen = recipe.seen(jnp.zeros((1, CROP, CROP, channels)))
+        return recipe.network.init(jax.random.key(0), seen, train=False)["params"]
     params = load_stages(run)[f"stage_{stage - 1}"]
     return params | {"output": jax.tree.map(np.zeros_like, params["output"])}
 
@@ -216,17 +232,18 @@ def main() -> None:
     parser.add_argument("--data", type=pathlib.Path, required=True)
     parser.add_argument("--cache", type=pathlib.Path, required=True)
     parser.add_argument("--study", choices=STUDIES, default="noise-free")
+    parser.add_argument("--recipe", choices=RECIPES, default="stage")
     parser.add_argument("--begin", type=epath.Path, help="weights to begin with")
     parser.add_argument("--run", required=True)
     parser.add_argument("--stage", type=int, required=True)
     parser.add_argument("--minutes", type=float, required=True)
     arguments = parser.parse_args()
     stage, run = arguments.stage, arguments.cache / arguments.run
-    study = STUDIES[arguments.study]
+    study, recipe = STUDIES[arguments.study], RECIPES[arguments.recipe]
     run.mkdir(parents=True, exist_ok=True)
     pools = pools_of(study, arguments.data, arguments.cache, arguments.run, stage)
-    params = initial(run, stage, study, arguments.begin)
-    trained = train_stage(stage, arguments.minutes, params, run, pools)
+    params = initial(run, stage, study, recipe, arguments.begin)
+    trained = train_stage(stage, recipe, arguments.minutes, params, run, pools)
     flat = flatten_dict(jax.device_get(trained), sep="/")
     save(run / f"weights_{stage}.npz", flat)
 
