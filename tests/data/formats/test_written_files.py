@@ -6,6 +6,7 @@ import nibabel
 import numpy as np
 import pydicom
 import pytest
+import SimpleITK
 from image_files import write_dicom, write_png
 from PIL import Image
 from pydicom.uid import generate_uid
@@ -152,6 +153,42 @@ def test_slices_of_a_series_stay_one_series(tmp_path):
     assert len({each.SeriesInstanceUID for each in found}) == 1
     # Each written twice: again the same slice.
     assert len({each.SOPInstanceUID for each in found}) == 2
+
+
+def volume_by_simpleitk(folder):
+    reader = SimpleITK.ImageSeriesReader()
+    (series,) = reader.GetGDCMSeriesIDs(str(folder))
+    reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(folder), series))
+    return reader.Execute()
+
+
+def test_a_derived_series_is_the_same_volume_to_simpleitk(tmp_path):
+    random = np.random.default_rng(0)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    for number in range(3):
+        # An oblique series whose order of names is not that of its positions.
+        elements = GEOMETRY | {
+            "SOPInstanceUID": generate_uid(),
+            "InstanceNumber": number + 1,
+            "ImageOrientationPatient": [0.8, 0.6, 0, 0, 0, -1],
+            "ImagePositionPatient": [-10 - 1.5 * number, 20 + 2 * number, 33.5],
+            "RescaleSlope": 1,
+            "RescaleIntercept": -1024,
+        }
+        values = random.integers(0, 3000, (4, 6), np.uint16)
+        path = write_dicom(tmp_path / "a" / f"{2 - number}.dcm", values, **elements)
+        write(tmp_path / "b" / path.name, read(path) + number, source_of(path))
+    before, after = (volume_by_simpleitk(tmp_path / name) for name in "ab")
+    assert after.GetSize() == (6, 4, 3)
+    assert before.GetSpacing() == after.GetSpacing()
+    np.testing.assert_allclose(after.GetSpacing(), (0.8, 0.7, 2.5))
+    assert before.GetOrigin() == after.GetOrigin()
+    assert before.GetDirection() == after.GetDirection()
+    hu, expected = (SimpleITK.GetArrayFromImage(each) for each in (after, before))
+    shifts = (hu - expected).astype(float)
+    assert np.ptp(shifts, axis=(1, 2)).max() == 0
+    assert sorted(shifts[:, 0, 0]) == [0, 1, 2]
 
 
 def test_without_a_person(tmp_path, slice_path):
