@@ -15,8 +15,8 @@ class Curve(NamedTuple):
         values: `[*batch, bins]`.
     """
 
-    frequencies: Float[Array, " bins"]
-    values: Num[Array, "*batch bins"]
+    frequencies: Float[Array | np.ndarray, " bins"]
+    values: Num[Array | np.ndarray, "*batch bins"]
 
 
 class FrequencyResponse(NamedTuple):
@@ -107,7 +107,7 @@ def half_frequency(curve: Curve) -> Float[Array, "*batch"]:
         `[*batch]`, in cycles/mm; infinite if the curve stays above a half as far as it
         goes, NaN if it begins below or is NaN anywhere before.
     """
-    frequencies, values = curve
+    frequencies, values = map(jnp.asarray, curve)
     above = values >= 0.5
     after = jnp.argmin(above, axis=-1, keepdims=True)  # the first that is not
     before = jnp.maximum(after - 1, 0)

@@ -162,4 +162,5 @@ def _windowed_spectrum(planes: Real[Array | np.ndarray, "..."]) -> Array:
 
 
 def _response(curve: Curve) -> FrequencyResponse:
-    return FrequencyResponse(*curve, half_frequency(curve))
+    frequencies, transfer = map(jnp.asarray, curve)
+    return FrequencyResponse(frequencies, transfer, half_frequency(curve))
