@@ -9,6 +9,7 @@ COMMANDS = {
     "main": "train a configuration, or evaluate a working folder",
     "data": "look at a folder of images, or prepare a data set",
     "enhance": "restore a file or a folder of images",
+    "trust": "measure noise, resolution, bias and detectability",
     "config": "explain the keys of a configuration",
     "aot": "compile for TPUs that are not there",
     "supervise": "run a command again when it was preempted",

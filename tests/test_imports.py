@@ -24,7 +24,7 @@ FLOORS = [
     {"checkpoints", "inference"},
     {"evaluation"},
     {"run", "aot"},
-    {"__main__", "enhance", "main", "supervise"},
+    {"__main__", "enhance", "main", "supervise", "trust"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
