@@ -73,15 +73,29 @@ def slice_quality(
         where = _uniform(reference, body, tissue, size=_BIAS_BLOCK)
         blocks = _blocks(difference, _BIAS_BLOCK)[where]
         bias[name] = float(blocks.mean()) if len(blocks) else np.nan
-    where = _uniform(reference, body, TISSUES["soft tissue"], size=_NOISE_BLOCK)
     found = _transfer(
         image[None], reference[None], pixel_mm=pixel_mm, num_bins=_NUM_BINS
     )
     return SliceQuality(
-        _blocks(difference, _NOISE_BLOCK)[where],
+        uniform_soft_tissue(difference, reference),
         bias,
         Curve(np.asarray(found.frequencies), np.asarray(found.transfer)),
     )
+
+
+def uniform_soft_tissue(plane: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """Blocks of a plane where its reference is uniform soft tissue.
+
+    Args:
+        plane: `[height, width]`: an image, or its difference from the reference.
+        reference: Same shape, in HU.
+
+    Returns:
+        `[blocks, 32, 32]`.
+    """
+    body, tissue = _body(reference), TISSUES["soft tissue"]
+    where = _uniform(reference, body, tissue, size=_NOISE_BLOCK)
+    return _blocks(plane, _NOISE_BLOCK)[where]
 
 
 def patient_quality(slices: Sequence[SliceQuality], *, pixel_mm: float) -> Quality:
