@@ -3,9 +3,9 @@
     python -m experiments.learned_ct.texture --data FOLDER --cache CACHE
 
 Test slices with every 16th view by SRResNet and the cascade for 63 views, and by both
-as `adversarial` trained them on. Beside PSNR, SSIM and data residual: noise and its mean
-frequency in uniform soft tissue, of the images (the slices themselves have their own)
-and of the errors, and where the transfer against the slices falls to a half.
+as `adversarial` trained them on. Beside PSNR, SSIM and data residual: noise and its
+mean frequency in uniform soft tissue, of the images (the slices themselves have their
+own) and of the errors, and where the transfer against the slices falls to a half.
 """
 
 import argparse
