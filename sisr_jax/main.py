@@ -44,6 +44,7 @@ from absl import app, flags, logging
 from etils import epath
 
 from sisr_jax.config import Config, ConfigError, command_line, parse
+from sisr_jax.config.kept import has_config, read_config
 from sisr_jax.data.formats.dicom.opening import keep_headers_private
 from sisr_jax.data.splits import Split
 from sisr_jax.errors import ExitCode, InputError, StorageError
@@ -182,10 +183,10 @@ def _read_config(workdir: epath.Path, changes: Sequence[str]) -> Config:
     is_training = _MODE.value == "train"
     if _CONFIG.value is not None:
         config = parse(_CONFIG.value.to_dict())
-    elif is_training and not workdirs.has_config(workdir):
+    elif is_training and not has_config(workdir):
         raise ConfigError("--config is required to train")
     else:
-        config = workdirs.read_config(workdir)
+        config = read_config(workdir)
         values = command_line.changed(dataclasses.asdict(config), changes)
         config = parse(values)
     if _EXTEND.value is not None:

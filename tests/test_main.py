@@ -19,6 +19,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 from trees import same
 
 from sisr_jax.checkpoints.restore import CheckpointReader
+from sisr_jax.config.kept import read_config
 from sisr_jax.data.sources import open_source
 from sisr_jax.data.transforms import to_unit_range
 from sisr_jax.errors import InputError
@@ -27,7 +28,6 @@ from sisr_jax.metrics import psnr
 from sisr_jax.run.loop import train
 from sisr_jax.run.prepare import first_state, open_checkpoints, prepare
 from sisr_jax.run.report import report
-from sisr_jax.run.workdir import read_config
 from sisr_jax.train import steps
 
 ROOT = pathlib.Path(__file__).parents[1]

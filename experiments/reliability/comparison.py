@@ -7,8 +7,8 @@ import numpy as np
 from etils import epath
 
 from sisr_jax.checkpoints.restore import CheckpointReader
+from sisr_jax.config.kept import read_config
 from sisr_jax.hosts.mesh import make_mesh, replicated
-from sisr_jax.run.workdir import read_config
 from sisr_jax.train.phases import total_steps
 from sisr_jax.train.task import abstract_state, build_task
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sisr_jax.errors import InputError, one_line
+from sisr_jax.storage.json_files import distinct
 
 # A split of ten thousand shards needs a tenth of it.
 MAX_BYTES = 2**20
@@ -45,18 +46,6 @@ def read_json(path: Path, parse: Callable[[Any], T]) -> T:
         return parse(content)
     except UnfitError as error:
         raise InputError(f"{path}: {error}") from error
-
-
-def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object, for `json.loads`, which would take the last of equal keys.
-
-    Raises:
-        ValueError: If a key is given twice.
-    """
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a key is given twice")
-    return found
 
 
 def show(value: Any) -> str:

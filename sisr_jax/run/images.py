@@ -6,7 +6,7 @@ from absl import logging
 from etils import epath
 
 from sisr_jax.errors import InputError
-from sisr_jax.run.json_files import read_object, write_object
+from sisr_jax.storage.json_files import read_object, write_object
 
 IMAGES_FILE = "images.json"
 

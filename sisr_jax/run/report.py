@@ -8,6 +8,7 @@ from etils import epath
 
 from sisr_jax.checkpoints.restore import CheckpointError, CheckpointReader
 from sisr_jax.config import Config
+from sisr_jax.config.kept import read_config
 from sisr_jax.data.sources import fingerprint, open_source
 from sisr_jax.data.splits import Split
 from sisr_jax.degradation import modality_of
@@ -26,7 +27,7 @@ from sisr_jax.hosts import agreement
 from sisr_jax.hosts.mesh import make_mesh
 from sisr_jax.inference import Weights, averaged_weights
 from sisr_jax.run.restored_images import RestoredImages
-from sisr_jax.run.workdir import evaluation_folder, read_config
+from sisr_jax.run.workdir import evaluation_folder
 from sisr_jax.storage.files import names_in, write_whole
 from sisr_jax.train import phases
 from sisr_jax.train.state import TrainState

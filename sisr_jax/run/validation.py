@@ -21,12 +21,12 @@ from sisr_jax.evaluation.scoring import (
 )
 from sisr_jax.hosts import agreement
 from sisr_jax.hosts.mesh import local_rows, to_devices, to_host
-from sisr_jax.run.json_files import read_object, write_object
 from sisr_jax.run.pictures import legend, pictures
 from sisr_jax.run.prepare import Run
 from sisr_jax.run.progress import Progress
 from sisr_jax.run.tensorboard import BASELINE
 from sisr_jax.run.writers import MetricWriter
+from sisr_jax.storage.json_files import read_object, write_object
 from sisr_jax.train.state import TrainState
 from sisr_jax.types import Batch
 

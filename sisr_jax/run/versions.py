@@ -7,7 +7,7 @@ from absl import logging
 from etils import epath
 
 from sisr_jax.data.json_fields import show
-from sisr_jax.run.json_files import read_object, write_object
+from sisr_jax.storage.json_files import read_object, write_object
 
 VERSIONS_FILE = "versions.json"
 

@@ -12,16 +12,14 @@ from typing import Any
 from absl import logging
 from etils import epath
 
-from sisr_jax.config import Config, ConfigError, Phases, parse, upgraded
-from sisr_jax.errors import one_line
+from sisr_jax.config import Config, ConfigError, Phases
+from sisr_jax.config.kept import CONFIG_FILE, has_config, read_config
 from sisr_jax.hosts.lock import Lock
 from sisr_jax.run.images import kept_fingerprint, note_images
-from sisr_jax.run.json_files import read_object, write_object
 from sisr_jax.run.versions import note_versions
 from sisr_jax.storage.folder import check_writable
+from sisr_jax.storage.json_files import write_object
 from sisr_jax.train import phases
-
-CONFIG_FILE = "config.json"
 
 # Where the images are, which `images` compares.
 _PLACES = (
@@ -85,26 +83,6 @@ def claim(workdir: epath.Path, config: Config, images: Mapping[str, str]) -> Loc
         lock.release()
         raise
     return lock
-
-
-def has_config(workdir: epath.Path) -> bool:
-    """Whether the folder belongs to a configuration."""
-    return (workdir / CONFIG_FILE).exists()
-
-
-def read_config(workdir: epath.Path) -> Config:
-    """Reads the configuration that a working folder belongs to.
-
-    Raises:
-        InputError: If there is none, or it is not readable.
-        StorageError: If the storage fails otherwise.
-    """
-    path = workdir / CONFIG_FILE
-    values = read_object(path)
-    try:
-        return parse(upgraded(values))
-    except (ConfigError, RecursionError) as error:
-        raise ConfigError(f"{path}: not of this version: {one_line(error)}") from error
 
 
 def check_same(

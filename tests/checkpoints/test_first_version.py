@@ -23,8 +23,8 @@ from etils import epath
 
 from sisr_jax.checkpoints.pretrained import load_weights
 from sisr_jax.checkpoints.restore import CheckpointReader
+from sisr_jax.config.kept import read_config
 from sisr_jax.hosts.mesh import make_mesh, replicated
-from sisr_jax.run.workdir import read_config
 from sisr_jax.train.task import abstract_state, build_task
 
 ARCHIVE = pathlib.Path(__file__).with_name("first_version.tar.xz")

@@ -14,8 +14,8 @@ import pytest
 from etils import epath
 
 from sisr_jax.checkpoints.restore import CheckpointReader
+from sisr_jax.config.kept import read_config
 from sisr_jax.hosts.mesh import make_mesh, replicated
-from sisr_jax.run.workdir import read_config
 from sisr_jax.train.task import abstract_state, build_task
 
 CONFIG = "--config=configs/us_srgan.py:quicktest"

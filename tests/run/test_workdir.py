@@ -8,6 +8,7 @@ import pytest
 from etils import epath
 
 from sisr_jax.config import parse
+from sisr_jax.config.kept import read_config
 from sisr_jax.errors import InputError
 from sisr_jax.run import versions
 from sisr_jax.run import workdir as workdirs
@@ -28,7 +29,7 @@ def _claim(workdir, config, **images):
 def test_what_began_the_run_is_written_and_read_back(workdir, load_config):
     config = load_config("ct_srgan")
     lock = _claim(workdir, config)
-    assert workdirs.read_config(workdir) == config
+    assert read_config(workdir) == config
     found = json.loads((workdir / "versions.json").read_text())
     assert found == versions.versions()
     assert {"python", "jax", "flax", "orbax-checkpoint"} <= found.keys()
@@ -104,7 +105,7 @@ def test_what_may_change_on_resume_and_in_evaluation(workdir, load_config, key):
     workdirs.check_same(workdir, other, MAY_CHANGE_IN_EVALUATION)
     if key in MAY_CHANGE_ON_RESUME:
         _claim(workdir, other)
-        assert workdirs.read_config(workdir) == other
+        assert read_config(workdir) == other
     else:
         with pytest.raises(InputError, match="holds another configuration's run"):
             _claim(workdir, other)
@@ -153,7 +154,7 @@ def test_the_last_phase_may_become_longer(
     longer = load_config("ct_srgan", **_phases(*after))
     if is_allowed:
         _claim(workdir, longer)
-        assert workdirs.read_config(workdir) == longer
+        assert read_config(workdir) == longer
         assert "here: a longer run" in caplog.text
     else:
         with pytest.raises(InputError, match=r"config\.phases\."):
@@ -272,14 +273,14 @@ def test_a_configuration_that_is_deep_is_one_line(workdir, load_config, depth):
     )
     (workdir / "config.json").write_text(text)
     with pytest.raises(InputError, match=r"config\.json: not of this version: ") as e:
-        workdirs.read_config(workdir)
+        read_config(workdir)
     assert len(str(e.value)) < 500
 
 
 def test_a_missing_configuration(workdir):
     workdir.mkdir()
     with pytest.raises(InputError, match=r"reading config\.json failed: No such file"):
-        workdirs.read_config(workdir)
+        read_config(workdir)
 
 
 def test_a_folder_of_another_version_is_told_with_the_file_and_the_key(
@@ -300,4 +301,4 @@ def test_a_folder_of_another_version_is_told_with_the_file_and_the_key(
 def test_what_was_read_is_what_was_written(workdir, load_config):
     config = load_config("us_srgan")
     _claim(workdir, config)
-    assert parse(dataclasses.asdict(workdirs.read_config(workdir))) == config
+    assert parse(dataclasses.asdict(read_config(workdir))) == config

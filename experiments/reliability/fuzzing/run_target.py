@@ -9,6 +9,7 @@ from etils import epath
 
 from experiments.reliability.fuzzing.targets import FOREIGN, Target
 from sisr_jax.config import files, parse
+from sisr_jax.config.kept import CONFIG_FILE, has_config, read_config
 from sisr_jax.data.sources import open_source
 from sisr_jax.hosts import lock as locks
 from sisr_jax.hosts.owner import this_process
@@ -58,8 +59,8 @@ class RunTarget(Target):
         if path.name == BASELINE_FILE:
             return known_baseline(epath.Path(path), _ASKED)
         config = self._config
-        if path.name == workdirs.CONFIG_FILE and workdirs.has_config(self._workdir):
-            config = workdirs.read_config(self._workdir)
+        if path.name == CONFIG_FILE and has_config(self._workdir):
+            config = read_config(self._workdir)
         workdirs.claim(self._workdir, config, _IMAGES)
         images = _IMAGES["test"]
         workdirs.evaluation_folder(self._workdir, 3, config, "test", images)
@@ -75,7 +76,7 @@ class RunTarget(Target):
 
     def fault(self, path, answer):
         check = {
-            workdirs.CONFIG_FILE: _fault_of_config,
+            CONFIG_FILE: _fault_of_config,
             METRICS_FILE: _fault_of_records,
             locks.LOCK_FILE: _fault_of_lock,
             "images.json": _fault_of_images,

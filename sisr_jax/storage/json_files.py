@@ -1,4 +1,4 @@
-"""The small JSON files of a working folder, which anyone may have edited."""
+"""Small JSON files that anyone may have edited: of a working folder, of weights."""
 
 import json
 from collections.abc import Mapping
@@ -6,7 +6,6 @@ from typing import Any
 
 from etils import epath
 
-from sisr_jax.data.json_fields import distinct
 from sisr_jax.errors import InputError, one_line
 from sisr_jax.storage.failures import refusing
 from sisr_jax.storage.files import check_file, write_whole
@@ -23,7 +22,7 @@ def read_object(path: epath.Path) -> dict[str, Any]:
         StorageError: If the storage fails otherwise.
     """
     check_file(path)
-    with refusing(f"workdir {path.parent}: reading {path.name}"):
+    with refusing(f"{path.parent}: reading {path.name}"):
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
@@ -36,6 +35,18 @@ def read_object(path: epath.Path) -> dict[str, Any]:
         raise InputError(f"{path}: not a JSON file: {one_line(error)}") from error
     if not isinstance(found, dict):
         raise InputError(f"{path}: a {type(found).__name__}, expected an object")
+    return found
+
+
+def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object, for `json.loads`, which would take the last of equal keys.
+
+    Raises:
+        ValueError: If a key is given twice.
+    """
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key is given twice")
     return found
 
 
