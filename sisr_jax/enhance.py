@@ -2,20 +2,24 @@
 
     python -m sisr_jax.enhance SERIES OUT --simulate=16
     python -m sisr_jax.enhance views.npz slice.tif
+    python -m sisr_jax.enhance frames OUT --model=runs/us_srgan
 
-INPUT is a PNG, TIFF, npy, npz, NIfTI or DICOM file of complete CT slices, or a folder
-of them: with `--simulate=K` each is measured by every K-th of 1000 views, restored from
-these, and scored. Or it is an npz file of what was measured: `sinogram` [angles,
-detectors] or [slices, angles, detectors], `angles` in radians, `size` in pixels, and
-`pixel_mm` if the sinogram holds attenuation line integrals.
+INPUT is a PNG, TIFF, npy, npz, NIfTI or DICOM file of complete images, or a folder of
+them: with `--simulate=K` each is measured by every K-th view (of 1000 for the weights
+in the box) or column, restored from these, and scored. Or it is an npz file of what was
+measured: `sinogram` [angles, detectors] or [slices, angles, detectors], `angles` in
+radians, `size` in pixels, and `pixel_mm` if the sinogram holds attenuation line
+integrals. A network that looks at the degraded image alone takes degraded images, too:
+reconstructions from few views, or the columns that are left.
 
 A DICOM slice becomes one of a derived series, with patient, position and scale of its
 source; a NIfTI volume keeps its affine. `OUT/enhance.csv` has the numbers of each
 image. The same command goes on with what is missing. Not a medical device.
 
 What it ends with: 0 all images were restored; 1 some were not, each named in a line; 2
-bad input, before anything was written; 74 the storage failed; 130 Ctrl-C. The same
-command goes on after the last two.
+bad input, before anything was written; 70 a mistake in this program, with its
+traceback; 74 the storage failed; 130 Ctrl-C. The same command goes on after the last
+two.
 """
 
 import argparse
@@ -33,6 +37,7 @@ import numpy as np
 from etils import epath
 
 import sisr_jax
+from sisr_jax.config import Config
 from sisr_jax.data.files import list_files
 from sisr_jax.data.formats.dicom.opening import keep_headers_private
 from sisr_jax.data.formats.headers import Derivation, Header
@@ -43,12 +48,18 @@ from sisr_jax.data.formats.readers import (
     suffix_of,
 )
 from sisr_jax.data.formats.sinogram import is_sinogram, read_sinogram
-from sisr_jax.data.formats.writers import Source, check_writable, write_images
-from sisr_jax.errors import ExitCode, InputError, StorageError
+from sisr_jax.data.formats.writers import (
+    PLAIN,
+    Source,
+    check_writable,
+    write_images,
+)
+from sisr_jax.errors import ExitCode, InputError, ending, one_line
 from sisr_jax.inference import Restorer, available, load
 from sisr_jax.inference.slices import (
-    FULL_VIEWS,
     Outcome,
+    check_sinogram,
+    restore_images,
     restore_sinogram,
     simulate,
 )
@@ -81,18 +92,11 @@ def main(arguments: Sequence[str]) -> int:
     """
     keep_headers_private()
     options = _parser().parse_args(arguments)
-    try:
-        return _run(options)
-    except InputError as error:
-        print(f"sisr_jax.enhance: error: {error}", file=sys.stderr)
-        return ExitCode.BAD_INPUT
-    except StorageError as error:
-        print(f"sisr_jax.enhance: error: {error}", file=sys.stderr)
-        return ExitCode.STORAGE
-    except KeyboardInterrupt:
-        text = "interrupted; the same command goes on from here"
-        print(f"sisr_jax.enhance: {text}", file=sys.stderr)
-        return ExitCode.INTERRUPTED
+    return ending(
+        "sisr_jax.enhance",
+        lambda: _run(options),
+        interrupted="interrupted; the same command goes on from here",
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -104,20 +108,23 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("input", type=Path, metavar="INPUT")
     parser.add_argument("output", type=Path, metavar="OUT")
     parser.add_argument(
-        "--model", default="sparse-view-ct", help=f"one of {', '.join(available())}"
+        "--model",
+        default="sparse-view-ct",
+        metavar="NAME_OR_FOLDER",
+        help=f"one of {', '.join(available())}, or the folder of a run or of a bundle",
     )
     parser.add_argument(
         "--simulate",
         type=int,
         metavar="K",
-        help=f"measure complete slices by every K-th of {FULL_VIEWS} views",
+        help="measure complete images by every K-th view or column",
     )
     parser.add_argument(
         "--png_rescale",
         type=_pair,
-        default=(1.0, -32768.0),
         metavar="SLOPE,INTERCEPT",
-        help="from stored PNG and unsigned TIFF values to HU; default 1,-32768",
+        help="from stored PNG and unsigned TIFF values to physical ones; default: as "
+        "the model was trained, 1,-32768 (to HU) for the weights in the box",
     )
     parser.add_argument(
         "--format", metavar="EXT", help="of a folder's files, for instance .tif"
@@ -140,11 +147,13 @@ def _pair(text: str) -> tuple[float, float]:
 
 def _run(options: argparse.Namespace) -> int:
     restorer = load(options.model)
+    if options.png_rescale is None:
+        options.png_rescale = _config(restorer).data.png_rescale
     files, problems = _files_of(options.input)
     is_folder = options.input.is_dir()
     folder = options.output if is_folder else options.output.parent
     _check_places(options, folder)
-    about = _derivation(options)
+    about = _derivation(options, restorer)
     jobs = []
     for path in files:
         try:
@@ -157,10 +166,11 @@ def _run(options: argparse.Namespace) -> int:
     for target, count in targets.items():
         if count > 1:
             raise InputError(f"{target}: {count} files would be written there")
-    rows = _begin(options, folder, list(targets)) if is_folder else []
+    weights = _identity(restorer)
+    rows = _begin(options, weights, folder, list(targets)) if is_folder else []
     done, remarks = {row["file"] for row in rows}, []
     scores = restorer.card.get("scores", ())
-    usual = max((each["residual"] for each in scores), default=math.inf)
+    usual = max((each.get("residual", math.inf) for each in scores), default=math.inf)
     for job in counted([job for job in jobs if _name(job, options) not in done]):
         try:
             outcome = job.restore()
@@ -176,7 +186,7 @@ def _run(options: argparse.Namespace) -> int:
             for index, numbers in enumerate(outcome.numbers)
         ]
         rows += found
-        worst = max(numbers["residual"] for numbers in outcome.numbers)
+        worst = max(numbers.get("residual", 0.0) for numbers in outcome.numbers)
         if worst > _UNUSUAL * usual:
             remarks.append(
                 f"{name}: {100 * worst:.2g} % of the measurement unexplained, over "
@@ -234,6 +244,10 @@ def _job(path: Path, options: argparse.Namespace, restorer: Restorer) -> _Job:
                 target.name.removesuffix(suffix_of(path)) + options.format
             )
     if is_sinogram(path):
+        try:
+            check_sinogram(restorer)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
         measured = read_sinogram(path)
         size, count = measured.beam.size, len(measured.values)
         header = Header("sinogram", (size, size), "float32", count=count)
@@ -243,33 +257,59 @@ def _job(path: Path, options: argparse.Namespace, restorer: Restorer) -> _Job:
         return _Job(
             source, target, lambda: restore_sinogram(restorer, read_sinogram(path))
         )
-    if options.simulate is None:
+    config = _config(restorer)
+    if options.simulate is None and "measurement" in config.generator.sees:
         raise InputError(
             f"{path}: an image, and these weights restore what was measured: give "
             "--simulate=K to measure it, or an npz file with a sinogram"
         )
-    if not 1 <= options.simulate <= FULL_VIEWS:
-        raise InputError(f"--simulate={options.simulate}: expected 1 to {FULL_VIEWS}")
+    if options.simulate is not None:
+        try:
+            config.degradation.every(options.simulate)
+        except InputError as error:
+            raise InputError(f"--simulate={options.simulate}: {error}") from error
     header = check_file(path)
     if header.left_out:
         raise InputError(f"{path}: {header.left_out}, expected a slice")
     source = Source(path, header, options.png_rescale)
     check_writable(target, source)
+    is_wider = options.simulate is None and config.degradation.width_factor > 1
+    kind = suffix_of(target)
+    if is_wider and kind not in PLAIN:
+        raise InputError(
+            f"{target}: more columns than in {path}: expected a name that ends with "
+            f"{', '.join(PLAIN)}"
+        )
 
     def restore() -> Outcome:
-        images = read_images(path, range(header.count), options.png_rescale)
-        return simulate(restorer, np.stack(list(images)), factor=options.simulate)
+        found = read_images(path, range(header.count), options.png_rescale)
+        images = np.stack(list(found))
+        if options.simulate is None:
+            return restore_images(restorer, images)
+        return simulate(restorer, images, factor=options.simulate)
 
     return _Job(source, target, restore)
 
 
-def _derivation(options: argparse.Namespace) -> Derivation:
-    text = (
-        f"Restored by sisr_jax {sisr_jax.__version__} with the weights {options.model}"
-    )
-    method = f"sisr_jax {options.model}"
+def _config(restorer: Restorer) -> Config:
+    assert restorer.config is not None, "it was loaded"
+    return restorer.config
+
+
+def _identity(restorer: Restorer) -> str:
+    """Which weights these are: others may have come to the same place since."""
+    card = restorer.card
+    return card.get("sha256") or f"step {card['step']}"
+
+
+def _derivation(options: argparse.Namespace, restorer: Restorer) -> Derivation:
+    # As DICOM takes it, whatever the folder is called.
+    name = one_line(restorer.card["name"]).encode("ascii", "replace").decode()
+    text = f"Restored by sisr_jax {sisr_jax.__version__} with the weights {name}"
+    method = f"sisr_jax {name}"
     if options.simulate is not None:
-        text += f" from a simulation: every {options.simulate}th of {FULL_VIEWS} views"
+        measures = _config(restorer).degradation.measures
+        text += f" from a simulation: every {options.simulate}th of all {measures}"
         method += f" x{options.simulate}"
     return Derivation(
         method, f"{text}. Research only.", sisr_jax.__version__, options.anonymise
@@ -277,11 +317,12 @@ def _derivation(options: argparse.Namespace) -> Derivation:
 
 
 def _begin(
-    options: argparse.Namespace, folder: Path, targets: list[Path]
+    options: argparse.Namespace, weights: str, folder: Path, targets: list[Path]
 ) -> list[dict[str, str]]:
     """What is done already; refuses a folder of something else."""
     settings = {
         "model": options.model,
+        "weights": weights,
         "version": sisr_jax.__version__,
         "input": str(options.input.resolve()),
         "simulate": options.simulate,

@@ -1,6 +1,9 @@
 """How a command ends: its exit codes, and the errors that are one line."""
 
 import enum
+import sys
+import traceback
+from collections.abc import Callable
 
 _LONGEST = 200
 
@@ -48,3 +51,31 @@ def one_line(cause: object) -> str:
     text = " ".join(str(cause).split()) or type(cause).__name__
     text = "".join(letter if letter.isprintable() else "?" for letter in text)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."
+
+
+def ending(
+    command: str, run: Callable[[], int], *, interrupted: str = "interrupted"
+) -> int:
+    """Runs a command of one process; what it ends with is an exit code and a line.
+
+    Args:
+        command: Its name, with which the line begins.
+        run: Does the work and returns the exit code.
+        interrupted: What Ctrl-C has done.
+
+    Returns:
+        The exit code; for a mistake in the program there is a traceback.
+    """
+    try:
+        return run()
+    except InputError as error:
+        code, line = ExitCode.BAD_INPUT, f"error: {error}"
+    except StorageError as error:
+        code, line = ExitCode.STORAGE, f"error: {error}"
+    except KeyboardInterrupt:
+        code, line = ExitCode.INTERRUPTED, interrupted
+    except Exception:
+        traceback.print_exc()
+        return ExitCode.MISTAKE
+    print(f"{command}: {line}", file=sys.stderr)
+    return code

@@ -35,9 +35,11 @@ class Identity(nn.Module):
 
 
 @pytest.fixture(autouse=True)
-def restorer(monkeypatch):
-    card = {"window_hu": [-1000.0, 1000.0], "views": [8, 250]}
-    found = Restorer(Identity(), {}, card)
+def restorer(monkeypatch, load_config):
+    changes = {"degradation__num_angles": 1000, "generator__widths": (2, 2, 2, 2)}
+    config = load_config("ct_cascade", **changes)
+    card = {"name": "sparse-view-ct", "views": [8, 250], "sha256": "0" * 64}
+    found = Restorer(Identity(), {}, card, config)
     monkeypatch.setattr(enhance, "load", lambda name: found)
     return found
 

@@ -1,19 +1,27 @@
-"""Writes the card of the shipped weights from their scores.
+"""Writes card and configuration of the shipped weights beside them.
 
     python -m experiments.learned_ct.card per_image.csv --stages 2 \
         --baselines experiments/baselines/per_image.csv \
-        --weights sisr_jax/weights/sparse-view-ct.safetensors
+        --weights sisr_jax/weights/sparse-view-ct/weights.safetensors
 """
 
 import argparse
+import dataclasses
 import hashlib
-import json
 import pathlib
 
+from etils import epath
+
+import sisr_jax
 from experiments.learned_ct.samplings import FEWEST, MOST
 from experiments.learned_ct.studies import DOSES, STUDIES
 from experiments.learned_ct.table import gain, levels, read
 from experiments.learned_ct.weights import configuration
+from sisr_jax.config import parse
+from sisr_jax.config.kept import CONFIG_FILE
+from sisr_jax.evaluation.protocol import protocol_of
+from sisr_jax.inference.bundle import CARD_FILE
+from sisr_jax.storage.json_files import write_object
 
 ABOUT = {
     "trained_on": (
@@ -75,19 +83,21 @@ def main() -> None:
     parser.add_argument("--stages", type=int, required=True)
     arguments = parser.parse_args()
     study = STUDIES[arguments.study]
-    config = configuration(study, arguments.stages)
+    config = parse(configuration(study, arguments.stages).to_dict())
+    folder = epath.Path(arguments.weights).parent
     card = {
-        "name": arguments.weights.stem,
         **OF_STUDY[arguments.study],
         **ABOUT,
         "window_hu": study.window,
         "views": [FEWEST, MOST],
         "scores": scores_of(arguments.scores, arguments.baselines, study.label),
+        "protocol": protocol_of(config).id,
+        "sisr_jax": sisr_jax.__version__,
         "sha256": hashlib.sha256(arguments.weights.read_bytes()).hexdigest(),
-        "config": config.to_dict(),
+        "config": dataclasses.asdict(config),
     }
-    path = arguments.weights.with_suffix(".json")
-    path.write_text(json.dumps(card, indent=1) + "\n")
+    write_object(folder / CONFIG_FILE, card["config"])
+    write_object(folder / CARD_FILE, card)
 
 
 def scores_of(scores: pathlib.Path, baselines: pathlib.Path, label: str) -> list[dict]:

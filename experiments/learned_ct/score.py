@@ -1,7 +1,8 @@
 """Scores a cascade, and total variation, on the slices of a split.
 
     python -m experiments.learned_ct.score --data FOLDER --split test --stages 2 \
-        --weights sisr_jax/weights/sparse-view-ct.safetensors --output per_image.csv
+        --output per_image.csv \
+        --weights sisr_jax/weights/sparse-view-ct/weights.safetensors
 
 Writes one line for each slice, sampling and method; lines that are there are not
 measured again, and patients take turns, so that a run that was stopped has some of

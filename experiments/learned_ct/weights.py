@@ -1,6 +1,6 @@
 """Writes the weights of a run of `train` as they are shipped.
 
-python -m experiments.learned_ct.weights CACHE/RUN sparse-view-ct.safetensors
+python -m experiments.learned_ct.weights CACHE/RUN sparse-view-ct/weights.safetensors
 """
 
 import argparse
@@ -15,7 +15,7 @@ from ml_collections import ConfigDict
 from experiments.learned_ct.studies import Study
 from sisr_jax.config import parse
 from sisr_jax.config.files import load
-from sisr_jax.inference.shipped import parameter_shapes
+from sisr_jax.inference.variables import variable_shapes
 from sisr_jax.inference.weights_file import read_weights, write_weights
 
 
@@ -42,7 +42,7 @@ def configuration(study: Study, num_stages: int) -> ConfigDict:
 def read_stages(path: epath.Path, study: Study, num_stages: int) -> Any:
     """Parameters of a `Cascade` from a file of weights."""
     config = parse(configuration(study, num_stages).to_dict())
-    return read_weights(path, parameter_shapes(config))
+    return read_weights(path, variable_shapes(config)["params"])
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """Weights of one network, taken from another run's checkpoint."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -15,36 +15,66 @@ from sisr_jax.storage.files import absolute, check_files, names_in
 from sisr_jax.train.state import NetworkState
 
 
-def load_weights(workdir: epath.Path, name: str, target: NetworkState) -> Any:
-    """Takes the weights of one network from another run.
+class Newest(NamedTuple):
+    """The weights of a network, and when they were saved.
 
-    They are those of its newest checkpoint that is what was saved.
+    Attributes:
+        step: Of their checkpoint.
+        weights: A mapping with `params` and `batch_stats`, as NumPy arrays.
+    """
+
+    step: int
+    weights: Any
+
+
+def load_weights(workdir: epath.Path, name: str, target: NetworkState) -> Any:
+    """Takes the weights of one network from another run, to start from.
 
     Args:
-        workdir: Working folder of that run.
-        name: `generator` (its moving average is taken) or `discriminator`.
-        target: The network here, abstract or concrete.
+        workdir: See `newest_weights`.
+        name: See `newest_weights`.
+        target: See `newest_weights`.
 
     Returns:
         A mapping with `params` and `batch_stats`, as NumPy arrays.
+
+    Raises:
+        CheckpointError: See `newest_weights`.
+        StorageError: If the storage fails.
+    """
+    source = f"config.init.{name} = {str(workdir)!r}"
+    return newest_weights(workdir, name, target, source=source).weights
+
+
+def newest_weights(
+    workdir: epath.Path, name: str, target: NetworkState, *, source: str
+) -> Newest:
+    """Reads the weights of one network, and nothing else of a checkpoint.
+
+    They are those of the newest checkpoint that is what was saved.
+
+    Args:
+        workdir: Working folder of a run.
+        name: `generator` (its moving average is taken) or `discriminator`.
+        target: The network here, abstract or concrete.
+        source: What the folder was given as, for messages.
 
     Raises:
         CheckpointError: If there is no checkpoint that can be read, or if the
             architectures differ; names the leaf and both shapes.
         StorageError: If the storage fails.
     """
-    source = f"config.init.{name} = {str(workdir)!r}"
-    item = _newest(workdir, name, source)
+    step, item = _newest(workdir, name, source)
     found = {
         "params": item["ema"] if name == "generator" else item["params"],
         "batch_stats": item.get("batch_stats") or {},
     }
     wanted = {"params": target.params, "batch_stats": target.batch_stats}
     _check_same_architecture(found, wanted, source)
-    return found
+    return Newest(step, found)
 
 
-def _newest(workdir: epath.Path, name: str, source: str) -> Any:
+def _newest(workdir: epath.Path, name: str, source: str) -> tuple[int, Any]:
     folder = absolute(workdir) / FOLDER
     if not names_in(folder):
         raise CheckpointError(f"{source}: there is no folder {FOLDER}/ in it")
@@ -57,7 +87,7 @@ def _newest(workdir: epath.Path, name: str, source: str) -> Any:
         raise CheckpointError(f"{source}: it has no complete checkpoint yet")
     for step in reversed(steps):
         try:
-            return _read(folder / str(step), name)
+            return step, _read(folder / str(step), name)
         except Exception as error:
             reason = damage(error, folder / str(step))
         logging.warning(

@@ -2,11 +2,13 @@
 
 A section has a `kind`, by which `DEGRADATIONS` finds it, says with `check` what it asks
 of the images, and with `width_factor` how much wider the image is than what is left of
-it. `sisr_jax.degradation` holds what a kind means.
+it. `measures` is what one measurement is a list of, `of_square` whether images must be
+square, and `every(factor)` the same with nothing drawn. `sisr_jax.degradation` holds
+what a kind means.
 """
 
 import dataclasses
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from sisr_jax.config.checks import check
 from sisr_jax.config.data import Data
@@ -63,6 +65,8 @@ class SparseViewCT:
     filter_name: Literal["ramp", "shepp-logan", "cosine", "hamming", "hann"]
     method: Literal["matmul", "reference"]
     weights: Literal["gaps", "uniform"]
+    measures: ClassVar[str] = "views"
+    of_square: ClassVar[bool] = True
 
     @property
     def width_factor(self) -> int:
@@ -78,6 +82,21 @@ class SparseViewCT:
     def draws_views(self) -> bool:
         """Whether the number of views is drawn for each image."""
         return self.views[1] > 0
+
+    @property
+    def num_measured(self) -> tuple[int, int]:
+        """Fewest and most views that are measured of an image."""
+        return self.views if self.draws_views else (self.num_kept, self.num_kept)
+
+    def every(self, factor: int) -> Self:
+        """Every so many-th of all views, none of them drawn.
+
+        Raises:
+            ConfigError: If none would be left.
+        """
+        most = self.num_angles
+        check(1 <= factor <= most, "degradation.factor", factor, f"1 to {most}")
+        return dataclasses.replace(self, factor=factor, views=(0, 0))
 
     def check(self, data: Data) -> None:
         """Raises ConfigError for values that do not go with the images."""
@@ -134,11 +153,23 @@ class LateralDecimation:
     kind: Literal["lateral_decimation"]
     factor: _Factor
     offset: Annotated[int, Range(0, 2**16)]
+    measures: ClassVar[str] = "columns"
+    of_square: ClassVar[bool] = False
 
     @property
     def width_factor(self) -> int:
         """Columns of the image for each of the first estimate."""
         return self.factor
+
+    def every(self, factor: int) -> Self:
+        """Every so many-th column.
+
+        Raises:
+            ConfigError: If that is another factor, for which a network is not made.
+        """
+        own = self.factor
+        check(factor == own, "degradation.factor", factor, f"{own}, as in training")
+        return self
 
     def check(self, data: Data) -> None:
         """Raises ConfigError for values that do not go with the images."""

@@ -2,13 +2,14 @@
 
 A section has a `kind`, by which `GENERATORS` finds it, says with `check` what it asks
 of the images and of the degradation, and with `names` how tables call what was trained
-on pixels alone and what was trained against the discriminator. `sisr_jax.models` holds
-what a kind means.
+on pixels alone and what was trained against the discriminator. `sees` are those of the
+network's arguments that it looks at, and heights and widths divide by `multiple`.
+`sisr_jax.models` holds what a kind means.
 """
 
 import dataclasses
 import itertools
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from sisr_jax.config.checks import check
 from sisr_jax.config.data import Data
@@ -17,6 +18,8 @@ from sisr_jax.config.ranges import Range
 _Channels = Annotated[int, Range(1, 2**12)]
 _Widths = tuple[_Channels, ...]
 _Multiple = Annotated[float, Range(0, 1e6, above=True)]
+_Sees = ClassVar[frozenset[str]]
+_ESTIMATE, _MEASUREMENT = frozenset({"estimate"}), frozenset({"measurement"})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,6 +44,12 @@ class SRResNet:
     num_shuffles: Annotated[int, Range(0, 16)]
     norm: Literal["batch", "group", "none"]
     global_skip: bool
+    sees: _Sees = _ESTIMATE
+
+    @property
+    def multiple(self) -> int:
+        """Heights and widths divide by it."""
+        return 2**self.num_shuffles
 
     @property
     def names(self) -> tuple[str, str]:
@@ -59,15 +68,7 @@ class SRResNet:
             shuffles,
             "0, as the factor sets the shuffles",
         )
-        step = 2**shuffles
-        for name in ("shape", "patch"):
-            size = getattr(data, name)
-            check(
-                size[0] % step == 0 and size[1] % step == 0,
-                f"data.{name}",
-                size,
-                f"multiples of 2**generator.num_shuffles = {step}",
-            )
+        _check_multiple(data, self.multiple, "2**generator.num_shuffles")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -84,6 +85,12 @@ class UNet:
     kind: Literal["unet"]
     widths: _Widths
     num_blocks: Annotated[int, Range(1, 1000)]
+    sees: _Sees = _ESTIMATE
+
+    @property
+    def multiple(self) -> int:
+        """Heights and widths divide by it."""
+        return 2 ** len(self.widths)
 
     @property
     def names(self) -> tuple[str, str]:
@@ -121,6 +128,12 @@ class Cascade:
     widths: _Widths
     num_blocks: Annotated[int, Range(1, 1000)]
     start_weights: tuple[_Multiple, ...]
+    sees: _Sees = _MEASUREMENT
+
+    @property
+    def multiple(self) -> int:
+        """Heights and widths divide by it."""
+        return 2 ** len(self.widths)
 
     @property
     def names(self) -> tuple[str, str]:
@@ -158,6 +171,12 @@ class Unrolled:
     width: _Channels
     memory: Annotated[int, Range(1, 64)]
     num_steps: Annotated[int, Range(1, 1000)]
+    sees: _Sees = _ESTIMATE | _MEASUREMENT
+
+    @property
+    def multiple(self) -> int:
+        """Heights and widths divide by it."""
+        return 1
 
     @property
     def names(self) -> tuple[str, str]:
@@ -191,14 +210,17 @@ def _check_whole(kind: str, data: Data) -> None:
 
 def _check_folds(data: Data, widths: tuple[int, ...]) -> None:
     check(len(widths) > 0, "generator.widths", widths, "at least one level")
-    step = 2 ** len(widths)
+    _check_multiple(data, 2 ** len(widths), "2**len(generator.widths)")
+
+
+def _check_multiple(data: Data, step: int, formula: str) -> None:
     for name in ("shape", "patch"):
         size = getattr(data, name)
         check(
             size[0] % step == 0 and size[1] % step == 0,
             f"data.{name}",
             size,
-            f"multiples of 2**len(generator.widths) = {step}",
+            f"multiples of {formula} = {step}",
         )
 
 

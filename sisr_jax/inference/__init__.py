@@ -1,7 +1,7 @@
-"""From trained weights and a measurement to an estimate."""
+"""From trained weights and a measurement, or a degraded image, to an estimate."""
 
+from sisr_jax.inference.loading import available, load
 from sisr_jax.inference.restorer import Restored, Restorer
-from sisr_jax.inference.shipped import available, load
 from sisr_jax.inference.super_resolution import (
     Weights,
     averaged_weights,

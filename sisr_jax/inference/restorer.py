@@ -1,9 +1,10 @@
-"""A trained network as a function of a measurement and its operator."""
+"""A trained network as a function of an image, or a measurement and its operator."""
 
 import dataclasses
 import functools
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, overload
 
 import flax.linen as nn
 import jax
@@ -11,6 +12,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
+from sisr_jax.config import Config
 from sisr_jax.metrics import residual
 from sisr_jax.operators import LinearOperator
 from sisr_jax.reconstruction.null_space import null_space
@@ -20,6 +22,8 @@ _null_space = jax.jit(null_space)
 
 # Images at a time: the memory of a long series stays that of a few.
 _TOGETHER = 4
+
+FirstEstimate = Callable[[Float[Array, "..."], LinearOperator], Float[Array, "..."]]
 
 
 @jax.tree_util.register_dataclass
@@ -49,7 +53,7 @@ class Restored:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Restorer:
-    """Restores images from what was measured of them.
+    """Restores images from what is left of them.
 
     Call it under `jit`, `vmap` and `grad`, or as it is.
 
@@ -57,38 +61,89 @@ class Restorer:
         network: The generator, called as `sisr_jax.models` says.
         variables: Its parameters, and running averages if it has some.
         card: What is known of the weights, see `inference.load`.
+        config: The configuration of the network; None if it was made by hand.
+        estimate: The first image that the network is given of a measurement.
     """
 
     network: nn.Module = dataclasses.field(repr=False)
     variables: Any = dataclasses.field(repr=False)
     card: dict[str, Any] = dataclasses.field(default_factory=dict, repr=False)
+    config: Config | None = dataclasses.field(default=None, repr=False)
+    estimate: FirstEstimate = dataclasses.field(default=linear_estimate, repr=False)
+
+    @overload
+    def __call__(
+        self, image: Float[Array, "*batch height degraded_width"], /
+    ) -> Float[Array, "*batch height width"]: ...
+
+    @overload
+    def __call__(
+        self, /, *, measurement: Float[Array, "..."], operator: LinearOperator
+    ) -> Restored: ...
 
     def __call__(
-        self, *, measurement: Float[Array, "..."], operator: LinearOperator
-    ) -> Restored:
-        """Restores the images of some measurements.
+        self,
+        image: Float[Array, "*batch height degraded_width"] | None = None,
+        /,
+        *,
+        measurement: Float[Array, "..."] | None = None,
+        operator: LinearOperator | None = None,
+    ) -> Float[Array, "*batch height width"] | Restored:
+        """Restores degraded images, or the images of some measurements.
 
         A series is restored a few images at a time.
 
         Args:
+            image: `[*batch, height, width]`, degraded as those of training were and in
+                units of the window's [0, 1], not clipped; for networks that look at
+                nothing else. Ultrasound: the columns that are left.
             measurement: `[*batch, *operator.range_shape]`, of images in units of the
                 window's [0, 1]: for CT, integrals of `(HU - low) / (high - low)` along
                 rays, in pixels.
             operator: What measured them, for instance `ParallelBeamCT(beam)`.
 
+        Returns:
+            Of images, images in [0, 1]; of measurements, what `Restored` says.
+
         Raises:
-            ValueError: If a shape does not fit, or the network does not take images of
-                this size.
+            ValueError: If a shape does not fit, the network does not take images of
+                this size, or it looks at measurements and is given an image alone.
         """
+        if (image is None) == (measurement is None):
+            raise ValueError("expected either an image, or measurement= and operator=")
+        if image is not None:
+            if self.config and "measurement" in self.config.generator.sees:
+                raise ValueError(
+                    f"an image for {self.config.generator.kind!r}, which looks at the "
+                    "measurement: expected measurement= and operator="
+                )
+            return self._restore_images(self.variables, jnp.asarray(image, jnp.float32))
+        if operator is None:
+            raise ValueError("no operator: expected what measured")
         measurement = jnp.asarray(measurement, jnp.float32)
-        image, error = self._restore(self.variables, measurement, operator)
+        found, error = self._restore(self.variables, measurement, operator)
         # Returned by the program, the matrices of the operator would be copied.
-        return Restored(image, error, operator)
+        return Restored(found, error, operator)
 
     @functools.cached_property
     def _restore(self) -> Any:
         # Weights and operator are arguments: nothing is baked into the program.
         return jax.jit(self._restored)
+
+    @functools.cached_property
+    def _restore_images(self) -> Any:
+        return jax.jit(self._restored_images)
+
+    def _restored_images(self, variables: Any, images: Array) -> Array:
+        if images.ndim < 2:
+            raise ValueError(f"image of shape {images.shape}: expected height, width")
+        *batch, height, width = images.shape
+        images = images.reshape(math.prod(batch), height, width)
+
+        restore = functools.partial(self.images_at_once, variables)
+        together = restore if len(images) <= _TOGETHER else _by_parts(restore)
+        found = together(images)
+        return found.reshape(*batch, *found.shape[1:])
 
     def _restored(
         self, variables: Any, y: Array, operator: LinearOperator
@@ -97,27 +152,50 @@ class Restorer:
         y = y.reshape(math.prod(batch), *y.shape[len(batch) :])
 
         def restore(y: Array) -> tuple[Array, Array]:
-            first = linear_estimate(y, operator)[..., None]
-            output: Any = self.network.apply(variables, first, y, operator, train=False)
-            image = jnp.clip(output[..., 0], 0.0, 1.0)
+            image = self.measured_at_once(variables, y, operator)
+            if image.shape[1:] != (height, width):
+                raise ValueError(
+                    f"the network restores {image.shape[1:]} of a measurement of "
+                    f"{(height, width)}: expected the operator of its training"
+                )
             return image, residual(operator(image), y)
 
         # An operator that measures each image in its own way has all of them at once.
-        if len(y) <= _TOGETHER or jnp.ndim(operator.measured_share):
-            image, error = restore(y)
-        else:
-            image, error = _by_parts(restore, y)
-        image = image.reshape(*batch, height, width)
-        return image, error.reshape(batch)
+        is_few = len(y) <= _TOGETHER or jnp.ndim(operator.measured_share)
+        image, error = (restore if is_few else _by_parts(restore))(y)
+        return image.reshape(*batch, height, width), error.reshape(batch)
+
+    def images_at_once(
+        self, variables: Any, images: Float[Array, "batch height degraded_width"]
+    ) -> Float[Array, "batch height width"]:
+        """Restores degraded images, all together."""
+        return self._apply(variables, images, None, None)
+
+    def measured_at_once(
+        self, variables: Any, y: Float[Array, "batch ..."], operator: LinearOperator
+    ) -> Float[Array, "batch height width"]:
+        """Restores the images of some measurements, all together."""
+        return self._apply(variables, self.estimate(y, operator), y, operator)
+
+    def _apply(
+        self, variables: Any, images: Array, y: Any, operator: LinearOperator | None
+    ) -> Array:
+        output: Any = self.network.apply(
+            variables, images[..., None], y, operator, train=False
+        )
+        return jnp.clip(output[..., 0], 0.0, 1.0)
 
 
-def _by_parts(restore: Any, y: Array) -> tuple[Array, Array]:
+def _by_parts(restore: Callable[[Array], Any]) -> Callable[[Array], Any]:
     """Maps over parts of a batch, the last of which is filled up."""
-    missing = -len(y) % _TOGETHER
-    padded = jnp.concatenate([y, jnp.repeat(y[-1:], missing, 0)])
-    parts = padded.reshape(-1, _TOGETHER, *y.shape[1:])
-    image, error = lax.map(restore, parts)
-    return (
-        image.reshape(-1, *image.shape[2:])[: len(y)],
-        error.reshape(-1)[: len(y)],
-    )
+
+    def restore_parts(given: Array) -> Any:
+        missing = -len(given) % _TOGETHER
+        padded = jnp.concatenate([given, jnp.repeat(given[-1:], missing, 0)])
+        parts = padded.reshape(-1, _TOGETHER, *given.shape[1:])
+        return jax.tree.map(
+            lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[: len(given)],
+            lax.map(restore, parts),
+        )
+
+    return restore_parts

@@ -1,5 +1,6 @@
-"""Slices and sinograms of a user, in physical units, through a restorer and back."""
+"""Images and sinograms of a user, in physical units, through a restorer and back."""
 
+import dataclasses
 import functools
 from typing import NamedTuple
 
@@ -7,20 +8,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from sisr_jax.config import Config
 from sisr_jax.data.formats.sinogram import MeasuredSinogram
-from sisr_jax.data.transforms import from_unit_range, to_unit_range
+from sisr_jax.data.transforms import clipped_share, from_unit_range, to_unit_range
+from sisr_jax.degradation import Degradation, modality_of
 from sisr_jax.errors import InputError
 from sisr_jax.inference.restorer import Restorer
 from sisr_jax.metrics import psnr, ssim
 from sisr_jax.tomography import ParallelBeam, ParallelBeamCT
 from sisr_jax.tomography.noise import WATER_PER_MM
 
-# Views of the complete scan of which a simulation keeps some, as in the benchmarks.
-FULL_VIEWS = 1000
 # Images in a call, whose memory they share; so many are always computed of a stack.
 _TOGETHER = 4
-# Every network of this package halves its images at most so many times.
-_MULTIPLE = 16
 
 
 class Outcome(NamedTuple):
@@ -28,8 +27,9 @@ class Outcome(NamedTuple):
 
     Attributes:
         images: Restored, float32 `[images, height, width]`, in physical units.
-        numbers: A dictionary for each image: `residual`, and against a complete image
-            `psnr` and `ssim` of the result and, with `_fbp`, of the back-projection.
+        numbers: A dictionary for each image: of a measurement, `residual`; against a
+            complete image, `psnr` and `ssim` of the result and, with `_fbp`, of the
+            back-projection.
     """
 
     images: np.ndarray
@@ -39,71 +39,95 @@ class Outcome(NamedTuple):
 def simulate(
     restorer: Restorer, images: np.ndarray, *, factor: int, clipped: float = 0.01
 ) -> Outcome:
-    """Restores complete slices from every `factor`-th of 1000 views, and scores them.
+    """Measures complete images as in training, restores them, and scores that.
 
-    A slice stands in the middle of a square of air.
+    A slice of CT stands in the middle of a square of air.
 
     Args:
-        restorer: For sparse-view CT.
+        restorer: One of `load`.
         images: Physical values (HU), `[images, height, width]`.
-        factor: Keep every so many-th view.
+        factor: Keep every so many-th view, or column.
         clipped: Greatest share of an image that may lie outside the window.
 
     Raises:
-        InputError: If the restorer was not trained for so many views, or more than that
-            share of an image would be lost.
+        InputError: If the restorer was not trained for so many views, the size does not
+            suit its network, or more than that share of an image would be lost.
     """
-    window = _window(restorer)
-    outside = ((images < window[0] - 100) | (images > window[1])).mean((1, 2))
-    if outside.max() > clipped:
+    config = _config(restorer)
+    window = config.data.window
+    outside = max(clipped_share(image, window) for image in images)
+    if outside > clipped:
+        unit = modality_of(config).unit(window)
         raise InputError(
-            f"{100 * outside.max():.0f} % of the pixels lie outside of {window} HU, "
+            f"{100 * outside:.0f} % of the pixels lie outside of {window} {unit}, "
             "what the weights were trained for: values in other units?"
         )
     height, width = images.shape[1:]
-    size = -(-max(height, width) // _MULTIPLE) * _MULTIPLE
-    operator = _operator(ParallelBeam(size, FULL_VIEWS).every(factor))
-    check_views(restorer, operator)
-    top, left = (size - height) // 2, (size - width) // 2
+    rows, columns = _padded_size(config, height, width)
+    degradation = _degradation(config, (rows, columns), factor)
+    check_views(restorer, degradation.operator.range_shape[0])
+    top, left = (rows - height) // 2, (columns - width) // 2
     inside = np.s_[:, top : top + height, left : left + width]
-    target = np.zeros((len(images), size, size), np.float32)
+    target = np.zeros((len(images), rows, columns), np.float32)
     target[inside] = to_unit_range(images, window)
     restored, numbers = [], []
-    for part in _parts(target):
-        measured = operator(part)
-        first = jnp.clip(operator.fbp(measured), 0, 1)
-        found = restorer(measurement=measured, operator=operator)
+    for number, part in enumerate(_parts(target)):
+        key = jax.random.fold_in(jax.random.key(config.seed), number)
+        measured = degradation.measure(key, part[..., None])
+        first = jnp.clip(degradation.estimate(measured), 0, 1)
+        found = restorer(measurement=measured.values, operator=measured.operator)
         restored.append(np.asarray(found.image))
-        truth = part[inside][..., None]
-        columns = {
-            "residual": found.residual,
-            "psnr": psnr(found.image[inside][..., None], truth),
-            "ssim": ssim(found.image[inside][..., None], truth),
-            "psnr_fbp": psnr(first[inside][..., None], truth),
-            "ssim_fbp": ssim(first[inside][..., None], truth),
-        }
-        numbers += _rows(columns)
+        truth, image = part[inside][..., None], found.image[inside][..., None]
+        scores = {"residual": found.residual, **_scores(image, truth)}
+        if first.shape[1:3] == (rows, columns):
+            scores |= _scores(first[inside], truth, "_fbp")
+        numbers += _rows(scores)
     whole = np.concatenate(restored)[: len(images)]
     return Outcome(from_unit_range(whole[inside], window), numbers[: len(images)])
+
+
+def restore_images(restorer: Restorer, images: np.ndarray) -> Outcome:
+    """Restores degraded images by a network that looks at nothing else.
+
+    Args:
+        restorer: One of `load`.
+        images: Physical values, `[images, height, width]`: reconstructions from few
+            views, or the columns that are left.
+
+    Raises:
+        InputError: If the size does not suit the network.
+    """
+    config = _config(restorer)
+    low, high = config.data.window
+    size, multiple = images.shape[1:], config.generator.multiple
+    if any(side % multiple for side in size):
+        raise InputError(f"{size[0]}x{size[1]}: expected multiples of {multiple}")
+    # What a first estimate has outside of the window tells the network of it.
+    scaled = (images.astype(np.float32) - np.float32(low)) / np.float32(high - low)
+    restored = [np.asarray(restorer(part)) for part in _parts(scaled)]
+    whole = np.concatenate(restored)[: len(images)]
+    return Outcome(from_unit_range(whole, (low, high)), [{} for _ in images])
 
 
 def restore_sinogram(restorer: Restorer, measured: MeasuredSinogram) -> Outcome:
     """Restores slices from views that somebody measured.
 
     Args:
-        restorer: For sparse-view CT.
+        restorer: For CT.
         measured: The views.
 
     Raises:
-        InputError: If the restorer was not trained for so many views, or the size of
-            the image does not suit its network.
+        InputError: If the restorer was not trained for views or not for so many, or the
+            size of the image does not suit its network.
     """
-    window = _window(restorer)
-    size = measured.beam.size
-    if size % _MULTIPLE:
-        raise InputError(f"size = {size}: expected a multiple of {_MULTIPLE}")
+    config = _config(restorer)
+    check_sinogram(restorer)
+    window, size = config.data.window, measured.beam.size
+    multiple = config.generator.multiple
+    if size % multiple:
+        raise InputError(f"size = {size}: expected a multiple of {multiple}")
     operator = _operator(measured.beam)
-    check_views(restorer, operator)
+    check_views(restorer, operator.range_shape[0])
     views = measured.values
     if measured.pixel_mm is not None:
         # Attenuation is affine in HU, and 0 at -1000.
@@ -119,26 +143,73 @@ def restore_sinogram(restorer: Restorer, measured: MeasuredSinogram) -> Outcome:
     return Outcome(from_unit_range(whole, window), numbers[: len(views)])
 
 
-def check_views(restorer: Restorer, operator: ParallelBeamCT) -> None:
-    """Refuses a number of views that weights were not trained for.
+def check_sinogram(restorer: Restorer) -> None:
+    """Refuses a restorer of anything but views.
 
     Raises:
-        InputError: If the card of the restorer says so.
+        InputError: If its configuration says so.
     """
-    fewest, most = restorer.card["views"]
-    views = operator.range_shape[0]
+    measures = _config(restorer).degradation.measures
+    if measures != "views":
+        raise InputError(f"a sinogram, and these weights are for {measures}, not views")
+
+
+def check_views(restorer: Restorer, views: int | None) -> None:
+    """Refuses a number of views that weights were not trained for.
+
+    Args:
+        restorer: One of `load`.
+        views: Their number; None if there are none to be counted.
+
+    Raises:
+        InputError: If the card of the restorer, or else its configuration, says so.
+    """
+    if views is None:
+        return
+    trained = restorer.card.get("views") or _config(restorer).degradation.num_measured
+    fewest, most = trained
     if not fewest <= views <= most:
         raise InputError(f"{views} views: these weights are for {fewest} to {most}")
 
 
-def _window(restorer: Restorer) -> tuple[float, float]:
-    low, high = restorer.card["window_hu"]
-    return low, high
+def _config(restorer: Restorer) -> Config:
+    if restorer.config is None:
+        raise ValueError("a restorer without a configuration: expected one of `load`")
+    return restorer.config
+
+
+def _padded_size(config: Config, height: int, width: int) -> tuple[int, int]:
+    multiple = config.generator.multiple
+    if config.degradation.of_square:
+        size = -(-max(height, width) // multiple) * multiple
+        return size, size
+    step = config.degradation.width_factor
+    if height % multiple or width % multiple or width % step:
+        raise InputError(
+            f"{height}x{width}: expected a height that divides by {multiple} and a "
+            f"width that does by {max(multiple, step)}"
+        )
+    return height, width
+
+
+@functools.lru_cache(maxsize=4)
+def _degradation(config: Config, shape: tuple[int, int], factor: int) -> Degradation:
+    data = dataclasses.replace(config.data, shape=shape, patch=shape)
+    section = config.degradation.every(factor)
+    config = dataclasses.replace(config, data=data, degradation=section)
+    return modality_of(config).degrade(config)
 
 
 @functools.lru_cache(maxsize=4)
 def _operator(beam: ParallelBeam) -> ParallelBeamCT:
     return ParallelBeamCT(beam)
+
+
+def _scores(image: jax.Array, truth: jax.Array, suffix: str = "") -> dict:
+    return {
+        f"psnr{suffix}": psnr(image, truth),
+        f"ssim{suffix}": ssim(image, truth),
+    }
 
 
 def _parts(images: np.ndarray) -> list[jax.Array]:

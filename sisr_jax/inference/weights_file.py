@@ -27,7 +27,11 @@ _SCALE = ".scale"
 
 
 def write_weights(
-    path: epath.Path, params: Mapping[str, Any], *, narrow_from: float = math.inf
+    path: epath.Path,
+    params: Mapping[str, Any],
+    *,
+    half_from: float = 1,
+    narrow_from: float = math.inf,
 ) -> None:
     """Writes parameters, kernels with fewer bits and the rest as float32.
 
@@ -38,6 +42,7 @@ def write_weights(
     Args:
         path: File to write, whole or not at all.
         params: Parameters of a network, nested by module.
+        half_from: Kernels of so many numbers or more have 16 bits.
         narrow_from: Kernels of so many numbers or more have 8 bits.
 
     Raises:
@@ -46,7 +51,7 @@ def write_weights(
     flat: Any = flatten_dict(jax.device_get(params), sep="/")
     arrays = {}
     for name, leaf in flat.items():
-        if np.ndim(leaf) < 2:
+        if np.ndim(leaf) < 2 or np.size(leaf) < min(half_from, narrow_from):
             arrays[name] = np.asarray(leaf, np.float32)
         elif np.size(leaf) < narrow_from:
             arrays[name] = np.asarray(leaf, np.float16)
@@ -81,10 +86,11 @@ def read_weights(
     shapes = {name: leaf.shape for name, leaf in flat.items()}
     limit = 4 * sum(int(np.prod(shape)) for shape in shapes.values()) + _HEADER_BYTES
     check_file(path)
-    with refusing(f"weights {path}"), path.open("rb") as file:
-        content = file.read(limit + 1)
-    if len(content) > limit:
-        raise InputError(f"weights {path}: more than {limit} bytes")
+    with refusing(f"weights {path}"):
+        # What the shapes would take may be more than there is memory.
+        if path.stat().length > limit:
+            raise InputError(f"weights {path}: more than {limit} bytes")
+        content = path.read_bytes()
     if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
         raise InputError(f"weights {path}: not the file that its card is of: damaged")
     try:

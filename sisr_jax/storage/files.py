@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+from collections.abc import Callable
 
 from etils import epath
 
@@ -86,6 +87,41 @@ def move_folder(source: epath.Path, target: epath.Path) -> None:
             return
         _copy_objects(source, target)
         source.rmtree()
+
+
+def replace_folder(target: epath.Path, write: Callable[[epath.Path], None]) -> None:
+    """Makes a local folder, all of it or nothing, in the place of an old one.
+
+    A kill leaves the old folder, or between two renames of it none, and hidden ones
+    beside it.
+
+    Args:
+        target: The folder.
+        write: Fills the empty folder that it is given.
+
+    Raises:
+        StorageError: Naming the folder, if the storage fails.
+    """
+    target = target.resolve()
+    made, old = (
+        target.with_name(f".{target.name}.{os.getpid()}.{kind}")
+        for kind in ("tmp", "old")
+    )
+    with reporting(f"{target}: writing"):
+        try:
+            made.mkdir(parents=True)
+            write(made)
+            sync_tree(made)
+            if target.exists():
+                target.rename(old)
+            made.rename(target)
+            sync(target.parent)
+        finally:
+            if old.exists() and not target.exists():
+                old.rename(target)
+            for left in (made, old):
+                if left.exists():
+                    left.rmtree()
 
 
 def _copy_objects(source: epath.Path, target: epath.Path) -> None:

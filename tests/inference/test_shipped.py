@@ -1,14 +1,17 @@
 """The weights in the box: present, intact, described, and better than their rival."""
 
 import json
+import shutil
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from etils import epath
 
+from sisr_jax.config.kept import read_config
 from sisr_jax.errors import InputError
-from sisr_jax.inference import available, load, shipped
+from sisr_jax.evaluation.protocol import protocol_of
+from sisr_jax.inference import available, load, loading
 from sisr_jax.metrics import psnr
 from sisr_jax.reconstruction.total_variation import total_variation
 from sisr_jax.tomography import ParallelBeam, ParallelBeamCT
@@ -25,8 +28,9 @@ def test_are_small_and_their_card_says_what_they_are():
     assert NAME in available()
     folder = epath.resource_path("sisr_jax") / "weights"
     for name in available():
-        assert (folder / f"{name}.safetensors").stat().length < 4e6
-        card = json.loads((folder / f"{name}.json").read_text())
+        assert (folder / name / "weights.safetensors").stat().length < 4e6
+        card = json.loads((folder / name / "card.json").read_text())
+        assert card["protocol"] == protocol_of(read_config(folder / name)).id
         for key in ("trained_on", "licence_of_the_images", "intended_use", "failures"):
             assert card[key], key
         for scores in card["scores"]:
@@ -66,11 +70,11 @@ def test_a_name_that_is_not_there():
 
 def test_a_damaged_file_is_refused(monkeypatch, tmp_path):
     folder = epath.resource_path("sisr_jax") / "weights"
-    for path in folder.glob(f"{NAME}.*"):
-        data = bytearray(path.read_bytes())
-        if path.suffix == ".safetensors":
-            data[-100] ^= 1
-        (tmp_path / path.name).write_bytes(bytes(data))
-    monkeypatch.setattr(shipped, "_FOLDER", epath.Path(tmp_path))
+    shutil.copytree(folder / NAME, tmp_path / NAME)
+    path = tmp_path / NAME / "weights.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-100] ^= 1
+    path.write_bytes(bytes(data))
+    monkeypatch.setattr(loading, "_FOLDER", epath.Path(tmp_path))
     with pytest.raises(InputError, match="not the file that its card is of"):
         load(NAME)

@@ -21,6 +21,8 @@ from sisr_jax.errors import InputError
 from sisr_jax.storage.failures import reporting
 from sisr_jax.storage.files import sync
 
+# Those that say nothing of where a pixel is.
+PLAIN = (".png", ".tif", ".tiff", ".npy", ".npz")
 WRITTEN = ".png, .tif, .tiff, .npy, .npz, .nii, .nii.gz or .dcm"
 
 
