@@ -10,6 +10,7 @@ COMMANDS = {
     "data": "look at a folder of images, or prepare a data set",
     "enhance": "restore a file or a folder of images",
     "trust": "measure noise, resolution, bias and detectability",
+    "bundle": "put the trained network of a run into a folder to share",
     "config": "explain the keys of a configuration",
     "aot": "compile for TPUs that are not there",
     "supervise": "run a command again when it was preempted",
