@@ -1,5 +1,6 @@
 """Prepared TFDS folders as a source; records are decoded without TensorFlow."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
@@ -48,7 +49,7 @@ class Records:
     def __init__(self, path: str, split: str) -> None:
         self.label = f"config.data.path = {path!r}"
         folder = Path(path)
-        if not (folder / INFO).is_file():
+        if not os.path.isfile(folder / INFO):
             raise InputError(f"{self.label}: no {INFO} in this folder")
         info = read_info(folder)
         self._features, self._decoders = read_features(folder)
@@ -201,8 +202,19 @@ class TfdsSource:
 
     def _unflatten(self, record: dict[str, Any], index: int) -> np.ndarray:
         bmode = self._target == "bmode"
-        values = np.asarray(record["das"]["dB"] if bmode else record["dtce"])
-        height, width = int(record["height"]), int(record["width"])
+        values = record["das"] if bmode else record["dtce"]
+        if bmode:  # which a folder that somebody made need not have
+            values = values.get("dB") if isinstance(values, dict) else None
+        sides = [np.asarray(record[side]) for side in ("height", "width")]
+        values = np.asarray(values)
+        whole = all(side.shape == () and side.dtype.kind in "ui" for side in sides)
+        if not whole or values.dtype.kind not in "uif":
+            raise InputError(
+                f"{self.name(index)}: samples of type {values.dtype}, height and width "
+                f"of {sides[0].dtype} and {sides[1].dtype}; expected real samples and "
+                "whole numbers"
+            )
+        height, width = map(int, sides)
         if height < 1 or width < 1 or values.size != height * width:
             raise InputError(
                 f"{self.name(index)}: {values.size} samples, expected height x width = "

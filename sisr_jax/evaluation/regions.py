@@ -8,7 +8,7 @@ import numpy as np
 from sisr_jax.config import Data
 from sisr_jax.data.sources import Source, details
 from sisr_jax.data.transforms import central_crop
-from sisr_jax.errors import InputError
+from sisr_jax.errors import InputError, one_line
 from sisr_jax.types import Batch
 
 
@@ -73,12 +73,17 @@ def regions_of(source: Source, config: Data) -> Callable[[Batch], Regions]:
 
 def _inside(boxes: Any, shape: tuple[int, ...], label: str) -> np.ndarray:
     """Pixels that any of the boxes touches."""
-    boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
-    if not np.isfinite(boxes).all():
-        raise InputError(f"{label}: box {boxes.tolist()}, expected finite numbers")
-    inside = np.zeros(shape, bool)
-    first = np.maximum(np.floor(boxes[:, :2]), 0).astype(int)
-    last = np.maximum(np.floor(boxes[:, 2:]) + 1, 0).astype(int)
+    boxes = np.asarray(boxes)
+    is_number = boxes.dtype.kind in "uif"
+    if not is_number or boxes.size % 4 or not np.isfinite(boxes).all():
+        raise InputError(
+            f"{label}: box {one_line(boxes.tolist())}, expected finite numbers, four "
+            "for each"
+        )
+    boxes = boxes.astype(np.float64).reshape(-1, 4)
+    inside, ends = np.zeros(shape, bool), shape[1::-1]
+    first = np.clip(np.floor(boxes[:, :2]), 0, ends).astype(int)
+    last = np.clip(np.floor(boxes[:, 2:]) + 1, 0, ends).astype(int)
     for (left, top), (right, bottom) in zip(first, last, strict=True):
         inside[top:bottom, left:right] = True
     return inside

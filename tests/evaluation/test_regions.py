@@ -5,6 +5,7 @@ import pytest
 
 from sisr_jax.data.pipeline import evaluation_batches
 from sisr_jax.data.sources import CachedSource
+from sisr_jax.errors import InputError
 from sisr_jax.evaluation.regions import Regions, regions_of
 
 
@@ -49,6 +50,25 @@ def test_boxes_become_masks_that_follow_the_crop(data):
     expected[0, 16:18, 28:32] = True
     np.testing.assert_array_equal(regions.lesions, expected)
     assert regions._replace(lesions=None) == Regions()
+
+
+@pytest.mark.parametrize(
+    "boxes", [np.zeros(6), np.full((1, 4), np.nan), b"text", np.array([b"a"] * 4)]
+)
+def test_boxes_that_are_none_are_one_line(data, boxes):
+    source = Records({"boxes": boxes})
+    (batch,) = batches_of(source, data)
+    with pytest.raises(InputError, match=r"record 0: lesions: box .* four for each"):
+        regions_of(source, data)(batch)
+
+
+def test_a_box_without_an_end_reaches_the_edge(data):
+    source = Records({"boxes": np.array([[-1e300, 36.0, 1e300, 1e300]])})
+    (batch,) = batches_of(source, data)
+    whole = dataclasses.replace(data, shape=(40, 36), patch=(40, 36))
+    mask = regions_of(source, whole)(batch).lesions[0, ..., 0]
+    assert mask[36:].all()
+    assert not mask[:36].any()
 
 
 def test_a_box_outside_of_the_image_marks_nothing(data):

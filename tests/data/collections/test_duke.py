@@ -395,3 +395,29 @@ def test_unfit_recordings_are_left_out(tmp_path, iq, dtce, target, reason):
     assert skips.keys() == {"bad.mat", "absent.mat"}
     assert reason in skips["bad.mat"]
     assert "no such file" in skips["absent.mat"]
+
+
+@pytest.mark.parametrize(
+    ("target", "changes"),
+    [
+        ("dtce", {"height": b"12"}),
+        ("dtce", {"width": np.array([8, 8], np.uint32)}),
+        ("dtce", {"height": np.float32(12)}),
+        ("dtce", {"dtce": np.array([b"a"] * 96)}),
+        ("dtce", {"dtce": {"dB": np.zeros(96)}}),
+        ("bmode", {"das": np.zeros(96, np.float32)}),
+        ("bmode", {"das": {"other": np.zeros(96, np.float32)}}),
+    ],
+)
+def test_flat_records_of_other_types_are_one_line(target, changes):
+    """A folder that somebody made has the types that its own description says."""
+
+    class Made(list):
+        name = "made/train"
+
+    record = {"das": {"dB": np.zeros(96, np.float32)}, "dtce": np.zeros(96, np.float32)}
+    record |= {"height": np.uint32(12), "width": np.uint32(8)} | changes
+    source = object.__new__(TfdsSource)
+    source._flat, source._target, source._records = True, target, Made([record])
+    with pytest.raises(InputError, match="made/train/000000: samples of type"):
+        source[0]
