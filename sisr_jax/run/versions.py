@@ -37,7 +37,7 @@ def note_versions(workdir: epath.Path) -> None:
         write_object(path, here)
         return
     there = read_object(path)
-    for package in sorted(there.keys() | here.keys()):
+    for package in sorted(here):
         if there.get(package) != here.get(package):
             logging.warning(
                 "%s: the run began with %s %s, this is %s: bits may differ",

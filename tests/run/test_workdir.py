@@ -64,6 +64,16 @@ def test_what_a_folder_says_of_versions_is_escaped(workdir, load_config, caplog)
     assert max(map(len, caplog.messages)) < 400
 
 
+def test_versions_of_nothing_that_is_here_are_no_warning(workdir, load_config, caplog):
+    config = load_config("ct_srgan")
+    _claim(workdir, config)
+    there = versions.versions() | {f"name{i}": "1" for i in range(20_000)}
+    (workdir / "versions.json").write_text(json.dumps(there))
+    caplog.clear()
+    _claim(workdir, config)
+    assert not caplog.messages
+
+
 def test_at_most_three_differences_are_listed_with_what_may_differ(
     workdir, load_config
 ):
