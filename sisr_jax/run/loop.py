@@ -128,6 +128,8 @@ class _Session:
             self._progress.follow(step + 1, metrics[TOTAL])
         self._scalars.flush()
         self._checkpointer.wait()
+        if preemption.reached(total):  # the next start goes on with the evaluation
+            raise _preempted(total)
         return state
 
     def _update(
@@ -175,7 +177,11 @@ class _Session:
         self._writer.flush()
         self._checkpointer.save(state, validation_psnr=None)
         self._checkpointer.wait()
-        raise leaving.Preempted(f"preempted at step {step}: saved")
+        raise _preempted(step)
+
+
+def _preempted(step: int) -> leaving.Preempted:
+    return leaving.Preempted(f"preempted at step {step}: saved")
 
 
 def _is_due(step: int, every_steps: int) -> bool:

@@ -30,6 +30,19 @@ def _send_at(monkeypatch, step, number):
 
 
 @pytest.mark.slow
+def test_a_signal_in_the_last_step_leaves_before_the_evaluation(
+    load_config, tmp_path, monkeypatch
+):
+    config = load_config("us_srresnet", phases__generator=1)
+    with monkeypatch.context() as patch:
+        _send_at(patch, 0, signal.SIGTERM)
+        with pytest.raises(Preempted, match=r"^preempted at step 1: saved$"):
+            train(prepare(config, epath.Path(tmp_path)))
+    assert (tmp_path / "checkpoints" / "1").is_dir()
+    assert int(train(prepare(config, epath.Path(tmp_path))).step) == 1
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_saves_the_next_step_and_resumes(
     load_config, tmp_path, monkeypatch, number
