@@ -4,7 +4,7 @@ import dataclasses
 from typing import Annotated, Literal
 
 from sisr_jax.config.checks import check
-from sisr_jax.config.ranges import BatchSize, Count, Intensity, Pixels, Range
+from sisr_jax.config.ranges import BatchSize, Intensity, Phantoms, Pixels, Range
 
 # Below, float32 leaves too few levels between the ends of a window.
 _RESOLUTION = 1e-4
@@ -51,7 +51,7 @@ class Data:
     patch: tuple[Pixels, Pixels]
     window: tuple[Intensity, Intensity]
     png_rescale: tuple[Intensity, Intensity]
-    num_phantoms: tuple[Count, Count, Count]
+    num_phantoms: tuple[Phantoms, Phantoms, Phantoms]
     batch_size: BatchSize
     num_threads: Annotated[int, Range(1, 256)]
 

@@ -62,6 +62,8 @@ class Names:
 
 
 Count = Annotated[int, Range(1, 10**9)]
+# Each of them is named once when a run is prepared.
+Phantoms = Annotated[int, Range(1, 10**6)]
 # Three phases of so many steps are still a 32-bit integer.
 Steps = Annotated[int, Range(0, 5 * 10**8)]
 Pixels = Annotated[int, Range(1, 2**16)]
