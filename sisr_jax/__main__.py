@@ -3,7 +3,7 @@
 import runpy
 import sys
 
-from sisr_jax.errors import ExitCode
+from sisr_jax.errors import ExitCode, end_at_interrupts
 
 COMMANDS = {
     "main": "train a configuration, or evaluate a working folder",
@@ -19,6 +19,7 @@ COMMANDS = {
 
 def main() -> None:
     """Runs the module of the package that the first argument names."""
+    end_at_interrupts()
     command, *arguments = sys.argv[1:] or ["--help"]
     if command in COMMANDS:
         sys.argv = [sys.argv[0], *arguments]

@@ -1,6 +1,7 @@
 """How a command ends: its exit codes, and the errors that are one line."""
 
 import enum
+import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -18,6 +19,24 @@ class ExitCode(enum.IntEnum):
     STORAGE = 74  # EX_IOERR
     RESTART = 75  # EX_TEMPFAIL
     INTERRUPTED = 130  # as a shell says of SIGINT
+
+
+def end_at_interrupts() -> None:
+    """Makes Ctrl-C end the process at once while a command imports its modules.
+
+    That takes seconds, and would end in a traceback of whatever is being imported; a
+    compiled module even makes another error of it. Commands that have nothing to save
+    leave it so.
+    """
+    # A process in the background of a shell ignores it, and goes on doing so.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def listen_to_interrupts() -> None:
+    """Makes Ctrl-C a `KeyboardInterrupt` again, in a command that answers to it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class InputError(ValueError):

@@ -47,14 +47,19 @@ from sisr_jax.config import Config, ConfigError, command_line, parse
 from sisr_jax.config.kept import has_config, read_config
 from sisr_jax.data.formats.dicom.opening import keep_headers_private
 from sisr_jax.data.splits import Split
-from sisr_jax.errors import ExitCode, InputError, StorageError
+from sisr_jax.errors import (
+    ExitCode,
+    InputError,
+    StorageError,
+    listen_to_interrupts,
+)
 from sisr_jax.hosts import agreement, leaving
 from sisr_jax.hosts.mesh import check_devices
 from sisr_jax.run import workdir as workdirs
 from sisr_jax.run.loop import train
 from sisr_jax.run.prepare import prepare
 from sisr_jax.run.report import report
-from sisr_jax.storage.failures import reporting
+from sisr_jax.storage.failures import refusing, reporting
 from sisr_jax.storage.folder import open_folder
 from sisr_jax.train import phases
 
@@ -96,6 +101,7 @@ def main(argv: Sequence[str]) -> None:
     if not flags.FLAGS["verbosity"].present:
         # Orbax reports every file it touches at the level below.
         logging.set_verbosity(logging.WARNING)
+    listen_to_interrupts()
     keep_headers_private()
     try:
         changes = [each for each in argv[1:] if _is_key(each)]
@@ -149,7 +155,7 @@ def _read_flags(changes: Sequence[str]) -> tuple[epath.Path, Config]:
         raise ConfigError(f"--split={_SPLIT.value}: needs --mode=evaluate")
     if _MODE.value == "evaluate" and _EXTEND.value is not None:
         raise ConfigError(f"--extend={_EXTEND.value}: needs --mode=train")
-    with reporting(f"workdir {workdir}"):
+    with refusing(f"workdir {workdir}: reading"):
         return workdir, _read_config(workdir, changes)
 
 

@@ -3,6 +3,7 @@
 import json
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 
@@ -31,6 +32,9 @@ ENDINGS = {
     "preempted": (leaving.Preempted("step 3: saved"), ExitCode.RESTART, "saved"),
 }
 
+# A name that no file can have.
+LONG = "n" * 300
+
 # Command lines that are refused, and the line that says so.
 REFUSED = [
     (["--config.seed=abc"], "config.seed = 'abc': expected int"),
@@ -48,6 +52,19 @@ REFUSED = [
     (["--num_processes=x"], "flag --num_processes=x"),
     (["one"], "unexpected argument 'one': all are --flags"),
     (["--workdir="], "--workdir = '': expected a folder"),
+    ([f"--config={'n' * 300}.py"], "nnn.py': no such file"),
+    (["--config.data.source=folder", f"--config.data.path={LONG}"], ": no such folder"),
+    (
+        [
+            "--config.data.source=folder",
+            "--config.data.path=configs",
+            f"--config.data.splits_csv={LONG}",
+        ],
+        ": no such file",
+    ),
+    (["--config.data.source=tfds", f"--config.data.path={LONG}"], "no dataset_info"),
+    ([f"--workdir={LONG}"], "File name too long"),
+    (["--config.data.num_phantoms=(1000000000,3,3)"], "expected 1 to 1,000,000"),
     (["--workdir=s3://bucket/x"], "expected a local folder or gs://"),
 ]
 
@@ -156,3 +173,36 @@ def test_devices_that_are_not_there_are_one_line(tmp_path, platforms):
         text=True,
     )
     _check_refusal((found.returncode, found.stderr), f"JAX_PLATFORMS={platforms}: no")
+
+
+@pytest.mark.parametrize(
+    ("command", "imported"),
+    [
+        ("sisr_jax.main", "jax"),
+        ("sisr_jax.enhance", "jax"),
+        ("sisr_jax.data", "numpy"),
+        ("sisr_jax.config", "ml_collections"),
+        ("sisr_jax.aot", "jax"),
+        ("sisr_jax", "jax"),
+    ],
+)
+def test_an_interrupt_while_a_command_is_imported_is_no_traceback(
+    tmp_path, command, imported
+):
+    """A module that is looked up first of all sends it at a known moment."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, sys\n"
+        "class Interrupting:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == {imported!r} and 'sisr_jax' in sys.modules:\n"
+        "            os.kill(os.getpid(), 2)\n"
+        "sys.meta_path.insert(0, Interrupting())\n"
+    )
+    found = subprocess.run(
+        [sys.executable, "-m", command, "main", "--help"],
+        cwd=ROOT,
+        env=leaving.os.environ | {"PYTHONPATH": f"{tmp_path}:{ROOT}"},
+        capture_output=True,
+        text=True,
+    )
+    assert (found.returncode, found.stderr) == (-signal.SIGINT, "")

@@ -6,6 +6,7 @@ as `sisr_jax/configs`, because `configs` is a name that many projects use.
 
 import contextlib
 import importlib.util
+import os
 import sys
 import traceback
 from collections.abc import Iterator
@@ -51,7 +52,7 @@ def load(reference: str) -> Any:
         names = ", ".join(shipped_names())
         raise ConfigError(f"config {name!r}: expected FILE.py or one of {names}")
     path = _shipped_folder() / f"{name}.py" if is_shipped else Path(name)
-    if not path.is_file():
+    if not os.path.isfile(path):  # of any name, also one no file can have
         raise ConfigError(f"config {name!r}: no such file")
     try:
         with _shipped_importable() if is_shipped else contextlib.nullcontext():

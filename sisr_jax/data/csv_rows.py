@@ -1,6 +1,7 @@
 """CSV files that others wrote: of bounded size, and wrong in one line."""
 
 import csv
+import os
 from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -47,7 +48,7 @@ def read_csv_rows(
     Raises:
         InputError: If the file is missing, too large or no such table.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise InputError(f"{path}: no such file, expected a CSV table")
     size = path.stat().st_size
     if size > MAX_BYTES:

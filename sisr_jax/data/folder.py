@@ -4,6 +4,7 @@ PNG, TIFF, npz, DICOM and NIfTI; a file may hold many images (pages, slices).
 """
 
 import dataclasses
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -92,7 +93,7 @@ def open_folder(config: Data, split: Split) -> FolderSource:
             and `config.fit`.
     """
     root = Path(config.path)
-    if not root.is_dir():
+    if not os.path.isdir(root):
         raise InputError(f"config.data.path = {config.path!r}: no such folder")
     if config.split_by == "position":
         return _open_by_position(config, split, root)

@@ -8,6 +8,7 @@ A killed run goes on where it was when the same command is given again.
 """
 
 import argparse
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -85,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _prepare(options: argparse.Namespace) -> None:
-    if not options.manual_dir.is_dir():
+    if not os.path.isdir(options.manual_dir):
         raise InputError(f"--manual_dir = {str(options.manual_dir)!r}: no such folder")
     # TFDS takes seconds to import: not for --help or a wrong path.
     from sisr_jax.data.collections.builder import open_builder

@@ -112,7 +112,7 @@ def read_assignments(csv_file: Path, *, root: Path) -> dict[Path, Assignment]:
             column is missing, a split is unknown, a path leaves the base folder, a
             file is listed twice, or a patient or a file is in two splits.
     """
-    if not csv_file.is_file():
+    if not os.path.isfile(csv_file):
         raise InputError(f"config.data.splits_csv = {str(csv_file)!r}: no such file")
     folder, data = csv_file.parent.resolve(), root.resolve()
     base = folder if data.is_relative_to(folder) else data

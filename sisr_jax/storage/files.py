@@ -158,7 +158,7 @@ def names_in(folder: epath.Path) -> list[str]:
     """Names in a folder, sorted; none if there is no such folder.
 
     Raises:
-        InputError: If it is a link to itself.
+        InputError: If it is a link to itself, or longer than a name can be.
     """
     try:
         return sorted(path.name for path in folder.iterdir())
@@ -167,4 +167,6 @@ def names_in(folder: epath.Path) -> list[str]:
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise InputError(f"{folder}: a link to itself") from error
+        if error.errno == errno.ENAMETOOLONG:
+            raise InputError(f"{folder}: {error.strerror}") from error
         raise

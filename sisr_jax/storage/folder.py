@@ -40,6 +40,10 @@ def open_folder(location: str, name: str) -> epath.Path:
     """
     if not location.strip():
         raise InputError(f"{name} = {location!r}: expected a folder")
+    try:
+        location.encode()
+    except UnicodeEncodeError as error:  # which the libraries of checkpoints need
+        raise InputError(f"{name} = {location!r}: not UTF-8; rename it") from error
     if is_remote(location):
         if not location.removeprefix("gs://").split("/")[0]:
             raise InputError(f"{name} = {location!r}: expected gs://BUCKET/FOLDER")

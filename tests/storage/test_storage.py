@@ -28,6 +28,11 @@ def test_a_link_to_itself_is_no_folder(tmp_path):
         names_in(epath.Path(tmp_path / "a"))
 
 
+def test_a_name_that_no_folder_can_have(tmp_path):
+    with pytest.raises(InputError, match="nnn: File name too long"):
+        names_in(epath.Path(tmp_path / ("n" * 300)))
+
+
 def test_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
     path = epath.Path(tmp_path / "table.csv")
     write_whole(path, "old")
@@ -129,6 +134,7 @@ def test_check_of_a_writable_folder_leaves_nothing(folder):
         ("s3://bucket/run", r"--workdir = 's3://bucket/run': expected a local folder"),
         ("gs://", r"--workdir = 'gs://': expected gs://BUCKET/FOLDER"),
         ("gs:///run", r"expected gs://BUCKET/FOLDER"),
+        ("runs/\udcff", r"--workdir = 'runs/\\udcff': not UTF-8"),
     ],
 )
 def test_location_of_another_kind(location, message):
