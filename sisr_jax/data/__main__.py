@@ -1,18 +1,20 @@
 """Data from the command line: `python -m sisr_jax.data inspect FOLDER`."""
 
 import argparse
+import math
+import os
 import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
+from sisr_jax.data.checks import check_findings, sum_up
 from sisr_jax.data.contact_sheet import save_contact_sheet
 from sisr_jax.data.formats.dicom.opening import keep_headers_private
 from sisr_jax.data.inspect import AS_STORED, inspect_folder
 from sisr_jax.data.inspect_report import describe
-from sisr_jax.errors import InputError
-
-_UNUSABLE_EXIT_CODE = 2
+from sisr_jax.errors import ExitCode, InputError, StorageError
+from sisr_jax.storage.failures import refusing
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -23,7 +25,8 @@ def main(arguments: Sequence[str]) -> int:
 
     Returns:
         Exit code: 0, or 2 when the input, a part of the folder, its splits or all of
-        its files cannot be used.
+        its files cannot be used, or training would refuse the window; 74 when the
+        storage fails.
     """
     try:
         # What follows is for the other parser, options as well.
@@ -33,9 +36,10 @@ def main(arguments: Sequence[str]) -> int:
             return prepare.main(list(arguments[1:]))
         options = _parser().parse_args(arguments)
         return _inspect(options)
-    except InputError as error:
+    except (InputError, StorageError) as error:
         print(f"sisr_jax.data: error: {error}", file=sys.stderr)
-        return _UNUSABLE_EXIT_CODE
+        is_input = isinstance(error, InputError)
+        return ExitCode.BAD_INPUT if is_input else ExitCode.STORAGE
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -72,8 +76,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _pair(text: str) -> tuple[float, float]:
-    first, second = map(float, text.strip("()").split(","))
-    return first, second
+    try:
+        first, second = map(float, text.strip("()").split(","))
+        if math.isfinite(first) and math.isfinite(second):
+            return first, second
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"{text!r}: expected two finite numbers")
 
 
 def _inspect(options: argparse.Namespace) -> int:
@@ -82,6 +91,10 @@ def _inspect(options: argparse.Namespace) -> int:
         _check_output(output, folder)
     if window is not None and not window[0] < window[1]:
         raise InputError(f"--window={window}: expected LOW,HIGH with LOW below HIGH")
+    if not options.png_rescale[0]:
+        raise InputError(
+            f"--png_rescale={options.png_rescale}: expected a slope, not 0"
+        )
     keep_headers_private()
     # What other decoders warn of repeats the lines below.
     with warnings.catch_warnings():
@@ -95,19 +108,30 @@ def _inspect(options: argparse.Namespace) -> int:
     text = describe(
         inspection, root=folder, window=window, png_rescale=options.png_rescale
     )
+    _print(text)
     if output is not None and inspection.examples:
-        save_contact_sheet(output, inspection.examples)
-        text += f"\n\n{len(inspection.examples)} examples: {output}"
-    encoding = sys.stdout.encoding or "utf-8"  # which may not have a letter of a name
-    print(text.encode(encoding, "backslashreplace").decode(encoding))
+        with refusing(f"--output={output}: writing"):
+            save_contact_sheet(output, inspection.examples)
+        _print(f"\n{len(inspection.examples)} examples: {output}")
     bad = not inspection.files or inspection.unreadable or inspection.leak
-    return _UNUSABLE_EXIT_CODE if bad else 0
+    if window is not None and inspection.files:
+        first = str(inspection.files[0].path)
+        seen = sum_up(file.seen for file in inspection.files)
+        check_findings(seen, window, first=first)
+    return ExitCode.BAD_INPUT if bad else ExitCode.DONE
+
+
+def _print(text: str) -> None:
+    encoding = sys.stdout.encoding or "utf-8"  # which may not have a letter of a name
+    print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
 
 
 def _check_output(output: Path, folder: Path) -> None:
-    if output.suffix.lower() != ".png" or not output.parent.is_dir():
+    is_folder = os.path.isdir(output)
+    if output.suffix.lower() != ".png" or is_folder or not os.path.isdir(output.parent):
         raise InputError(f"--output={output}: expected a .png in a folder that exists")
-    if output.resolve().is_relative_to(folder.resolve()):
+    place, root = map(os.path.realpath, (output, folder))
+    if Path(place).is_relative_to(root):
         raise InputError(
             f"--output={output}: inside {folder}, where it would count as data"
         )

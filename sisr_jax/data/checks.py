@@ -97,7 +97,7 @@ def load_content(source: Source, config: Data, index: int) -> np.ndarray:
         image = load_image(source, config, (index + step) % len(source))
         if not is_constant(image):
             return image
-    raise InputError(_describe_constant(source, len(source)))
+    raise InputError(_describe_constant(source.name(0), len(source)))
 
 
 def look_at(image: np.ndarray, window: tuple[float, float]) -> Findings:
@@ -156,8 +156,30 @@ def check_images(
         )
     finally:
         pool.shutdown(cancel_futures=True)
-    _refuse(source, config, found)
+    check_findings(found, config.window, first=source.name(0))
     return found
+
+
+def check_findings(found: Findings, window: tuple[float, float], *, first: str) -> None:
+    """Refuses a window in which the images of a split have next to no content.
+
+    Args:
+        found: What was seen of them.
+        window: Physical values that become 0 and 1.
+        first: Name of the first image.
+
+    Raises:
+        InputError: If all are constant, the window clips nearly everything of them, or
+            they fill next to nothing of it.
+    """
+    if found.images and found.constant == found.images:
+        raise InputError(_describe_constant(first, found.images))
+    if found.clipped > _TOO_MANY_CLIPPED or found.filled < _TOO_LITTLE_FILLED:
+        raise InputError(
+            f"config.data.window = {window}: clips {found.clipped:.0%} of the pixels, "
+            f"and the images fill {found.filled:.1%} of it (the first is {first}); "
+            "expected a window in their units"
+        )
 
 
 def _physical(source: Source, config: Data, index: int) -> np.ndarray:
@@ -167,19 +189,8 @@ def _physical(source: Source, config: Data, index: int) -> np.ndarray:
     return image
 
 
-def _refuse(source: Source, config: Data, found: Findings) -> None:
-    if found.images and found.constant == found.images:
-        raise InputError(_describe_constant(source, found.images))
-    if found.clipped > _TOO_MANY_CLIPPED or found.filled < _TOO_LITTLE_FILLED:
-        raise InputError(
-            f"config.data.window = {config.window}: clips {found.clipped:.0%} of the "
-            f"pixels, and the images fill {found.filled:.1%} of it (the first is "
-            f"{source.name(0)}); expected a window in their units"
-        )
-
-
-def _describe_constant(source: Source, count: int) -> str:
+def _describe_constant(first: str, count: int) -> str:
     return (
-        f"{source.name(0)} and all of {count} images are constant after "
+        f"{first} and all of {count} images are constant after "
         "config.data.window; check the window and png_rescale"
     )

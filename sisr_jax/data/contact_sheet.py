@@ -1,11 +1,15 @@
 """A picture of many small images with their names."""
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from etils import epath
 from PIL import Image, ImageDraw
+
+from sisr_jax.storage.files import write_whole
 
 _COLUMNS, _TILE, _CAPTION = 6, 160, 16
 _LETTERS = 26  # that fit below a tile
@@ -43,6 +47,9 @@ def save_contact_sheet(path: Path, examples: Sequence[Example]) -> None:
     Args:
         path: PNG file to write.
         examples: At least one.
+
+    Raises:
+        StorageError: Naming the file, if the storage fails.
     """
     windows = {
         group: _window([e.values for e in examples if e.group == group])
@@ -64,7 +71,9 @@ def save_contact_sheet(path: Path, examples: Sequence[Example]) -> None:
         # Fonts without an accented letter would refuse the whole name.
         name = example.name[-_LETTERS:].encode("ascii", "replace").decode()
         draw.text((left + 2, upper + _TILE + 2), name, fill=255)
-    sheet.save(path, format="PNG")
+    file = io.BytesIO()
+    sheet.save(file, format="PNG")
+    write_whole(epath.Path(path), file.getvalue())
 
 
 def _window(images: Sequence[np.ndarray]) -> tuple[float, float]:

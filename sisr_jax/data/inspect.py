@@ -5,6 +5,7 @@ and files that are no slices are left out, padding is air.
 """
 
 import hashlib
+import os
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -95,7 +96,7 @@ def inspect_folder(
         InputError: If the folder is missing or the CSV is unfit, or lists none of its
             files. A file that cannot be used is reported instead.
     """
-    if not root.is_dir():
+    if not os.path.isdir(root):
         raise InputError(f"{root}: no such folder")
     listed = None if splits_csv is None else _listed(splits_csv, root)
     listing = list_files(root)

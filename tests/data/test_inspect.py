@@ -1,3 +1,4 @@
+import errno
 import re
 import subprocess
 import sys
@@ -5,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from etils import epath
 from image_files import cut, ramp, write_dicom, write_png
 from PIL import Image
 
@@ -86,6 +88,41 @@ def test_contact_sheet(folder, tmp_path, capsys):
     assert len(np.unique(pixels)) > 100
 
 
+@pytest.mark.parametrize(
+    ("sheet", "code", "message"),
+    [
+        ("/proc/sheet.png", 2, "/proc/sheet.png: writing failed: "),
+        (f"{'n' * 300}.png", 2, "File name too long"),
+        ("circle/../sheet.png", 2, "in a folder that exists"),
+    ],
+)
+def test_a_sheet_that_cannot_be_written_costs_no_table(
+    folder, tmp_path, monkeypatch, capsys, sheet, code, message
+):
+    monkeypatch.chdir(tmp_path)
+    Path("circle").symlink_to("circle")
+    assert main(["inspect", str(folder), "--output", sheet]) == code
+    printed = capsys.readouterr()
+    assert message in printed.err
+    assert printed.err.count("\n") == 1
+    assert printed.out.startswith("format") == ("folder that" not in message)
+
+
+def test_a_full_disk_keeps_the_old_sheet(folder, tmp_path, monkeypatch, capsys):
+    sheet = tmp_path / "sheet.png"
+    sheet.write_bytes(b"old")
+
+    def fill(self, data):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(type(epath.Path(sheet)), "write_bytes", fill)
+    assert main(["inspect", str(folder), "--output", str(sheet)]) == 74
+    printed = capsys.readouterr()
+    assert printed.out.startswith("format")
+    assert printed.err.endswith("sheet.png: writing failed: No space left on device\n")
+    assert sheet.read_bytes() == b"old"
+
+
 def test_examples_are_averaged_down():
     image = np.arange(640 * 320, dtype=np.float32).reshape(640, 320)
     small = shrink(image)
@@ -102,9 +139,14 @@ def test_examples_are_averaged_down():
         (["inspect", "{folder}", "--output", "{folder}/a.png"], "would count as data"),
         (["inspect", "{folder}", "--output", "a.jpg"], r"expected a \.png"),
         (["inspect", "{folder}", "--output", "none/a.png"], "in a folder that exists"),
+        (["inspect", "{folder}", "--output", "{folder}/../is.png"], "expected a .png"),
+        (["inspect", "{folder}", "--png_rescale=0,0"], "expected a slope, not 0"),
+        (["inspect", "n" * 300], "no such folder"),
+        (["inspect", "{folder}", "--splits_csv", "n" * 300], "no such file"),
     ],
 )
 def test_bad_arguments_are_one_line(folder, capsys, arguments, message):
+    (folder.parent / "is.png").mkdir()
     before = sorted(folder.rglob("*"))
     assert main([a.format(folder=folder) for a in arguments]) == 2
     printed = capsys.readouterr()

@@ -89,8 +89,20 @@ def test_images_without_content_are_counted(tmp_path, capsys):
     assert "window -32768 to -32568: clips 0%" in lines
     assert any(line.startswith("1 of 2 images are constant after") for line in lines)
     assert "* as stored, after config.data.png_rescale" in lines
-    lines = lines_for(capsys, tmp_path, "--window=500,600")
-    assert any(line.startswith("2 of 2 images are constant after") for line in lines)
+    # Training would not begin with that, for which there is a line of its own.
+    assert main(["inspect", str(tmp_path), "--window=500,600"]) == 2
+    printed = capsys.readouterr()
+    assert "2 of 2 images are constant after" in printed.out
+    assert "all of 2 images are constant after config.data.window" in printed.err
+
+
+def test_a_window_that_training_would_refuse(tmp_path, capsys):
+    write_png(tmp_path / "P1__0.png", ramp((64, 64)))
+    lines_for(capsys, tmp_path, "--window=0,40000")
+    assert main(["inspect", str(tmp_path), "--window=-100,32020"]) == 2
+    printed = capsys.readouterr()
+    assert printed.out.startswith("format")
+    assert "config.data.window = (-100.0, 32020.0): clips 84%" in printed.err
 
 
 @pytest.mark.parametrize("identifier", ["ANONYMOUS", "anonymous ", "", "0000", "Anon."])
