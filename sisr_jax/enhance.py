@@ -14,7 +14,8 @@ reconstructions from few views, or the columns that are left.
 
 A DICOM slice becomes one of a derived series, with patient, position and scale of its
 source; a NIfTI volume keeps its affine. `OUT/enhance.csv` has the numbers of each
-image. The same command goes on with what is missing. Not a medical device.
+image. The same command goes on with what is missing, and restores again what comes of a
+file that has changed. Not a medical device.
 
 What it ends with: 0 all images were restored; 1 some were not, each named in a line; 2
 bad input, before anything was written; 70 a mistake in this program, with its
@@ -24,9 +25,11 @@ two.
 
 import argparse
 import csv
+import hashlib
 import io
 import json
 import math
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -38,6 +41,7 @@ from etils import epath
 
 import sisr_jax
 from sisr_jax.config import Config
+from sisr_jax.data.csv_rows import read_csv_rows
 from sisr_jax.data.files import list_files
 from sisr_jax.data.formats.dicom.opening import keep_headers_private
 from sisr_jax.data.formats.headers import Derivation, Header
@@ -50,27 +54,43 @@ from sisr_jax.data.formats.readers import (
 from sisr_jax.data.formats.sinogram import is_sinogram, read_sinogram
 from sisr_jax.data.formats.writers import (
     PLAIN,
+    WRITTEN,
     Source,
     check_writable,
     write_images,
 )
-from sisr_jax.errors import ExitCode, InputError, ending, one_line
+from sisr_jax.errors import (
+    ExitCode,
+    InputError,
+    ending,
+    listen_to_interrupts,
+    one_line,
+)
+from sisr_jax.hosts.lock import Lock
 from sisr_jax.inference import Restorer, available, load
 from sisr_jax.inference.slices import (
     Outcome,
+    check_simulation,
     check_sinogram,
     restore_images,
     restore_sinogram,
     simulate,
 )
 from sisr_jax.run.progress import counted
+from sisr_jax.storage.failures import refusing, reporting
+from sisr_jax.storage.files import check_file as check_plain
 from sisr_jax.storage.files import write_whole
+from sisr_jax.storage.folder import check_writable as check_folder
+from sisr_jax.storage.json_files import read_object
 
 _SOME_FAILED = 1
+# Images of a file are restored in memory: 4096 slices of 512 x 512.
+_MAX_PIXELS = 2**30
 # Times the mean residual of the scores.
 _UNUSUAL = 20.0
 _SETTINGS, _NUMBERS = "enhance.json", "enhance.csv"
-_FIELDS: Sequence[str] = "file image residual psnr ssim psnr_fbp ssim_fbp".split()
+_SCORES: Sequence[str] = "residual psnr ssim psnr_fbp ssim_fbp".split()
+_FIELDS = ("file", "image", *_SCORES, "source")
 
 
 class _Job(NamedTuple):
@@ -90,6 +110,7 @@ def main(arguments: Sequence[str]) -> int:
     Returns:
         The exit code.
     """
+    listen_to_interrupts()
     keep_headers_private()
     options = _parser().parse_args(arguments)
     return ending(
@@ -105,8 +126,8 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("input", type=Path, metavar="INPUT")
-    parser.add_argument("output", type=Path, metavar="OUT")
+    parser.add_argument("input", type=_place, metavar="INPUT")
+    parser.add_argument("output", type=_place, metavar="OUT")
     parser.add_argument(
         "--model",
         default="sparse-view-ct",
@@ -140,20 +161,37 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _place(text: str) -> Path:
+    if not text.strip():  # else it would be the folder where the command is given
+        raise argparse.ArgumentTypeError("empty, expected a file or folder")
+    return Path(text)
+
+
 def _pair(text: str) -> tuple[float, float]:
-    first, second = map(float, text.strip("()").split(","))
-    return first, second
+    try:
+        slope, intercept = map(float, text.strip("()").split(","))
+        if slope and math.isfinite(slope) and math.isfinite(intercept):
+            return slope, intercept
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(
+        f"{text!r}: expected SLOPE,INTERCEPT, finite numbers, the slope not 0"
+    )
 
 
 def _run(options: argparse.Namespace) -> int:
     restorer = load(options.model)
     if options.png_rescale is None:
         options.png_rescale = _config(restorer).data.png_rescale
-    files, problems = _files_of(options.input)
-    is_folder = options.input.is_dir()
-    folder = options.output if is_folder else options.output.parent
-    _check_places(options, folder)
-    about = _derivation(options, restorer)
+    if options.simulate is not None:
+        try:
+            check_simulation(restorer, options.simulate)
+        except InputError as error:
+            raise InputError(f"--simulate={options.simulate}: {error}") from error
+    with refusing(f"{options.input}: reading"):
+        files, problems = _files_of(options.input)
+    with refusing(f"{options.output}: writing"):
+        _check_places(options)
     jobs = []
     for path in files:
         try:
@@ -166,25 +204,45 @@ def _run(options: argparse.Namespace) -> int:
     for target, count in targets.items():
         if count > 1:
             raise InputError(f"{target}: {count} files would be written there")
-    weights = _identity(restorer)
-    rows = _begin(options, weights, folder, list(targets)) if is_folder else []
+    if not options.input.is_dir():
+        return _restore(options, restorer, jobs, [], problems)
+    with refusing(f"{options.output}: writing"):
+        check_folder(epath.Path(options.output), "OUT")
+    with Lock(epath.Path(options.output), "OUT"):
+        rows = _begin(options, _identity(restorer), jobs)
+        return _restore(options, restorer, jobs, rows, problems)
+
+
+def _restore(
+    options: argparse.Namespace,
+    restorer: Restorer,
+    jobs: Sequence[_Job],
+    rows: list[dict[str, str]],
+    problems: list[str],
+) -> int:
+    """Restores what the rows of a folder do not say to be done."""
+    is_folder, about = options.input.is_dir(), _derivation(options, restorer)
     done, remarks = {row["file"] for row in rows}, []
     scores = restorer.card.get("scores", ())
     usual = max((each.get("residual", math.inf) for each in scores), default=math.inf)
     for job in counted([job for job in jobs if _name(job, options) not in done]):
+        name = _name(job, options)
         try:
+            digest = _digest(job.source.path) if is_folder else ""
             outcome = job.restore()
-            job.target.parent.mkdir(parents=True, exist_ok=True)
+            found = _rows(name, digest, outcome)
+            if is_folder:
+                # The numbers first: an image without them is another's.
+                with reporting(f"{job.target}: writing"):
+                    job.target.parent.mkdir(parents=True, exist_ok=True)
+                    job.target.unlink(missing_ok=True)
+                write_whole(
+                    epath.Path(options.output / _NUMBERS), _table([*rows, *found])
+                )
             write_images(job.target, outcome.images, job.source, about)
         except InputError as error:
             problems.append(_naming(job.source.path, error))
             continue
-        name = _name(job, options)
-        found = [
-            {"file": name, "image": str(index)}
-            | {key: f"{value:.6g}" for key, value in numbers.items()}
-            for index, numbers in enumerate(outcome.numbers)
-        ]
         rows += found
         worst = max(numbers.get("residual", 0.0) for numbers in outcome.numbers)
         if worst > _UNUSUAL * usual:
@@ -192,8 +250,6 @@ def _run(options: argparse.Namespace) -> int:
                 f"{name}: {100 * worst:.2g} % of the measurement unexplained, over "
                 f"{_UNUSUAL:g} times the usual: not what the weights were trained for?"
             )
-        if is_folder:
-            write_whole(epath.Path(folder / _NUMBERS), _table(rows))
     for line in (*problems, *(f"warning: {remark}" for remark in remarks)):
         print(f"sisr_jax.enhance: {line}", file=sys.stderr)
     print(_summary(rows, len(problems)))
@@ -204,7 +260,8 @@ def _files_of(path: Path) -> tuple[list[Path], list[str]]:
     """Image files, and a line for each that cannot be used."""
     if not path.exists():
         raise InputError(f"{path}: no such file or folder")
-    if path.is_file():
+    if not path.is_dir():
+        check_plain(path)
         return [path], []
     listing = list_files(path)
     files, problems = [], [*listing.unreadable, *listing.problems.values()]
@@ -216,21 +273,31 @@ def _files_of(path: Path) -> tuple[list[Path], list[str]]:
     return files, problems
 
 
-def _check_places(options: argparse.Namespace, folder: Path) -> None:
-    source, target = options.input.resolve(), options.output.resolve()
+def _check_places(options: argparse.Namespace) -> None:
+    source, target = (
+        Path(os.path.realpath(place)) for place in (options.input, options.output)
+    )
+    if options.format is not None and options.format.lower() not in WRITTEN:
+        raise InputError(
+            f"--format={options.format}: expected one of {', '.join(WRITTEN)}"
+        )
     if options.input.is_dir():
         if target.is_relative_to(source) or source.is_relative_to(target):
             raise InputError(
                 f"{options.output}: inside of {options.input}, or around it: expected "
                 "another folder"
             )
-        if target.exists() and not target.is_dir():
-            raise InputError(f"{options.output}: a file, expected a folder")
+        if os.path.lexists(options.output) and not target.is_dir():
+            raise InputError(
+                f"{options.output}: a file or broken link, expected a folder"
+            )
     else:
         if options.format:
             raise InputError(f"--format={options.format}: needs a folder as INPUT")
-        if not folder.is_dir():
-            raise InputError(f"{folder}: no such folder")
+        if not options.output.parent.is_dir():
+            raise InputError(f"{options.output.parent}: no such folder")
+        if target.is_dir():
+            raise InputError(f"{options.output}: a folder, expected a file")
         if target.exists() and (target == source or not options.overwrite):
             raise InputError(f"{options.output}: is there; --overwrite replaces it")
 
@@ -263,14 +330,12 @@ def _job(path: Path, options: argparse.Namespace, restorer: Restorer) -> _Job:
             f"{path}: an image, and these weights restore what was measured: give "
             "--simulate=K to measure it, or an npz file with a sinogram"
         )
-    if options.simulate is not None:
-        try:
-            config.degradation.every(options.simulate)
-        except InputError as error:
-            raise InputError(f"--simulate={options.simulate}: {error}") from error
     header = check_file(path)
     if header.left_out:
         raise InputError(f"{path}: {header.left_out}, expected a slice")
+    pixels = header.count * header.shape[0] * header.shape[1]
+    if pixels > _MAX_PIXELS:
+        raise InputError(f"{path}: {pixels} pixels, expected at most {_MAX_PIXELS}")
     source = Source(path, header, options.png_rescale)
     check_writable(target, source)
     is_wider = options.simulate is None and config.degradation.width_factor > 1
@@ -317,7 +382,7 @@ def _derivation(options: argparse.Namespace, restorer: Restorer) -> Derivation:
 
 
 def _begin(
-    options: argparse.Namespace, weights: str, folder: Path, targets: list[Path]
+    options: argparse.Namespace, weights: str, jobs: Sequence[_Job]
 ) -> list[dict[str, str]]:
     """What is done already; refuses a folder of something else."""
     settings = {
@@ -330,22 +395,76 @@ def _begin(
         "format": options.format,
         "anonymise": options.anonymise,
     }
+    folder = epath.Path(options.output)
     path, numbers = folder / _SETTINGS, folder / _NUMBERS
-    if path.is_file() and numbers.is_file() and not options.overwrite:
-        if path.read_text() != json.dumps(settings, indent=1):
+    rows = []
+    if path.exists() and numbers.exists() and not options.overwrite:
+        if read_object(path) != settings:
             raise InputError(
                 f"{path}: OUT was made by another command; --overwrite replaces it"
             )
-        with numbers.open(newline="") as file:
-            rows = list(csv.DictReader(file))
-        there = {str(each.relative_to(folder)) for each in targets if each.exists()}
-        return [row for row in rows if row.get("file") in there]
-    for target in targets:
-        if target.exists() and not options.overwrite:
-            raise InputError(f"{target}: is there; --overwrite replaces it")
-    write_whole(epath.Path(path), json.dumps(settings, indent=1))
-    write_whole(epath.Path(numbers), _table([]))
-    return []
+        rows = _read_table(Path(numbers))
+    digests = {row["file"]: row["source"] for row in rows}
+    done = set()
+    for job in jobs:
+        name, is_there = _name(job, options), os.path.lexists(job.target)
+        if is_there and (
+            job.target.is_dir() or not (options.overwrite or name in digests)
+        ):
+            raise InputError(
+                f"{job.target}: is there, and not by this command; --overwrite "
+                "replaces files"
+            )
+        if is_there and name in digests:
+            if digests[name] == _digest(job.source.path):
+                done.add(name)
+            else:
+                print(
+                    f"sisr_jax.enhance: {job.source.path}: has changed since it was "
+                    "restored, and is restored again",
+                    file=sys.stderr,
+                )
+    rows = [row for row in rows if row["file"] in done]
+    write_whole(path, json.dumps(settings, indent=1))
+    write_whole(numbers, _table(rows))
+    return rows
+
+
+def _read_table(path: Path) -> list[dict[str, str]]:
+    rows = []
+    for line, row in read_csv_rows(path, columns=_FIELDS):
+        for field in _SCORES:
+            try:
+                float(row[field] or 0)
+            except ValueError as error:
+                raise InputError(
+                    f"{path}, line {line}: {field} = {one_line(row[field])}: expected "
+                    "a number; --overwrite replaces the table"
+                ) from error
+        rows.append(row)
+    return rows
+
+
+def _digest(path: Path) -> str:
+    """Of the content of a file, in hexadecimal."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be opened ({error.strerror})") from error
+
+
+def _rows(name: str, digest: str, outcome: Outcome) -> list[dict[str, str]]:
+    """A row for each image; an image of air has no finite scores, and so none."""
+    return [
+        {"file": name, "image": str(index), "source": digest}
+        | {
+            key: f"{value:.6g}"
+            for key, value in numbers.items()
+            if math.isfinite(value)
+        }
+        for index, numbers in enumerate(outcome.numbers)
+    ]
 
 
 def _name(job: _Job, options: argparse.Namespace) -> str:

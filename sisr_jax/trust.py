@@ -19,8 +19,8 @@ Methods are `fbp`, `tv` (total variation) and the names of shipped weights.
 `--output=FOLDER` gets the numbers (trust.csv), settings, numbers and curves
 (trust.json) and a picture of the curves (trust.png). Not a medical device.
 
-What it ends with: 0 all was measured; 2 bad input, before anything was written; 74 the
-storage failed; 130 Ctrl-C.
+What it ends with: 0 all was measured; 2 bad input, before anything was written; 70 a
+mistake in this program, with its traceback; 74 the storage failed; 130 Ctrl-C.
 """
 
 import argparse
@@ -36,7 +36,7 @@ from etils import epath
 
 from sisr_jax.data.formats.dicom.opening import keep_headers_private
 from sisr_jax.data.pairs import list_pairs
-from sisr_jax.errors import ExitCode, InputError, StorageError
+from sisr_jax.errors import ExitCode, InputError, ending, listen_to_interrupts
 from sisr_jax.evaluation.curves import draw_curves
 from sisr_jax.evaluation.patient_quality import patient_quality, slice_quality
 from sisr_jax.evaluation.phantom_methods import (
@@ -101,18 +101,9 @@ def main(arguments: Sequence[str]) -> int:
     Returns:
         The exit code.
     """
+    listen_to_interrupts()
     keep_headers_private()
-    try:
-        return _run(_parser().parse_args(arguments))
-    except InputError as error:
-        print(f"sisr_jax.trust: error: {error}", file=sys.stderr)
-        return ExitCode.BAD_INPUT
-    except StorageError as error:
-        print(f"sisr_jax.trust: error: {error}", file=sys.stderr)
-        return ExitCode.STORAGE
-    except KeyboardInterrupt:
-        print("sisr_jax.trust: interrupted", file=sys.stderr)
-        return ExitCode.INTERRUPTED
+    return ending("sisr_jax.trust", lambda: _run(_parser().parse_args(arguments)))
 
 
 def _parser() -> argparse.ArgumentParser:

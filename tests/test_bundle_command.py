@@ -147,5 +147,5 @@ def test_a_bundle_enhances_complete_and_degraded_slices(workdir, tmp_path, capsy
     found = (np.load(tmp_path / "s.npy") + 1000) / 2000
     np.testing.assert_allclose(found, expected, atol=1e-5)
     # Another sampling than that of the training.
-    assert restore(path, tmp_path / "d.npy", "--simulate=2") == 1
+    assert restore(path, tmp_path / "d.npy", "--simulate=2") == 2
     assert "views: these weights are for" in capsys.readouterr().err

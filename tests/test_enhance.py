@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 import shutil
 import signal
@@ -17,6 +18,7 @@ from image_files import write_dicom, write_png
 
 from sisr_jax import enhance
 from sisr_jax.data.formats.readers import read_images
+from sisr_jax.data.formats.tiff import write_tiff
 from sisr_jax.data.phantoms.ct import ct_phantom
 from sisr_jax.inference import Restorer
 from sisr_jax.tomography import ParallelBeam, ParallelBeamCT
@@ -196,13 +198,19 @@ def test_a_sinogram_is_restored(tmp_path, pixel_mm):
         ({"size": 30}, "size = 30: expected a multiple of 16"),
         ({"size": 3.5}, "size = 3.5: expected a whole number"),
         ({"angles": None}, "no array 'angles'"),
-        ({"angles": np.zeros((2, 20))}, r"angles of shape \(2, 20\)"),
+        ({"angles": np.zeros((2, 20))}, r"and shape \(2, 20\): expected"),
         ({"sinogram": np.zeros((40, 9))}, r"sinogram of shape \(40, 9\): expected"),
         ({"sinogram": np.full((40, 46), np.nan)}, "finite"),
         ({"sinogram": np.array(["a"])}, "sinogram"),
         ({"angles": np.linspace(0, 3, 4), "sinogram": np.zeros((4, 46))}, "4 views"),
-        ({"pixel_mm": -1}, "pixel_mm = -1: expected a number above 0"),
+        ({"pixel_mm": -1}, "pixel_mm = -1: expected a number from"),
+        # Both would make an image of NaN.
+        ({"pixel_mm": 1e-300}, "pixel_mm = 1e-300: expected a number from"),
+        ({"sinogram": np.full((40, 46), 1e300)}, "finite real numbers, at most 1e"),
         ({"angles": np.array([None] * 40)}, "damaged"),
+        ({"angles": np.array(["a"] * 40)}, "angles of type <U1"),
+        ({"angles": np.arange(40) / 13 + 1j}, "angles of type complex128"),
+        ({"angles": np.arange(40) * 4.5}, "angles up to 175.5: expected radians"),
     ],
 )
 def test_sinograms_that_are_none(tmp_path, capsys, changes, message):
@@ -224,6 +232,10 @@ def test_sinograms_that_are_none(tmp_path, capsys, changes, message):
 def test_places_that_are_refused(folder, tmp_path, capsys):
     there = tmp_path / "there.png"
     shutil.copy(folder / "p0.png", there)
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    (tmp_path / "e.png").mkdir()
+    os.mkfifo(tmp_path / "pipe.png")
     for arguments, message in (
         ([folder, folder / "out", "--simulate=16"], "inside of"),
         ([folder, tmp_path, "--simulate=16"], "inside of"),
@@ -233,6 +245,18 @@ def test_places_that_are_refused(folder, tmp_path, capsys):
         ([folder / "p0.png", tmp_path / "b.dcm", "--simulate=16"], "DICOM from PNG"),
         ([folder / "p0.png", tmp_path / "b.png", "--simulate=0"], "expected 1 to 1000"),
         ([folder / "p0.png", tmp_path / "b.png", "--simulate=2"], "500 views"),
+        ([folder, tmp_path / "none", "--simulate=1000"], "1 views: these weights"),
+        ([folder, tmp_path / "none", "--simulate=16", "--format=tif"], "one of .png"),
+        ([folder, tmp_path / "none", "--simulate=16", "--format=/../a.png"], "one of"),
+        ([folder, tmp_path / "dangling", "--simulate=16"], "broken link"),
+        ([folder, tmp_path / "circle", "--simulate=16"], "broken link"),
+        ([folder, tmp_path / ("n" * 300), "--simulate=16"], "File name too long"),
+        ([tmp_path / ("n" * 300), tmp_path / "none"], "File name too long"),
+        ([tmp_path / "pipe.png", tmp_path / "b.png", "--simulate=16"], "pipe"),
+        (
+            [folder / "p0.png", tmp_path / "e.png", "--simulate=16", "--overwrite"],
+            "a folder, expected a file",
+        ),
         ([folder / "p0.png", tmp_path / "c" / "b.png", "--simulate=16"], "no such"),
         (
             [folder / "p0.png", tmp_path / "b.png", "--simulate=16", "--format=.tif"],
@@ -255,6 +279,156 @@ def test_places_that_are_refused(folder, tmp_path, capsys):
         assert error.count("\n") == 1
         assert there.read_bytes() == before
         assert not (tmp_path / "b.png").exists()
+        assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["", "out", "--simulate=16"],
+        ["in", " ", "--simulate=16"],
+        ["in", "out", "--simulate=16", "--png_rescale=0,0"],
+        ["in", "out", "--simulate=16", "--png_rescale=nan,0"],
+        ["in", "out", "--simulate=16", "--png_rescale=1"],
+    ],
+)
+def test_arguments_that_are_refused(folder, tmp_path, monkeypatch, capsys, arguments):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        run(*arguments)
+    assert ended.value.code == 2
+    assert "expected" in capsys.readouterr().err.splitlines()[-1]
+    assert [each.name for each in tmp_path.iterdir()] == ["in"]
+
+
+def test_a_source_that_has_changed_is_restored_again(folder, tmp_path, capsys):
+    target = tmp_path / "out"
+    run(folder, target, "--simulate=16")
+    old = numbers(target)
+    shutil.copy(folder / "p1.png", folder / "p0.png")
+    capsys.readouterr()
+    assert run(folder, target, "--simulate=16") == 1
+    assert f"{folder / 'p0.png'}: has changed since" in capsys.readouterr().err
+    np.testing.assert_array_equal(read(target / "p0.png"), read(target / "p1.png"))
+    new = {row["file"]: row["psnr"] for row in numbers(target)}
+    assert len(new) == len(numbers(target)) == 4
+    assert new["p0.png"] == new["p1.png"] != old[0]["psnr"]
+    capsys.readouterr()
+    assert run(folder, target, "--simulate=16") == 1
+    assert "has changed" not in capsys.readouterr().err
+
+
+def test_a_file_of_somebody_else_is_never_replaced(folder, tmp_path, capsys):
+    """Not even in a folder that the same command has filled."""
+    target = tmp_path / "out"
+    run(folder, target, "--simulate=16")
+    shutil.copy(folder / "p0.png", folder / "p9.png")
+    (target / "p9.png").write_bytes(b"somebody's")
+    capsys.readouterr()
+    assert run(folder, target, "--simulate=16") == 2
+    error = capsys.readouterr().err
+    assert f"{target / 'p9.png'}: is there, and not by this command" in error
+    assert (target / "p9.png").read_bytes() == b"somebody's"
+    assert run(folder, target, "--simulate=16", "--overwrite") == 1
+    np.testing.assert_array_equal(read(target / "p9.png"), read(target / "p0.png"))
+
+
+def test_numbers_and_image_are_of_one_restoration(folder, tmp_path, monkeypatch):
+    """A kill between the two leaves the numbers, which the next command replaces."""
+    target = tmp_path / "out"
+    original = enhance.write_images
+
+    def killed(path, *arguments):
+        if path.name == "p1.png":
+            raise KeyboardInterrupt
+        original(path, *arguments)
+
+    monkeypatch.setattr(enhance, "write_images", killed)
+    assert run(folder, target, "--simulate=16") == 130
+    assert not (target / "p1.png").exists()
+    monkeypatch.setattr(enhance, "write_images", original)
+    assert run(folder, target, "--simulate=16") == 1
+    found = [row["file"] for row in numbers(target)]
+    assert found == ["p0.png", "p1.png", "series/0.dcm", "series/1.dcm"]
+    assert (target / "p1.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("enhance.csv", b"\xff\xfe"),
+        ("enhance.csv", b""),
+        ("enhance.csv", b"x,y\n1,2\n"),
+        ("enhance.csv", b'file\n"' + b"a" * 200_000),
+        ("enhance.csv", ",".join(enhance._FIELDS).encode() + b"\np0.png,0,x,1,1,1,1,1"),
+        ("enhance.json", b"\xff\xfe"),
+        ("enhance.json", b""),
+        ("enhance.json", b"[" * 100_000),
+        ("enhance.json", b"{}"),
+    ],
+)
+def test_what_is_in_the_folder_may_be_anything(folder, tmp_path, capsys, name, content):
+    target = tmp_path / "out"
+    run(folder, target, "--simulate=16")
+    (target / name).write_bytes(content)
+    before = (target / "p1.png").read_bytes()
+    capsys.readouterr()
+    assert run(folder, target, "--simulate=16") == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert str(target / name) in error
+    assert (target / "p1.png").read_bytes() == before
+
+
+def test_a_folder_takes_one_command_at_a_time(folder, tmp_path, capsys):
+    target = tmp_path / "out"
+    hold = "import sys; from etils import epath; from sisr_jax.hosts.lock import Lock; "
+    hold += "Lock(epath.Path(sys.argv[1])).acquire(); print(flush=True); input()"
+    target.mkdir()
+    with subprocess.Popen(
+        [sys.executable, "-c", hold, str(target)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        assert run(folder, target, "--simulate=16") == 2
+        error = capsys.readouterr().err
+        assert f"OUT {target} is in use by process {holder.pid} on" in error
+        assert not (target / "p0.png").exists()
+        holder.communicate(b"\n")
+    assert run(folder, target, "--simulate=16") == 1
+    assert not (target / "lock.json").exists()
+
+
+def test_a_slice_of_air_has_no_scores(tmp_path, capsys):
+    """Of which nothing was measured: its PSNR would be infinite."""
+    images = np.stack([phantom(0), np.full((32, 32), -1000.0), phantom(1)])
+    source = tmp_path / "in" / "a.tif"
+    source.parent.mkdir()
+    write_tiff(source, images.astype(np.float32))
+    assert run(source.parent, tmp_path / "out", "--simulate=16") == 0
+    whole, air, _ = numbers(tmp_path / "out")
+    assert (air["residual"], air["psnr"]) == ("0", "")
+    assert float(whole["psnr"]) > 20
+    text = capsys.readouterr().out
+    assert "nan" not in text
+    assert "inf" not in text
+
+
+def test_more_pixels_than_memory_are_refused(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(enhance, "_MAX_PIXELS", 2 * 32 * 32)
+    write_tiff(tmp_path / "a.tif", np.zeros((3, 32, 32), np.float32))
+    assert run(tmp_path / "a.tif", tmp_path / "b.tif", "--simulate=16") == 2
+    assert "a.tif: 3072 pixels, expected at most 2048" in capsys.readouterr().err
+
+
+def test_a_mistake_in_the_program_has_a_traceback(
+    folder, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(enhance, "simulate", lambda *_, **__: 1 / 0)
+    assert run(folder, tmp_path / "out", "--simulate=16") == 70
+    assert "ZeroDivisionError" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -43,7 +43,7 @@ def method_named(name: str, operator: ParallelBeamCT, *, tv_weight: float) -> Me
         known = ", ".join(method_names())
         raise InputError(f"method {name!r}: expected one of {known}")
     restorer = load(name)
-    check_views(restorer, operator)
+    check_views(restorer, operator.range_shape[0])
     return lambda views, operator: restorer(measurement=views, operator=operator).image
 
 

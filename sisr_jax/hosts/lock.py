@@ -32,9 +32,14 @@ class Lock:
     While it is entered its file changes every `BEAT_SECONDS`. Leaving releases it.
     """
 
-    def __init__(self, folder: epath.Path) -> None:
-        """Names the folder; nothing is read or written yet."""
-        self._path = folder / LOCK_FILE
+    def __init__(self, folder: epath.Path, name: str = "workdir") -> None:
+        """Names the folder; nothing is read or written yet.
+
+        Args:
+            folder: The folder, which exists when the lock is taken.
+            name: What it is called in messages.
+        """
+        self._path, self._name = folder / LOCK_FILE, name
         self._beats = 0
         self._left = threading.Event()
 
@@ -117,7 +122,7 @@ class Lock:
                 f"process {owner.pid} on {owner.host}, which started {owner.started}"
             )
         raise InputError(
-            f"workdir {self._path.parent} is in use by {holder} (see {LOCK_FILE})"
+            f"{self._name} {self._path.parent} is in use by {holder} (see {LOCK_FILE})"
         )
 
     def _beat(self) -> None:

@@ -62,10 +62,10 @@ def simulate(
             f"{100 * outside:.0f} % of the pixels lie outside of {window} {unit}, "
             "what the weights were trained for: values in other units?"
         )
+    check_simulation(restorer, factor)
     height, width = images.shape[1:]
     rows, columns = _padded_size(config, height, width)
     degradation = _degradation(config, (rows, columns), factor)
-    check_views(restorer, degradation.operator.range_shape[0])
     top, left = (rows - height) // 2, (columns - width) // 2
     inside = np.s_[:, top : top + height, left : left + width]
     target = np.zeros((len(images), rows, columns), np.float32)
@@ -126,8 +126,8 @@ def restore_sinogram(restorer: Restorer, measured: MeasuredSinogram) -> Outcome:
     multiple = config.generator.multiple
     if size % multiple:
         raise InputError(f"size = {size}: expected a multiple of {multiple}")
+    check_views(restorer, measured.beam.num_angles)
     operator = _operator(measured.beam)
-    check_views(restorer, operator.range_shape[0])
     views = measured.values
     if measured.pixel_mm is not None:
         # Attenuation is affine in HU, and 0 at -1000.
@@ -154,18 +154,27 @@ def check_sinogram(restorer: Restorer) -> None:
         raise InputError(f"a sinogram, and these weights are for {measures}, not views")
 
 
-def check_views(restorer: Restorer, views: int | None) -> None:
-    """Refuses a number of views that weights were not trained for.
+def check_simulation(restorer: Restorer, factor: int) -> None:
+    """Refuses to measure by fewer or more than weights were trained for.
 
     Args:
         restorer: One of `load`.
-        views: Their number; None if there are none to be counted.
+        factor: Keep every so many-th view, or column.
 
     Raises:
         InputError: If the card of the restorer, or else its configuration, says so.
     """
-    if views is None:
-        return
+    section = _config(restorer).degradation.every(factor)
+    if section.measures == "views":
+        check_views(restorer, section.num_kept)
+
+
+def check_views(restorer: Restorer, views: int) -> None:
+    """Refuses a number of views that weights were not trained for.
+
+    Raises:
+        InputError: If the card of the restorer, or else its configuration, says so.
+    """
     trained = restorer.card.get("views") or _config(restorer).degradation.num_measured
     fewest, most = trained
     if not fewest <= views <= most:

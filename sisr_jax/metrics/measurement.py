@@ -30,4 +30,6 @@ def residual(
     projected = jnp.asarray(projected).astype(jnp.float32)
     measured = jnp.asarray(measured).astype(jnp.float32)
     error = jnp.sum(jnp.square(projected - measured), axis=(-2, -1))
-    return jnp.sqrt(error / jnp.sum(jnp.square(measured), axis=(-2, -1)))
+    share = error / jnp.sum(jnp.square(measured), axis=(-2, -1))
+    # Of air nothing is measured, and nothing of that is unexplained.
+    return jnp.sqrt(jnp.where(error == 0, 0.0, share))

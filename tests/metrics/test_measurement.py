@@ -25,3 +25,10 @@ def test_residual_of_any_type_and_number_of_axes():
     assert float(residual(2 * large, large)) == pytest.approx(1)
     with pytest.raises(ValueError, match=r"projected \(8, 9\), measured \(3, 8, 9\)"):
         residual(a[0], b)
+
+
+def test_residual_of_air():
+    air = np.zeros((2, 3), np.float32)
+    assert float(residual(air, air)) == 0
+    assert float(residual(air + 1, air)) == np.inf
+    assert np.isnan(residual(air * np.nan, air))

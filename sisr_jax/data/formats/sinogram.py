@@ -19,7 +19,11 @@ from sisr_jax.errors import InputError, one_line
 from sisr_jax.tomography import ParallelBeam
 
 _NAMES = ("sinogram", "angles", "size")
-_MAX_PIXEL_MM = 100.0
+_MAX_ANGLE = 4 * math.pi
+# From pixels of a synchrotron's microscope to those of a container's scan.
+_MIN_PIXEL_MM, _MAX_PIXEL_MM = 1e-6, 100.0
+# Beyond any ray; their squares are summed in float32.
+_MAX_VALUE = 1e9
 
 
 class MeasuredSinogram(NamedTuple):
@@ -58,21 +62,17 @@ def read_sinogram(path: Path) -> MeasuredSinogram:
     if size.shape != () or size.dtype.kind not in "iu" or size < 1:
         raise InputError(f"{path}: size = {size}: expected a whole number of pixels")
     check_bounds(path, (int(size), int(size)))
-    if angles.ndim != 1 or not len(angles) or not np.isfinite(angles).all():
-        raise InputError(
-            f"{path}: angles of shape {angles.shape}: expected finite radians, one for "
-            "each view"
-        )
-    beam = ParallelBeam(int(size), angles=angles.astype(np.float64))
+    beam = ParallelBeam(int(size), angles=_radians(path, angles))
     wanted = (beam.num_angles, beam.num_detectors)
     if values.ndim not in (2, 3) or values.shape[-2:] != wanted:
         raise InputError(
             f"{path}: sinogram of shape {values.shape}: expected [images,] "
             f"{wanted[0]} angles, {wanted[1]} detectors (the diagonal of {size} pixels)"
         )
-    if values.dtype.kind not in "uif" or not np.isfinite(values).all():
+    if values.dtype.kind not in "uif" or not (np.abs(values) <= _MAX_VALUE).all():
         raise InputError(
-            f"{path}: sinogram of type {values.dtype}: expected finite real numbers"
+            f"{path}: sinogram of type {values.dtype}: expected finite real numbers, "
+            f"at most {_MAX_VALUE:g}"
         )
     values = values.reshape(-1, *wanted).astype(np.float32)
     if not 1 <= len(values) <= MAX_IMAGES:
@@ -80,14 +80,29 @@ def read_sinogram(path: Path) -> MeasuredSinogram:
     return MeasuredSinogram(values, beam, _pixel_mm(path, arrays.get("pixel_mm")))
 
 
+def _radians(path: Path, angles: np.ndarray) -> np.ndarray:
+    is_list = angles.ndim == 1 and len(angles) > 0 and angles.dtype.kind in "uif"
+    if not is_list or not np.isfinite(angles).all():
+        raise InputError(
+            f"{path}: angles of type {angles.dtype} and shape {angles.shape}: expected "
+            "finite radians, one for each view"
+        )
+    if (largest := np.abs(angles).max()) > _MAX_ANGLE:
+        raise InputError(
+            f"{path}: angles up to {largest:g}: expected radians, up to two turns; "
+            "these look like degrees"
+        )
+    return angles.astype(np.float64)
+
+
 def _pixel_mm(path: Path, found: np.ndarray | None) -> float | None:
     if found is None:
         return None
     is_number = found.shape == () and found.dtype.kind in "uif"
-    if not is_number or not 0 < found <= _MAX_PIXEL_MM:
+    if not is_number or not _MIN_PIXEL_MM <= found <= _MAX_PIXEL_MM:
         raise InputError(
-            f"{path}: pixel_mm = {one_line(found)}: expected a number above 0, at most "
-            f"{_MAX_PIXEL_MM:g}"
+            f"{path}: pixel_mm = {one_line(found)}: expected a number from "
+            f"{_MIN_PIXEL_MM:g} to {_MAX_PIXEL_MM:g}"
         )
     return float(found)
 

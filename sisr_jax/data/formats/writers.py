@@ -23,7 +23,6 @@ from sisr_jax.storage.files import sync
 
 # Those that say nothing of where a pixel is.
 PLAIN = (".png", ".tif", ".tiff", ".npy", ".npz")
-WRITTEN = ".png, .tif, .tiff, .npy, .npz, .nii, .nii.gz or .dcm"
 
 
 class Source(NamedTuple):
@@ -57,7 +56,9 @@ def check_writable(path: Path, source: Source) -> None:
         if found.format == "DICOM" and suffix_of(source.path) == kind:
             kind = ".dcm"
         else:
-            raise InputError(f"{path}: expected a name that ends with {WRITTEN}")
+            raise InputError(
+                f"{path}: expected a name that ends with one of {', '.join(WRITTEN)}"
+            )
     if kind in (".nii", ".nii.gz") and found.format != "NIfTI":
         raise InputError(f"{path}: NIfTI from {found.format}, which has no affine")
     if kind == ".dcm":
@@ -144,3 +145,5 @@ _WRITERS: dict[str, _Writer] = {
     ".nii.gz": _write_nifti,
     ".dcm": _write_dicom,
 }
+# Names of files that can be written end with one of these.
+WRITTEN = tuple(_WRITERS)
