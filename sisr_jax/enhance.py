@@ -63,7 +63,6 @@ from sisr_jax.errors import (
     ExitCode,
     InputError,
     ending,
-    listen_to_interrupts,
     one_line,
 )
 from sisr_jax.hosts.lock import Lock
@@ -110,7 +109,6 @@ def main(arguments: Sequence[str]) -> int:
     Returns:
         The exit code.
     """
-    listen_to_interrupts()
     keep_headers_private()
     options = _parser().parse_args(arguments)
     return ending(

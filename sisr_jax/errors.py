@@ -85,6 +85,7 @@ def ending(
     Returns:
         The exit code; for a mistake in the program there is a traceback.
     """
+    listen_to_interrupts()
     try:
         return run()
     except InputError as error:

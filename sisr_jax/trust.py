@@ -36,7 +36,7 @@ from etils import epath
 
 from sisr_jax.data.formats.dicom.opening import keep_headers_private
 from sisr_jax.data.pairs import list_pairs
-from sisr_jax.errors import ExitCode, InputError, ending, listen_to_interrupts
+from sisr_jax.errors import ExitCode, InputError, ending
 from sisr_jax.evaluation.curves import draw_curves
 from sisr_jax.evaluation.patient_quality import patient_quality, slice_quality
 from sisr_jax.evaluation.phantom_methods import (
@@ -101,7 +101,6 @@ def main(arguments: Sequence[str]) -> int:
     Returns:
         The exit code.
     """
-    listen_to_interrupts()
     keep_headers_private()
     return ending("sisr_jax.trust", lambda: _run(_parser().parse_args(arguments)))
 
