@@ -219,7 +219,7 @@ def _patients(options: argparse.Namespace) -> dict[str, Quality]:
         for planes in pair.read(options.png_rescale)
     ]
     return {
-        f"{len(slices)} slices": patient_quality(slices, pixel_mm=options.pixel_size)
+        f"slices: {len(slices)}": patient_quality(slices, pixel_mm=options.pixel_size)
     }
 
 

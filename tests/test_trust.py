@@ -67,7 +67,7 @@ def test_folders_are_measured_against_their_references(folders, tmp_path, capsys
     )
     assert code == ExitCode.DONE
     text = capsys.readouterr().out
-    assert text.splitlines()[0].split("  ")[-1] == "2 slices"
+    assert text.splitlines()[0].split("  ")[-1] == "slices: 2"
     found = {row["quantity"]: row for row in rows(output)}
     bias = found["bias, soft tissue"]
     assert float(bias["value"]) == pytest.approx(7, abs=2)
@@ -75,7 +75,7 @@ def test_folders_are_measured_against_their_references(folders, tmp_path, capsys
     assert 14 < float(found["noise of the difference"]["value"]) < 16
     content = json.loads((output / "trust.json").read_text())
     assert content["settings"]["window"] == [-900.0, 1000.0]
-    method = content["methods"]["2 slices"]
+    method = content["methods"]["slices: 2"]
     assert [n["quantity"] for n in method["numbers"]] == list(found)
     assert len(method["curves"]["transfer"]["values"]) == 32
     with Image.open(output / "trust.png") as picture:
@@ -102,6 +102,23 @@ def test_methods_reconstruct_the_phantom_side_by_side(tmp_path, capsys, monkeypa
     content = json.loads((output / "trust.json").read_text())
     assert content["settings"]["photons"] == 1e5
     assert set(content["methods"]) == {"fbp", name}
+
+
+def test_values_outside_the_window_do_not_count(tmp_path):
+    truth = ct_phantom(0, 0, 64)
+    images = np.where(truth < -600, -3000, truth)
+    for name, image in (("a", images), ("b", truth)):
+        np.save(tmp_path / f"{name}.npy", image.astype(np.float32))
+    files = [tmp_path / "a.npy", f"--reference={tmp_path / 'b.npy'}"]
+    curves = {}
+    for window in ("-600,1000", "-3000,1000"):
+        output = tmp_path / window
+        code = run(*files, "--pixel_size=1", f"--window={window}", f"--output={output}")
+        assert code == ExitCode.DONE
+        content = json.loads((output / "trust.json").read_text())
+        curves[window] = content["methods"]["slices: 1"]["curves"]["transfer"]["values"]
+    np.testing.assert_allclose(curves["-600,1000"], 1.0, rtol=1e-4)
+    assert max(curves["-3000,1000"]) > 1.5
 
 
 @pytest.mark.slow

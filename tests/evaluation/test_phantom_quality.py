@@ -93,6 +93,9 @@ def test_scans_have_noise_of_their_own_around_the_same_phantom():
     present, absent = measure(scan, operator)
     assert present.shape == absent.shape == (6, *operator.range_shape)
     water = Disc(32, 32, 0.42 * 64, 0.0)
+    drawn = draw_discs(64, [water, scan.bone, *scan.inserts])
+    signal = operator(jnp.asarray((drawn - draw_discs(64, [water, scan.bone])) / 2000))
+    errors = []
     for sinograms, inserts in ((present, scan.inserts), (absent, ())):
         drawn = draw_discs(64, [water, scan.bone, *inserts])
         clean = operator(jnp.asarray((drawn + 1000) / 2000))
@@ -102,6 +105,11 @@ def test_scans_have_noise_of_their_own_around_the_same_phantom():
         scale = WATER_PER_MM * 1.4 * 2
         expected = jnp.exp(scale * clean / 2) / jnp.sqrt(1e4) / scale
         assert float((error / expected).std()) == pytest.approx(1, rel=0.03)
+        # What is missing or too much of the small discs: all of them would be 1.
+        amount = jnp.sum(error.mean(0) * signal) / jnp.sum(signal**2)
+        assert abs(amount) < 0.5
+        errors.append(np.ravel(error))
+    assert abs(np.corrcoef(errors)[0, 1]) < 0.05
     again, _ = measure(scan, operator)
     np.testing.assert_array_equal(again, present)
 
