@@ -196,8 +196,10 @@ def _read_config(workdir: epath.Path, changes: Sequence[str]) -> Config:
         values = command_line.changed(dataclasses.asdict(config), changes)
         config = parse(values)
     if _EXTEND.value is not None:
-        longer = phases.extended(config.phases, _EXTEND.value)
-        config = dataclasses.replace(config, phases=longer)
+        last = phases.extended(config.phases, _EXTEND.value)
+        longer = dataclasses.replace(config, phases=last)
+        # Checked as any other: what is written to the folder must be read again.
+        config = parse(dataclasses.asdict(longer))
     if not is_training:
         workdirs.check_same(workdir, config, workdirs.MAY_CHANGE_IN_EVALUATION)
     return config

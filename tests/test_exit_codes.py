@@ -64,6 +64,10 @@ REFUSED = [
     ),
     (["--config.data.source=tfds", f"--config.data.path={LONG}"], "no dataset_info"),
     ([f"--workdir={LONG}"], "File name too long"),
+    (
+        ["--extend=1000000000000"],
+        "config.phases.adversarial = 999999999995: expected 0",
+    ),
     (["--config.data.num_phantoms=(1000000000,3,3)"], "expected 1 to 1,000,000"),
     (["--workdir=s3://bucket/x"], "expected a local folder or gs://"),
 ]
