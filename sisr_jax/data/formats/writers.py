@@ -17,6 +17,7 @@ from sisr_jax.data.formats.nifti import write_nifti
 from sisr_jax.data.formats.png import write_png
 from sisr_jax.data.formats.readers import suffix_of
 from sisr_jax.data.formats.tiff import write_tiff
+from sisr_jax.data.transforms import check_finite
 from sisr_jax.errors import InputError
 from sisr_jax.storage.failures import reporting
 from sisr_jax.storage.files import sync
@@ -83,10 +84,12 @@ def write_images(
         about: What was done; formats that cannot tell leave it out.
 
     Raises:
-        InputError: As `check_writable`, or if a value does not fit the format.
+        InputError: As `check_writable`, or if a value does not fit the format or is not
+            finite.
         StorageError: Naming the file, if the storage fails.
     """
     check_writable(path, source)
+    check_finite(images, name=str(path))  # a whole number can be made of NaN
     write = _WRITERS.get(suffix_of(path), _write_dicom)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp{suffix_of(path)}")
     with reporting(f"{path}: writing"):

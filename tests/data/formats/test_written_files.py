@@ -141,6 +141,25 @@ def test_a_derived_slice(tmp_path, slice_path, scale, expected):
     assert after.file_meta.MediaStorageSOPInstanceUID == after.SOPInstanceUID
 
 
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("ORIGINAL", ["OTHER"]),
+        (["ORIGINAL", "PRIMARY"], ["OTHER"]),
+        (["ORIGINAL", "PRIMARY", "AXIAL", "CT_SOM5"], ["AXIAL", "CT_SOM5"]),
+        (None, ["OTHER"]),
+    ],
+)
+def test_the_kind_of_a_derived_slice(tmp_path, slice_path, kind, expected):
+    dataset = pydicom.dcmread(slice_path)
+    if kind:
+        dataset.ImageType = kind
+    dataset.save_as(slice_path)
+    target = write(tmp_path / "b.dcm", read(slice_path), source_of(slice_path))
+    found = list(pydicom.dcmread(target).ImageType)
+    assert found == ["DERIVED", "SECONDARY", *expected]
+
+
 def test_slices_of_a_series_stay_one_series(tmp_path):
     found = []
     for number in range(2):
@@ -247,3 +266,20 @@ def test_what_a_format_cannot_hold(tmp_path):
     with pytest.raises(InputError, match=r"b\.png: values .* do not fit uint8"):
         write_images(there, np.full((1, 4, 4), 1000.0), png, ABOUT)
     assert there.read_bytes() == b"kept"
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("ending", [".png", ".tif", ".nii", ".nii.gz", ".npy", ".npz"])
+def test_what_is_no_number_is_not_written(tmp_path, slice_path, ending, value):
+    """As whole numbers, NaN would be 0 or the lowest of all."""
+    source = slice_path
+    if ending.startswith(".nii"):
+        source = tmp_path / f"a{ending}"
+        image = nibabel.Nifti1Image(np.zeros((8, 6, 1), "i2"), np.eye(4))
+        image.to_filename(source)
+    images = np.zeros((1, 6, 8), np.float32)
+    images[0, 2, 3] = value
+    target = tmp_path / f"b{ending}"
+    with pytest.raises(InputError, match=rf"{target}: 1 of 48 pixels are NaN or inf"):
+        write_images(target, images, source_of(source), ABOUT)
+    assert not target.exists()

@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.sequence import Sequence as Items
 from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
 
-from sisr_jax.data.formats.dicom.groups import GROUP_ELEMENTS
+from sisr_jax.data.formats.dicom.groups import GROUP_ELEMENTS, words_of
 from sisr_jax.data.formats.dicom.layout import LAYOUT_ELEMENTS, layout_of
 from sisr_jax.data.formats.dicom.opening import open_dicom
 from sisr_jax.data.formats.dicom.values import VALUE_ELEMENTS, Rescale, transform_of
@@ -112,7 +112,7 @@ def write_derived(path: Path, image: np.ndarray, like: Path, about: Derivation) 
                 setattr(derived, keyword, new(source[keyword].value))
     derived.SOPInstanceUID = new(source.SOPInstanceUID)
     derived.SeriesInstanceUID = new(source.SeriesInstanceUID)
-    kind = list(source.get("ImageType") or [])[2:] or ["OTHER"]
+    kind = words_of(source.get("ImageType"))[2:] or ["OTHER"]
     derived.ImageType = ["DERIVED", "SECONDARY", *kind]
     before = "" if about.anonymous else str(source.get("SeriesDescription") or "")
     derived.SeriesDescription = f"{before} {about.method}".strip()[-_MAX_TEXT:]

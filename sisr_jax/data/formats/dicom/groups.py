@@ -66,6 +66,12 @@ def numbers_of(value: Any) -> list[float] | None:
     return [float(v) for v in (value if hasattr(value, "__iter__") else [value])]
 
 
+def words_of(value: Any) -> list[str]:
+    """An element of one or several codes, none if it is absent or empty."""
+    several = [value] if isinstance(value, str) else value or ()
+    return [str(each) for each in several]
+
+
 def check_spacing(path: Path, levels: list[Any]) -> None:
     """Refuses a pixel spacing that no scanner writes.
 

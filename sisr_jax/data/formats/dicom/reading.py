@@ -13,6 +13,7 @@ from sisr_jax.data.formats.dicom.groups import (
     check_spacing,
     find_place,
     levels_of,
+    words_of,
 )
 from sisr_jax.data.formats.dicom.layout import LAYOUT_ELEMENTS, Layout, layout_of
 from sisr_jax.data.formats.dicom.opening import Opened, open_dicom
@@ -105,7 +106,7 @@ def _check(path: Path, opened: Opened) -> tuple[Header, Layout, list[list[Any]]]
 def _left_out(dataset: Any) -> str:
     if dataset.get("Modality") != "CT":
         return ""
-    if _LOCALIZERS & {str(each).upper() for each in dataset.get("ImageType") or ()}:
+    if _LOCALIZERS & {each.upper() for each in words_of(dataset.get("ImageType"))}:
         return "localizer"
     captured = str(dataset.get("SOPClassUID") or "").startswith(_SECONDARY_CAPTURE)
     return "screen capture" if captured else ""

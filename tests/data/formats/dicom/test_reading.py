@@ -81,6 +81,7 @@ def test_inverted_display_does_not_change_hu(tmp_path):
 @pytest.mark.parametrize(
     ("elements", "reason"),
     [
+        ({"ImageType": "LOCALIZER"}, "localizer"),
         ({"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}, "localizer"),
         ({"ImageType": ["ORIGINAL", "PRIMARY", "SCOUT"]}, "localizer"),
         ({"SOPClassUID": SecondaryCaptureImageStorage}, "screen capture"),
