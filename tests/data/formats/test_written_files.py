@@ -108,6 +108,27 @@ def test_a_volume_keeps_its_place(tmp_path, axes, dtype, scale, ending):
     np.testing.assert_array_equal(read(tmp_path / f"b{ending}"), images + 3)
 
 
+def test_what_described_the_old_values_of_a_volume_goes(tmp_path):
+    """A scale of real numbers, the range for display, and extensions."""
+    values = np.random.default_rng(0).random((3, 4, 5)).astype("f4")
+    image = nibabel.Nifti1Image(values, np.eye(4))
+    image.header["cal_min"], image.header["cal_max"] = 1, 2
+    comment = nibabel.nifti1.Nifti1Extension("comment", b"Secret" * 9)
+    image.header.extensions.append(comment)
+    path = tmp_path / "a.nii"
+    image.to_filename(path)
+    content = bytearray(path.read_bytes())
+    content[112:120] = np.array([2, 7], "<f4").tobytes()
+    path.write_bytes(content)
+    images = read(path)
+    after = nibabel.load(write(tmp_path / "b.nii", images + 3, source_of(path)))
+    np.testing.assert_allclose(after.get_fdata(), 2 * values + 10, rtol=1e-6)
+    assert after.header["cal_min"] == after.header["cal_max"] == 0
+    assert len(after.header.extensions) == 0
+    assert b"Secret" not in (tmp_path / "b.nii").read_bytes()
+    assert (tmp_path / "b.nii").stat().st_size == 352 + values.nbytes
+
+
 @pytest.fixture
 def slice_path(tmp_path):
     values = np.arange(6 * 8, dtype=np.uint16).reshape(6, 8)
@@ -210,7 +231,59 @@ def test_a_derived_series_is_the_same_volume_to_simpleitk(tmp_path):
     assert sorted(shifts[:, 0, 0]) == [0, 1, 2]
 
 
-def test_without_a_person(tmp_path, slice_path):
+@pytest.mark.parametrize("change", [{"method": "sisr_jax x8"}, {"version": "1.1"}])
+def test_what_was_done_otherwise_is_another_slice(tmp_path, slice_path, change):
+    source, images = source_of(slice_path), read(slice_path)
+    one, other = (
+        pydicom.dcmread(write(tmp_path / "b.dcm", images, source, about))
+        for about in (ABOUT, ABOUT._replace(**change))
+    )
+    assert one.SOPInstanceUID != other.SOPInstanceUID
+    assert one.SeriesInstanceUID != other.SeriesInstanceUID
+    assert one.StudyInstanceUID == other.StudyInstanceUID
+
+
+def test_long_texts_are_cut(tmp_path):
+    """What was done stays in the description, rather than what was before."""
+    elements = GEOMETRY | {"SeriesDescription": "Thorax " * 9}
+    path = write_dicom(tmp_path / "a.dcm", np.ones((4, 4), np.uint16), **elements)
+    about = ABOUT._replace(text="long " * 1000)
+    after = pydicom.dcmread(
+        write(tmp_path / "b.dcm", read(path), source_of(path), about)
+    )
+    assert len(after.SeriesDescription) == 64
+    assert after.SeriesDescription.endswith(f"Thorax {ABOUT.method}")
+    assert len(after.DerivationDescription) <= 1024
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"), [("u2", (-1100, 0)), ("i2", (-40000, 0)), ("i2", (0, 40000))]
+)
+def test_values_that_the_scale_of_a_slice_cannot_hold(tmp_path, kind, values):
+    elements = GEOMETRY | {"RescaleSlope": 1, "RescaleIntercept": -1024}
+    path = write_dicom(tmp_path / "a.dcm", np.ones((1, 2), kind), **elements)
+    target, images = tmp_path / "b.dcm", np.float32([[values]])
+    if min(values) > -32768 and max(values) < 32768:
+        write(target, images, source_of(path))
+        after = pydicom.dcmread(target)
+        hu = after.pixel_array * after.RescaleSlope + after.RescaleIntercept
+        np.testing.assert_array_equal(hu, images[0])
+    else:
+        with pytest.raises(InputError, match=r"a\.dcm: values .* do not fit 16 bits"):
+            write_images(target, images, source_of(path), ABOUT)
+
+
+def test_slices_without_an_extension(tmp_path):
+    path = write_dicom(tmp_path / "IM7", np.ones((4, 4), np.uint16), **GEOMETRY)
+    source = source_of(path)
+    assert pydicom.dcmread(write(tmp_path / "IM8", read(path), source)).Rows == 4
+    with pytest.raises(InputError, match=r"IM8\.xyz: expected a name that ends with"):
+        check_writable(tmp_path / "IM8.xyz", source)
+
+
+def test_without_a_person(tmp_path):
+    elements = GEOMETRY | {"SeriesDescription": "Secret"}
+    slice_path = write_dicom(tmp_path / "a.dcm", np.ones((6, 8), np.uint16), **elements)
     about = ABOUT._replace(anonymous=True)
     source = source_of(slice_path)
     target = write(tmp_path / "b.dcm", read(slice_path), source, about)
@@ -219,7 +292,8 @@ def test_without_a_person(tmp_path, slice_path):
     for secret in (b"Secret", b"P-SECRET", b"20200102", before.SOPInstanceUID.encode()):
         assert secret not in content
     assert after.PatientIdentityRemoved == "YES"
-    assert after.StudyInstanceUID not in ("", before.StudyInstanceUID)
+    for keyword in ("StudyInstanceUID", "FrameOfReferenceUID"):
+        assert after[keyword].value not in ("", before[keyword].value)
     assert list(after.ImagePositionPatient) == list(before.ImagePositionPatient)
 
 
@@ -259,8 +333,11 @@ def test_what_a_format_cannot_hold(tmp_path):
         with pytest.raises(InputError, match=rf"{name}: {message}"):
             check_writable(tmp_path / name, png)
     many = png._replace(header=png.header._replace(count=2))
-    with pytest.raises(InputError, match=r"b\.png: 2 images, and \.png holds one"):
-        check_writable(tmp_path / "b.png", many)
+    for kind in ("png", "npy", "npz"):
+        with pytest.raises(
+            InputError, match=rf"b\.{kind}: 2 images, and \.{kind} holds"
+        ):
+            check_writable(tmp_path / f"b.{kind}", many)
     there = tmp_path / "b.png"
     there.write_bytes(b"kept")
     with pytest.raises(InputError, match=r"b\.png: values .* do not fit uint8"):
