@@ -303,7 +303,10 @@ def test_without_a_person(tmp_path):
         ({"PixelSpacing": None}, "DICOM without PixelSpacing"),
         ({"ImagePositionPatient": None}, "DICOM without ImagePositionPatient"),
         ({"StudyInstanceUID": None}, "DICOM without StudyInstanceUID"),
+        ({"SOPClassUID": None}, "DICOM without SOPClassUID"),
+        ({"SOPInstanceUID": None}, "DICOM without SOPInstanceUID"),
         ({"NumberOfFrames": 2}, "multi-frame DICOM"),
+        ({"SharedFunctionalGroupsSequence": [pydicom.Dataset()]}, "enhanced"),
     ],
 )
 def test_slices_of_which_none_is_derived(tmp_path, elements, message):
