@@ -15,8 +15,7 @@ def l1(
     predictions: Float[Array, "*shape"], targets: Float[Array, "*shape"]
 ) -> Float[Array, "*shape"]:
     """Absolute difference; its gradient at equality is 0."""
-    # jnp.abs has slope 1 at 0, which would push pixels that are already right.
-    return jnp.maximum(predictions - targets, targets - predictions)
+    return _size(predictions - targets)
 
 
 def mse(
@@ -80,16 +79,22 @@ def gradient_difference(
     """Mean absolute difference of the forward differences along rows and columns.
 
     Mathieu, Couprie and LeCun, ICLR 2016, eq. 6 with exponent 1: keeps edges sharp
-    where the mean of the pixels would blur them.
+    where the mean of the pixels would blur them. Equal differences have gradient 0.
 
     Args:
         predictions: Images.
         targets: Same shape.
     """
     error = predictions - targets
-    return jnp.mean(jnp.abs(jnp.diff(error, axis=1))) + jnp.mean(
-        jnp.abs(jnp.diff(error, axis=2))
+    return jnp.mean(_size(jnp.diff(error, axis=1))) + jnp.mean(
+        _size(jnp.diff(error, axis=2))
     )
+
+
+def _size(difference: Array) -> Array:
+    """Absolute values; their slope at 0 is 0."""
+    # That of jnp.abs is 1, which would push pixels that are already right.
+    return jnp.maximum(difference, -difference)
 
 
 # Terms of the generator's loss beside the pixel loss: images to one number.

@@ -49,6 +49,15 @@ def test_gradient_difference_by_hand():
     assert gradient_difference(step + 0.3, step) == pytest.approx(0.0, abs=1e-6)
 
 
+def test_gradient_difference_leaves_equal_differences_alone():
+    """Air beside tissue that is wrong is not pushed."""
+    targets = jnp.zeros((1, 6, 6, 1))
+    image = targets.at[0, 4, 4].set(0.5)
+    gradient = jax.grad(gradient_difference)(image, targets)
+    assert (gradient != 0).sum() == 5  # the pixel and its neighbours
+    assert not jax.grad(gradient_difference)(targets + 0.3, targets).any()
+
+
 @pytest.mark.parametrize("name", sorted(PIXEL_LOSSES))
 def test_jit_and_vmap_change_nothing(name):
     loss = PIXEL_LOSSES[name]

@@ -17,7 +17,8 @@ def residual(
         measured: What was measured, same shape.
 
     Returns:
-        `[*batch]`, float32; 0 for an estimate that explains the measurement entirely.
+        `[*batch]`, float32; 0 for an estimate that explains the measurement entirely,
+        where the gradient is 0; infinite if nothing but zeros was measured of another.
 
     Raises:
         ValueError: If the shapes differ.
@@ -30,6 +31,8 @@ def residual(
     projected = jnp.asarray(projected).astype(jnp.float32)
     measured = jnp.asarray(measured).astype(jnp.float32)
     error = jnp.sum(jnp.square(projected - measured), axis=(-2, -1))
-    share = error / jnp.sum(jnp.square(measured), axis=(-2, -1))
-    # Of air nothing is measured, and nothing of that is unexplained.
-    return jnp.sqrt(jnp.where(error == 0, 0.0, share))
+    size = jnp.sum(jnp.square(measured), axis=(-2, -1))
+    equal = error == 0
+    # As in `rmse`: the slope of the root is infinite at 0, and 0 / 0 is no number.
+    share = jnp.where(equal, 1.0, error) / jnp.where(equal, 1.0, size)
+    return jnp.where(equal, 0.0, jnp.sqrt(share))

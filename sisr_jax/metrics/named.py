@@ -15,11 +15,16 @@ def mae(predictions: AnyImage, targets: AnyImage) -> Float[Array, "*batch"]:
         predictions: Images.
         targets: Images of the same shape.
 
+    Returns:
+        One number for each image; the gradient of equal pixels is 0.
+
     Raises:
         ValueError: If the shapes differ.
     """
     predictions, targets = as_pair(predictions, targets)
-    return jnp.mean(jnp.abs(predictions - targets), axis=(-3, -2, -1))
+    difference = predictions - targets
+    # jnp.abs has slope 1 at 0.
+    return jnp.mean(jnp.maximum(difference, -difference), axis=(-3, -2, -1))
 
 
 # Estimates and targets `[batch, height, width, 1]` to one number for each image.

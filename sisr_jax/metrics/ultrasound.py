@@ -4,6 +4,7 @@ import math
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float
 
 from sisr_jax.metrics.inputs import AnyImage, Mask, as_image, mask_for
@@ -24,16 +25,23 @@ def speckle_snr(image: AnyImage, mask: Mask) -> Float[Array, "*batch"]:
 
     Returns:
         The ratio, with the population standard deviation; infinite for a constant
-        region, NaN for an empty one.
+        region, where the gradient is 0, NaN for an empty one.
 
     Raises:
         ValueError: If the mask does not fit.
     """
     envelope = as_image(image)
     mask = mask_for(envelope.shape, mask)
-    mean = jnp.mean(envelope, axis=_AXES, where=mask, keepdims=True)
-    variance = jnp.mean(jnp.square(envelope - mean), axis=_AXES, where=mask)
-    return mean[..., 0, 0, 0] / jnp.sqrt(variance)
+    low = jnp.min(envelope, axis=_AXES, where=mask, initial=jnp.inf, keepdims=True)
+    low = lax.stop_gradient(low)  # of which the result does not depend
+    # Counted from there, since the mean of equal numbers is another one to rounding;
+    # and masked first: the gradient of what a mask hides is 0, NaN or not.
+    above = jnp.where(mask, envelope - low, 0.0)
+    mean = jnp.mean(above, axis=_AXES, where=mask, keepdims=True)
+    variance = jnp.mean(jnp.square(above - mean), axis=_AXES, where=mask)
+    constant = variance == 0
+    deviation = jnp.sqrt(jnp.where(constant, 1.0, variance))
+    return jnp.where(constant, jnp.inf, (low + mean)[..., 0, 0, 0] / deviation)
 
 
 def gcnr(

@@ -38,12 +38,26 @@ def test_speckle_equals_numpy_in_the_region():
     np.testing.assert_allclose(speckle_snr(image[1], mask[1]), expected[1], rtol=1e-4)
 
 
-def test_speckle_of_constant_and_empty_regions():
+@pytest.mark.parametrize("value", [0.0, 0.3, 0.5, 1e3 / 3])
+def test_speckle_of_constant_and_empty_regions(value):
     mask = np.ones(SHAPE, bool)
     mask[1] = False
-    snr = speckle_snr(np.full(SHAPE, 0.5, np.float32), mask)
+    snr = speckle_snr(np.full(SHAPE, value, np.float32), mask)
     assert snr[0] == np.inf
     assert np.isnan(snr[1])
+
+
+def test_speckle_ignores_what_is_not_in_the_region():
+    image = np.random.default_rng(0).random(SHAPE).astype(np.float32)
+    image[1] = 0.3  # constant
+    mask = np.random.default_rng(1).random(SHAPE) < 0.2
+    expected = speckle_snr(image, mask)
+    assert expected[1] == np.inf
+    image[~mask] = np.nan
+    np.testing.assert_array_equal(speckle_snr(image, mask), expected)
+    gradient = jax.grad(lambda x: speckle_snr(x, mask)[0])(jnp.asarray(image))
+    assert gradient[0][mask[0]].all()
+    assert not gradient[~mask].any()
 
 
 @pytest.mark.parametrize("shift", [0.0, 0.25, 0.5, 0.9, 1.0, 3.0])
