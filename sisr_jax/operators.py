@@ -122,7 +122,8 @@ class LinearOperator(abc.ABC):
         knows a better one, so that fewer steps are needed, says so.
         """
         # 2 %: the power iteration may not quite have arrived.
-        return residual / (1.02 * self.norm() ** 2)
+        square = 1.02 * self.norm() ** 2
+        return residual / square.astype(jnp.promote_types(residual.dtype, jnp.float32))
 
     def draw(self, key: Key) -> Float[Array, "..."]:
         """A random input, normally distributed; axes of any size are 16 long."""

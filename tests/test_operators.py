@@ -126,6 +126,27 @@ def test_norm_is_computed_once(name, monkeypatch):
     np.testing.assert_allclose(operator.T.norm(), operator.norm(), rtol=1e-5)
 
 
+@each
+@pytest.mark.parametrize("kind", ["float16", "float32", "float64"])
+def test_outputs_have_the_type_of_the_input(make, kind):
+    """With float64 switched on, nothing else becomes it."""
+    jax.config.update("jax_enable_x64", True)
+    try:
+        operator = make()
+        image = operator.draw(jax.random.key(0)).astype(kind)
+        views = jax.eval_shape(operator, image)
+        measured = views.update(dtype=kind)
+        found = [
+            views,
+            jax.eval_shape(operator.T, measured),
+            jax.eval_shape(operator.gram, image),
+            jax.eval_shape(operator.precondition, measured),
+        ]
+    finally:
+        jax.config.update("jax_enable_x64", False)
+    assert {each.dtype for each in found} == {jnp.promote_types(kind, jnp.float32)}
+
+
 def test_norm_of_nothing_is_zero():
     nothing = ParallelBeamCT(ParallelBeam(9, 7), sampled=jnp.zeros(7))
     assert float(nothing.norm()) == 0

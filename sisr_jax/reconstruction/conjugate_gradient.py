@@ -7,6 +7,7 @@ from jaxtyping import Array, Float
 
 from sisr_jax.operators import LinearOperator
 from sisr_jax.reconstruction.least_squares import (
+    as_alike,
     as_real,
     check_measurement,
     check_steps,
@@ -46,7 +47,7 @@ def conjugate_gradient(
         x: Images to start from and to stay near, `[*batch, *domain_shape]`; default: 0.
 
     Returns:
-        Images, `[*batch, *domain_shape]`.
+        Images, `[*batch, *domain_shape]`; float64 if `y` or `x` is.
 
     Raises:
         ValueError: If a shape does not fit, there is no step or the damping is
@@ -57,7 +58,8 @@ def conjugate_gradient(
     if isinstance(damping, int | float) and damping < 0:
         raise ValueError(f"damping = {damping}: expected at least 0")
     A = prepared(A)
-    start = jnp.zeros_like(A.T(y)) if x is None else as_real(x)
+    start, y = as_alike(jnp.zeros_like(A.T(y)) if x is None else x, y)
+    damping = jnp.asarray(damping, start.dtype)
     check_measurement(start, y, A)
     image_axes = tuple(range(-len(A.domain_shape), 0))
     ray_axes = tuple(range(-len(A.range_shape), 0))

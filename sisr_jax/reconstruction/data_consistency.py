@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 from sisr_jax.operators import LinearOperator
 from sisr_jax.reconstruction.least_squares import (
     Bounds,
-    as_real,
+    as_alike,
     check_bounds,
     check_measurement,
     check_steps,
@@ -45,13 +45,13 @@ def data_consistency(
         bounds: Least and greatest value; None: any.
 
     Returns:
-        Images of the shape of `x`, within the bounds.
+        Images of the shape of `x`, within the bounds; float64 if one of both is.
 
     Raises:
         ValueError: If a shape does not fit, the bounds are no interval or there is no
             step.
     """
-    x, y = as_real(x), as_real(y)
+    x, y = as_alike(x, y)
     check_steps(num_steps)
     check_bounds(bounds)
     check_measurement(x, y, A)

@@ -32,6 +32,15 @@ def as_real(values: Real[Array | np.ndarray, "..."]) -> Float[Array, "..."]:
     return array.astype(jnp.promote_types(array.dtype, jnp.float32))
 
 
+def as_alike(
+    x: Real[Array | np.ndarray, "..."], y: Real[Array | np.ndarray, "..."]
+) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
+    """Image and measurement as float32, or float64 if one of them is."""
+    x, y = as_real(x), as_real(y)
+    dtype = jnp.promote_types(x.dtype, y.dtype)
+    return x.astype(dtype), y.astype(dtype)
+
+
 def descent(
     x: Float[Array, "..."],
     y: Float[Array, "..."],
@@ -43,7 +52,11 @@ def descent(
 
 def into_box(x: Float[Array, "..."], bounds: Bounds) -> Float[Array, "..."]:
     """The nearest values within the bounds, if there are any."""
-    return x if bounds is None else jnp.clip(x, *bounds)
+    return (
+        x
+        if bounds is None
+        else jnp.clip(x, *(jnp.asarray(bound, x.dtype) for bound in bounds))
+    )
 
 
 def next_momentum(momentum: Float[Array, ""]) -> Float[Array, ""]:

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from sisr_jax.operators import LinearOperator
 from sisr_jax.reconstruction.least_squares import (
     Bounds,
+    as_alike,
     as_real,
     check_bounds,
     check_measurement,
@@ -66,7 +67,7 @@ def total_variation(
             stays as it is.
 
     Returns:
-        Images within the bounds.
+        Images within the bounds; float64 if `y` or `start` is.
 
     Raises:
         ValueError: If a shape does not fit, the domain are no images, the weight is
@@ -86,8 +87,9 @@ def total_variation(
             f"A.domain_shape = {A.domain_shape}: expected height and width"
         )
     A = prepared(A)
-    weight = jnp.asarray(weight)[..., None, None]
-    first = into_box(_first(y, A) if start is None else as_real(start), bounds)
+    first, y = as_alike(_first(y, A) if start is None else start, y)
+    first = into_box(first, bounds)
+    weight = jnp.asarray(weight, first.dtype)[..., None, None]
     check_measurement(first, y, A)
 
     def step(iteration: Array, state: _Outer) -> _Outer:
@@ -97,7 +99,7 @@ def total_variation(
         new, dual = _denoise(
             target,
             dual,
-            weight=weight * continuation ** left.astype(target.dtype),
+            weight=weight * (continuation**left).astype(target.dtype),
             num_steps=num_inner,
             bounds=bounds,
         )

@@ -72,10 +72,11 @@ class LateralDecimation(LinearOperator):
         return jnp.ones(())
 
     def precondition(
-        self, residual: Float[Array, "*batch height kept"]
+        self, residual: Real[Array | np.ndarray, "*batch height kept"]
     ) -> Float[Array, "*batch height kept"]:
         """The residual itself: `A A^T` is the identity."""
-        return residual
+        residual = jnp.asarray(residual)
+        return residual.astype(jnp.promote_types(residual.dtype, jnp.float32))
 
     def draw(self, key: Key) -> Float[Array, "height width"]:
         """A random image of 4 lines to keep, 16 samples deep."""

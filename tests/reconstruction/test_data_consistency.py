@@ -27,6 +27,27 @@ def random_matrix():
 
 
 @pytest.mark.usefixtures("double_precision")
+@pytest.mark.parametrize("kinds", [("f4", "f4"), ("f8", "f4"), ("f4", "f8")])
+def test_image_measurement_and_numbers_of_two_precisions(kinds):
+    """The wider of image and measurement is that of the result; a scalar has none."""
+    A = Dense(jnp.asarray(np.eye(6, 12), "f4"), (3, 4), (6,))
+    x, y = (
+        np.random.default_rng(0).random(n).astype(k)
+        for n, k in zip(((3, 4), 6), kinds, strict=True)
+    )
+    number, bounds = np.float64(0.1), (np.float64(0), np.float64(1))
+    for found in (
+        data_consistency(x, y, A, num_steps=2, bounds=bounds),
+        conjugate_gradient(y, A, num_steps=2, x=x, damping=number),
+        total_variation(
+            y, A, weight=number, start=x, num_iterations=2, continuation=number + 1
+        ),
+    ):
+        assert found.dtype == np.result_type(*kinds)
+        assert np.isfinite(found).all()
+
+
+@pytest.mark.usefixtures("double_precision")
 def test_without_bounds_it_is_the_nearest_image_that_explains_the_measurement():
     start, truth = jax.random.normal(jax.random.key(1), (2, 6, 8))
     A = Dense(jax.random.normal(jax.random.key(0), (20, 48)), (6, 8), (20,))
