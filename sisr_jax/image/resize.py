@@ -11,10 +11,9 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Real
 
-from sisr_jax.types import Image
-
+AnyImage = Real[Array | np.ndarray, "*batch height width channels"]
 Interpolation = Literal["linear", "cubic"]
 
 # Free parameter of the kernel family of Keys, "Cubic convolution interpolation
@@ -24,7 +23,7 @@ _KEYS_A = -0.5
 
 
 def aligned_columns(
-    image: Image,
+    image: AnyImage,
     *,
     factor: int,
     offset: int = 0,
@@ -46,7 +45,7 @@ def aligned_columns(
             the border read the edge column and which may overshoot.
 
     Returns:
-        The full-width image in the dtype of `image`.
+        The full-width image in the dtype of `image`; of whole numbers, in float32.
 
     Raises:
         ValueError: If `factor`, `offset` or `interpolation` is not as stated.
@@ -65,7 +64,7 @@ def aligned_columns(
 
 
 def half_pixel_columns(
-    image: Image, *, factor: int
+    image: AnyImage, *, factor: int
 ) -> Float[Array, "*batch height width*{factor} channels"]:
     """Bicubic widening with half-pixel centres, as `tf.image.resize` does it.
 
@@ -83,7 +82,7 @@ def half_pixel_columns(
         factor: Columns of the result for each given one, at least 1.
 
     Returns:
-        The widened image in the dtype of `image`.
+        The widened image in the dtype of `image`; of whole numbers, in float32.
 
     Raises:
         ValueError: If `factor` is below 1.
@@ -93,9 +92,10 @@ def half_pixel_columns(
     return _apply(_half_pixel_weights(image.shape[-2], factor), image)
 
 
-def _apply(weights: np.ndarray, image: Image) -> Array:
+def _apply(weights: np.ndarray, image: AnyImage) -> Array:
     # HIGHEST: a TPU otherwise rounds both factors to bfloat16, and kept columns
     # would no longer pass through unchanged.
+    image = jnp.asarray(image)
     wide = jnp.einsum(
         "ow,...hwc->...hoc",
         jnp.asarray(weights, jnp.float32),
@@ -103,7 +103,9 @@ def _apply(weights: np.ndarray, image: Image) -> Array:
         precision=jax.lax.Precision.HIGHEST,
         preferred_element_type=jnp.float32,
     )
-    return wide.astype(image.dtype)
+    # As whole numbers they would be rounded down, and an overshoot wrap around.
+    is_real = jnp.issubdtype(image.dtype, jnp.floating)
+    return wide.astype(image.dtype if is_real else jnp.float32)
 
 
 @functools.lru_cache(maxsize=32)

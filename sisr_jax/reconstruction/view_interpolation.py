@@ -9,9 +9,11 @@ from typing import Literal
 
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
+from jax import Array, lax
+from jaxtyping import Real
 
 from sisr_jax.tomography import ParallelBeam
+from sisr_jax.tomography.geometry import as_sinogram
 from sisr_jax.types import Sinogram
 
 Interpolation = Literal["linear", "cubic"]
@@ -21,7 +23,7 @@ NUM_TAPS = {"linear": 2, "cubic": 4}
 
 
 def fill_views(
-    sinogram: Sinogram,
+    sinogram: Real[Array | np.ndarray, "*batch angles detectors"],
     *,
     kept: ParallelBeam,
     full: ParallelBeam,
@@ -34,7 +36,8 @@ def fill_views(
     also in `full` pass through unchanged.
 
     Args:
-        sinogram: `[..., kept views, detectors]`.
+        sinogram: `[..., kept views, detectors]`; float64 stays float64, everything else
+            becomes float32.
         kept: The rays of `sinogram`; angles rise within half a turn.
         full: The rays wanted, of the same size.
         method: `linear` or `cubic`.
@@ -43,14 +46,15 @@ def fill_views(
         `[..., full views, detectors]`.
 
     Raises:
-        ValueError: If the method is unknown, the sizes differ, the kept angles do
-            not rise within half a turn or are fewer than the taps.
+        ValueError: If the method is unknown, a shape or the sizes differ, the kept
+            angles do not rise within half a turn or are fewer than the taps.
     """
     if method not in NUM_TAPS:
         raise ValueError(f"method = {method!r}: expected 'linear' or 'cubic'")
     if kept.size != full.size:
         raise ValueError(f"kept.size = {kept.size}: expected {full.size} as in full")
     direct, mirrored = _weights(kept.angles, full.angles, NUM_TAPS[method])
+    sinogram = as_sinogram(sinogram, kept)
     return _combine(direct, sinogram) + _combine(mirrored, mirror(sinogram))
 
 

@@ -180,3 +180,16 @@ def test_impossible_arguments_are_named(factor, offset, message):
 def test_half_pixel_rejects_factor_zero():
     with pytest.raises(ValueError, match="factor = 0"):
         half_pixel_columns(image_of(), factor=0)
+
+
+@pytest.mark.parametrize("widen", [aligned_columns, half_pixel_columns])
+def test_whole_numbers_are_interpolated_in_float32(widen):
+    """As bytes, an overshoot below 0 would be 250, and the others rounded down."""
+    levels = np.array([0, 0, 255, 0, 0, 9], np.uint8)[None, :, None]
+    options = {"interpolation": "cubic"} if widen is aligned_columns else {}
+    found = widen(levels, factor=3, **options)
+    assert found.dtype == np.float32
+    assert found.min() < 0
+    np.testing.assert_array_equal(
+        found, widen(levels.astype(np.float32), factor=3, **options)
+    )

@@ -67,6 +67,23 @@ def test_batches():
     )
 
 
+@pytest.mark.parametrize("kind", ["int16", "float16"])
+def test_other_types_are_interpolated_in_float32(kind):
+    full = ParallelBeam(12, 20)
+    kept = full.every(4)
+    views = np.random.default_rng(0).integers(0, 2000, (5, 17)).astype(kind)
+    found = fill_views(views, kept=kept, full=full, method="cubic")
+    expected = fill_views(views.astype("f4"), kept=kept, full=full, method="cubic")
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_views_of_another_number_of_detectors_are_refused():
+    beam = ParallelBeam(12, 5)
+    with pytest.raises(ValueError, match=r"sinogram of shape \(5, 18\): expected"):
+        fill_views(np.zeros((5, 18), "f4"), kept=beam, full=beam, method="linear")
+
+
 @pytest.mark.parametrize(
     ("angles", "size", "method", "message"),
     [
