@@ -11,6 +11,7 @@ COMMANDS = {
     "enhance": "restore a file or a folder of images",
     "trust": "measure noise, resolution, bias and detectability",
     "bundle": "put the trained network of a run into a folder to share",
+    "export": "write a network as a program of its own",
     "config": "explain the keys of a configuration",
     "aot": "compile for TPUs that are not there",
     "supervise": "run a command again when it was preempted",

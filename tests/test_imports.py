@@ -25,7 +25,7 @@ FLOORS = [
     {"inference"},
     {"evaluation"},
     {"run", "aot"},
-    {"__main__", "bundle", "enhance", "main", "supervise", "trust"},
+    {"__main__", "bundle", "enhance", "export", "main", "supervise", "trust"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
