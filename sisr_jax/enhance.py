@@ -13,7 +13,10 @@ integrals. A network that looks at the degraded image alone takes degraded image
 reconstructions from few views, or the columns that are left.
 
 A DICOM slice becomes one of a derived series, with patient, position and scale of its
-source; a NIfTI volume keeps its affine. `OUT/enhance.csv` has the numbers of each
+source; a NIfTI volume keeps its affine. With `--report` there is a page about the
+middle image of each file, FILE.report.png: what it was made of, how much of it the
+measurement does not determine, its interval, and what it leaves unexplained of the
+measurement. `OUT/enhance.csv` has the numbers of each
 image. The same command goes on with what is missing, and restores again what comes of a
 file that has changed. Not a medical device.
 
@@ -65,6 +68,9 @@ from sisr_jax.errors import (
     ending,
     one_line,
 )
+from sisr_jax.evaluation.display import display_of
+from sisr_jax.evaluation.protocol import protocol_of
+from sisr_jax.evaluation.restoration import draw_restoration
 from sisr_jax.hosts.lock import Lock
 from sisr_jax.inference import Restorer, available, load
 from sisr_jax.inference.slices import (
@@ -154,6 +160,11 @@ def _parser() -> argparse.ArgumentParser:
         help="leave out of DICOM what identifies a person",
     )
     parser.add_argument(
+        "--report",
+        action="store_true",
+        help="draw a page about the middle image of each file",
+    )
+    parser.add_argument(
         "--overwrite", action="store_true", help="replace files that are there"
     )
     return parser
@@ -237,6 +248,8 @@ def _restore(
                 write_whole(
                     epath.Path(options.output / _NUMBERS), _table([*rows, *found])
                 )
+            if options.report:
+                _draw(job, outcome, restorer, about)
             write_images(job.target, outcome.images, job.source, about)
         except InputError as error:
             problems.append(_naming(job.source.path, error))
@@ -294,10 +307,13 @@ def _check_places(options: argparse.Namespace) -> None:
             raise InputError(f"--format={options.format}: needs a folder as INPUT")
         if not options.output.parent.is_dir():
             raise InputError(f"{options.output.parent}: no such folder")
-        if target.is_dir():
-            raise InputError(f"{options.output}: a folder, expected a file")
-        if target.exists() and (target == source or not options.overwrite):
-            raise InputError(f"{options.output}: is there; --overwrite replaces it")
+        for place in _places(options.output, options):
+            if place.is_dir():
+                raise InputError(f"{place}: a folder, expected a file")
+            if place.exists() and (
+                Path(os.path.realpath(place)) == source or not options.overwrite
+            ):
+                raise InputError(f"{place}: is there; --overwrite replaces it")
 
 
 def _job(path: Path, options: argparse.Namespace, restorer: Restorer) -> _Job:
@@ -323,6 +339,11 @@ def _job(path: Path, options: argparse.Namespace, restorer: Restorer) -> _Job:
             source, target, lambda: restore_sinogram(restorer, read_sinogram(path))
         )
     config = _config(restorer)
+    if options.simulate is None and options.report:
+        raise InputError(
+            f"{path}: --report is about a measurement, expected --simulate=K or an npz "
+            "file with a sinogram"
+        )
     if options.simulate is None and "measurement" in config.generator.sees:
         raise InputError(
             f"{path}: an image, and these weights restore what was measured: give "
@@ -352,6 +373,30 @@ def _job(path: Path, options: argparse.Namespace, restorer: Restorer) -> _Job:
         return simulate(restorer, images, factor=options.simulate)
 
     return _Job(source, target, restore)
+
+
+def _places(target: Path, options: argparse.Namespace) -> list[Path]:
+    """All that is written for a file."""
+    return [target, *([_report_of(target)] if options.report else [])]
+
+
+def _report_of(target: Path) -> Path:
+    return target.with_name(f"{target.name}.report.png")
+
+
+def _draw(job: _Job, outcome: Outcome, restorer: Restorer, about: Derivation) -> None:
+    """Draws the page about the middle image."""
+    assert outcome.middle is not None, "it was measured"
+    index = len(outcome.numbers) // 2
+    numbers = outcome.numbers[index].items()
+    shown = ", ".join(f"{name} {value:.4g}" for name, value in numbers)
+    with reporting(f"{job.target}: drawing its report"):
+        draw_restoration(
+            _report_of(job.target),
+            outcome.middle(),
+            display=display_of(protocol_of(_config(restorer))),
+            title=f"{job.target.name}, image {index}: {shown}. {about.text}",
+        )
 
 
 def _config(restorer: Restorer) -> Config:
@@ -392,6 +437,7 @@ def _begin(
         "png_rescale": list(options.png_rescale),
         "format": options.format,
         "anonymise": options.anonymise,
+        "report": options.report,
     }
     folder = epath.Path(options.output)
     path, numbers = folder / _SETTINGS, folder / _NUMBERS
@@ -406,13 +452,14 @@ def _begin(
     done = set()
     for job in jobs:
         name, is_there = _name(job, options), os.path.lexists(job.target)
-        if is_there and (
-            job.target.is_dir() or not (options.overwrite or name in digests)
-        ):
-            raise InputError(
-                f"{job.target}: is there, and not by this command; --overwrite "
-                "replaces files"
-            )
+        for place in _places(job.target, options):
+            if os.path.lexists(place) and (
+                place.is_dir() or not (options.overwrite or name in digests)
+            ):
+                raise InputError(
+                    f"{place}: is there, and not by this command; --overwrite replaces "
+                    "files"
+                )
         if is_there and name in digests:
             if digests[name] == _digest(job.source.path):
                 done.add(name)

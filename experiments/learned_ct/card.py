@@ -13,6 +13,7 @@ import pathlib
 from etils import epath
 
 import sisr_jax
+from experiments.learned_ct.intervals import LEVEL
 from experiments.learned_ct.samplings import FEWEST, MOST
 from experiments.learned_ct.studies import DOSES, STUDIES
 from experiments.learned_ct.table import gain, levels, read
@@ -46,6 +47,7 @@ UNLIKE = (
 )
 OF_STUDY = {
     "noise-free": {
+        "interval": {"level": LEVEL, "multiple": 14.96},  # by `intervals`
         "task": "parallel-beam CT slices from few views, without noise",
         "test_split": (
             "scored four times; the steps of consistency at the end, the length of the "

@@ -1,40 +1,16 @@
 """One page about one restored image: what to see, and where not to believe it."""
 
-from typing import NamedTuple
-
 import numpy as np
 from etils import epath
 
 from sisr_jax.evaluation.display import Display, View
 from sisr_jax.evaluation.panels import whole
 from sisr_jax.evaluation.sheet import Row, draw_sheet, grey, heat
+from sisr_jax.inference.slices import Restoration
 
 _EVEN = np.linspace(0.0, 1.0, 256)
 # The largest values are few; a scale up to them would show the rest as black.
 _PERCENTILE = 99.5
-
-
-class Restoration(NamedTuple):
-    """What is known of a restored image, all but `unexplained` as `[height, width]`.
-
-    Attributes:
-        first: The linear reconstruction of the measurement, in [0, 1].
-        image: The restored image, in [0, 1].
-        null_space: What of it the measurement does not determine, see
-            `reconstruction.null_space`.
-        half_width: Of its interval; None where the weights have no calibration.
-        unexplained: What the measurement has and that of the image has not, `[views,
-            detectors]` or `[height, lines]`, of any sign, over the largest measured
-            value.
-        truth: The complete image where it is known, else None.
-    """
-
-    first: np.ndarray
-    image: np.ndarray
-    null_space: np.ndarray
-    half_width: np.ndarray | None
-    unexplained: np.ndarray
-    truth: np.ndarray | None = None
 
 
 def draw_restoration(

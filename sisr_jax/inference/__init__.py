@@ -1,7 +1,7 @@
 """From trained weights and a measurement, or a degraded image, to an estimate."""
 
 from sisr_jax.inference.loading import available, load
-from sisr_jax.inference.restorer import Restored, Restorer
+from sisr_jax.inference.restorer import Interval, Restored, Restorer
 from sisr_jax.inference.super_resolution import (
     Weights,
     averaged_weights,
@@ -9,6 +9,7 @@ from sisr_jax.inference.super_resolution import (
 )
 
 __all__ = [
+    "Interval",
     "Restored",
     "Restorer",
     "Weights",

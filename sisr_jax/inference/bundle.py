@@ -5,10 +5,11 @@
 * `config.json`: the configuration of the network, as in the folder of a run.
 * `card.json`: `protocol`, the name of what it was trained and scored by; `scores`, if
   it was; `sha256` of the weights; `sisr_jax`, the version that made the bundle; and
-  `config` once more, so that the card alone says everything. Shipped weights also say
-  on which images and `views` they were trained and under which licence, against what
-  they were scored, where they fail, what they are for and by which command they are
-  trained again.
+  `config` once more, so that the card alone says everything. `interval`, if it was
+  calibrated: the `level` of intervals, and the `multiple` of the scale of errors that
+  they take. Shipped weights also say on which images and `views` they were trained and
+  under which licence, against what they were scored, where they fail, what they are for
+  and by which command they are trained again.
 
 Nothing in it is code, and none of it is believed: files are of bounded size, and what
 they say has to agree.
@@ -168,6 +169,8 @@ def _read_card(path: epath.Path) -> dict[str, Any]:
         as_object(card.get("config"), "config")
         _check_version(card.get("sisr_jax"))
         _check_views(card.get("views", [1, 1]))
+        if "interval" in card:
+            _check_interval(as_object(card["interval"], "interval"))
         for line in as_list(card.get("scores", []), "scores"):
             residual = as_object(line, "a line of scores").get("residual", 0.0)
             if type(residual) not in (int, float):
@@ -187,6 +190,15 @@ def _check_version(found: Any) -> None:
         raise UnfitError(
             f"made by sisr_jax {show(found)}, newer than this one, {here[0]}: upgrade"
         )
+
+
+def _check_interval(found: Mapping[str, Any]) -> None:
+    for name, most in (("level", 1.0), ("multiple", 1e6)):
+        value: Any = found.get(name)
+        if type(value) not in (int, float) or not 0 < value < most:
+            raise UnfitError(
+                f"{name} of interval is {show(value)}, expected above 0, below {most:g}"
+            )
 
 
 def _check_views(found: Any) -> None:

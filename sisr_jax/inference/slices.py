@@ -2,7 +2,8 @@
 
 import dataclasses
 import functools
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,13 +14,38 @@ from sisr_jax.data.formats.sinogram import MeasuredSinogram
 from sisr_jax.data.transforms import clipped_share, from_unit_range, to_unit_range
 from sisr_jax.degradation import Degradation, modality_of
 from sisr_jax.errors import InputError
-from sisr_jax.inference.restorer import Restorer
+from sisr_jax.inference.restorer import Restored, Restorer
 from sisr_jax.metrics import psnr, ssim
+from sisr_jax.reconstruction.starts import linear_estimate
 from sisr_jax.tomography import ParallelBeam, ParallelBeamCT
 from sisr_jax.tomography.noise import WATER_PER_MM
 
 # Images in a call, whose memory they share; so many are always computed of a stack.
 _TOGETHER = 4
+# Of a measurement of nothing, which has no largest value.
+_LEAST = 1e-6
+
+
+class Restoration(NamedTuple):
+    """What is known of a restored image; images are `[height, width]`.
+
+    Attributes:
+        first: The linear reconstruction of the measurement, in [0, 1].
+        image: The restored image, in [0, 1].
+        null_space: What of it the measurement does not determine, see
+            `reconstruction.null_space`.
+        half_width: Of its interval; None where the weights have no calibration.
+        unexplained: What the measurement has and that of the image has not, `[views,
+            detectors]` or `[height, lines]`, over the largest measured value.
+        truth: The complete image where it is known, else None.
+    """
+
+    first: np.ndarray
+    image: np.ndarray
+    null_space: np.ndarray
+    half_width: np.ndarray | None
+    unexplained: np.ndarray
+    truth: np.ndarray | None = None
 
 
 class Outcome(NamedTuple):
@@ -30,10 +56,13 @@ class Outcome(NamedTuple):
         numbers: A dictionary for each image: of a measurement, `residual`; against a
             complete image, `psnr` and `ssim` of the result and, with `_fbp`, of the
             back-projection.
+        middle: Computes what is known of the middle image; None where nothing was
+            measured.
     """
 
     images: np.ndarray
     numbers: list[dict[str, float]]
+    middle: Callable[[], Restoration] | None = None
 
 
 def simulate(
@@ -70,7 +99,7 @@ def simulate(
     inside = np.s_[:, top : top + height, left : left + width]
     target = np.zeros((len(images), rows, columns), np.float32)
     target[inside] = to_unit_range(images, window)
-    restored, numbers = [], []
+    restored, numbers, middle = [], [], None
     for number, part in enumerate(_parts(target)):
         key = jax.random.fold_in(jax.random.key(config.seed), number)
         measured = degradation.measure(key, part[..., None])
@@ -82,8 +111,12 @@ def simulate(
         if first.shape[1:3] == (rows, columns):
             scores |= _scores(first[inside], truth, "_fbp")
         numbers += _rows(scores)
+        index = len(images) // 2 - number * len(part)
+        if 0 <= index < len(part):
+            middle = functools.partial(_restoration, found, index, inside[1:], part)
     whole = np.concatenate(restored)[: len(images)]
-    return Outcome(from_unit_range(whole[inside], window), numbers[: len(images)])
+    whole = from_unit_range(whole[inside], window)
+    return Outcome(whole, numbers[: len(images)], middle)
 
 
 def restore_images(restorer: Restorer, images: np.ndarray) -> Outcome:
@@ -134,13 +167,39 @@ def restore_sinogram(restorer: Restorer, measured: MeasuredSinogram) -> Outcome:
         water = WATER_PER_MM * measured.pixel_mm
         air = operator(jnp.full((size, size), water * (1 + window[0] / 1000)))
         views = (views - np.asarray(air)) / (water * (window[1] - window[0]) / 1000)
-    restored, numbers = [], []
-    for part in _parts(views):
+    restored, numbers, middle = [], [], None
+    for number, part in enumerate(_parts(views)):
         found = restorer(measurement=part, operator=operator)
         restored.append(np.asarray(found.image))
         numbers += _rows({"residual": found.residual})
+        index = len(views) // 2 - number * len(part)
+        if 0 <= index < len(part):
+            middle = functools.partial(_restoration, found, index, np.s_[:, :])
     whole = np.concatenate(restored)[: len(views)]
-    return Outcome(from_unit_range(whole, window), numbers[: len(views)])
+    return Outcome(from_unit_range(whole, window), numbers[: len(views)], middle)
+
+
+def _restoration(
+    found: Restored, index: int, inside: Any, truth: jax.Array | None = None
+) -> Restoration:
+    """What is known of one image of a batch, the part `inside`."""
+    one = dataclasses.replace(
+        found, image=found.image[index], measurement=found.measurement[index]
+    )
+    half = None
+    if one.interval_multiple is not None:
+        lower, upper = one.interval
+        half = np.asarray((upper - lower) / 2)[inside]
+    largest = jnp.maximum(jnp.max(jnp.abs(one.measurement)), _LEAST)
+    first = jnp.clip(linear_estimate(one.measurement, one.operator), 0, 1)
+    return Restoration(
+        np.asarray(first)[inside],
+        np.asarray(one.image)[inside],
+        np.asarray(one.null_space)[inside],
+        half,
+        np.asarray(one.unexplained / largest),
+        None if truth is None else np.asarray(truth[index])[inside],
+    )
 
 
 def check_sinogram(restorer: Restorer) -> None:

@@ -1,3 +1,5 @@
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -5,6 +7,7 @@ import pytest
 
 from sisr_jax.inference import Restorer
 from sisr_jax.models import Cascade
+from sisr_jax.reconstruction.error_scale import error_scale
 from sisr_jax.tomography import ParallelBeam, ParallelBeamCT
 
 SIZE = 16
@@ -59,6 +62,33 @@ def test_what_was_not_measured_is_there_when_asked_for(restorer, operator, image
     assert seen.operator is operator  # not a copy of its matrices
     np.testing.assert_allclose(seen.null_space, invented, atol=1e-4)
     assert jnp.std(invented) > 0.01
+
+
+def test_what_is_left_unexplained_is_what_the_residual_is_of(
+    restorer, operator, images
+):
+    y = operator(images[:2])
+    found = restorer(measurement=y, operator=operator)
+    left = jnp.linalg.norm(found.unexplained, axis=(1, 2))
+    measured = jnp.linalg.norm(y, axis=(1, 2))
+    np.testing.assert_allclose(left / measured, found.residual, rtol=1e-4)
+    # Its sign: an image that is too bright explains more than was measured.
+    bright = dataclasses.replace(found, image=found.image + 1)
+    assert bright.unexplained.sum() < found.unexplained.sum()
+
+
+def test_interval_is_the_calibrated_multiple_of_the_scale(restorer, operator, images):
+    y = operator(images[:2])
+    with pytest.raises(ValueError, match="no calibration"):
+        _ = restorer(measurement=y, operator=operator).interval
+    card = {"interval": {"level": 0.9, "multiple": 3.0}}
+    known = dataclasses.replace(restorer, card=card)
+    found = known(measurement=y, operator=operator)
+    lower, upper = found.interval
+    half = 3 * error_scale(y, operator)
+    np.testing.assert_allclose(lower, jnp.clip(found.image - half, 0, 1), atol=1e-5)
+    np.testing.assert_allclose(upper, jnp.clip(found.image + half, 0, 1), atol=1e-5)
+    assert (upper > lower).any()
 
 
 def test_one_a_batch_and_a_series_agree(restorer, operator, images):
