@@ -52,13 +52,13 @@ def write(path, images, source, about=ABOUT):
 def test_a_slice_in_another_format(tmp_path, name):
     stored = np.arange(31744, 31744 + 12 * 16, dtype=np.uint16).reshape(12, 16)
     source = source_of(write_png(tmp_path / "a.png", stored))
-    images = read(source.path) + 7.4
+    images = read(source.path) + 7.6
     target = write(tmp_path / name, images, source)
     exact = name.endswith((".npy", ".npz"))
     np.testing.assert_allclose(read(target), images, atol=1e-4 if exact else 0.5)
     if not exact:
         assert check_file(target).dtype == "uint16"
-        np.testing.assert_array_equal(np.asarray(Image.open(target)), stored + 7)
+        np.testing.assert_array_equal(np.asarray(Image.open(target)), stored + 8)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
@@ -143,7 +143,7 @@ def test_a_derived_slice(tmp_path, slice_path, scale, expected):
     values = np.arange(6 * 8, dtype=np.uint16).reshape(6, 8)
     elements = {"RescaleSlope": slope, "RescaleIntercept": intercept}
     write_dicom(slice_path, values, **GEOMETRY, **elements)
-    image = read(slice_path) + 0.4
+    image = read(slice_path) + 0.6
     target = write(tmp_path / "b.dcm", image, source_of(slice_path))
     np.testing.assert_allclose(read(target), image, atol=0.5)
     before, after = pydicom.dcmread(slice_path), pydicom.dcmread(target)
