@@ -432,6 +432,62 @@ def test_a_mistake_in_the_program_has_a_traceback(
     assert "ZeroDivisionError" in capsys.readouterr().err
 
 
+@pytest.fixture
+def pages(monkeypatch):
+    """What is drawn of restorations."""
+    drawn = []
+    monkeypatch.setattr(
+        enhance, "draw_restoration", lambda path, page, **_: drawn.append((path, page))
+    )
+    return drawn
+
+
+@pytest.mark.parametrize("count", [1, 3, 9])
+def test_a_report_is_of_the_middle_image(tmp_path, pages, count):
+    images = np.stack([phantom(index)[2:31, 3:30] for index in range(count)])
+    write_tiff(tmp_path / "a.tif", images.astype(np.float32))
+    target = tmp_path / "b.tif"
+    assert run(tmp_path / "a.tif", target, "--simulate=16", "--report") == 0
+    ((path, page),) = pages
+    assert path == tmp_path / "b.tif.report.png"
+    middle = count // 2
+    (restored,) = read_images(target, [middle], HU)
+    np.testing.assert_allclose(2000 * page.image - 1000, restored, atol=0.01)
+    np.testing.assert_allclose(2000 * page.truth - 1000, images[middle], atol=0.01)
+    # This network returns back-projection, clipped.
+    np.testing.assert_allclose(page.first, page.image, atol=1e-5)
+    assert page.unexplained.shape[0] == 63
+    assert 0.001 < np.abs(page.unexplained).max() < 1
+    assert page.half_width is None
+    assert 0 < np.abs(page.null_space).mean() < np.abs(page.image).mean()
+
+
+def test_a_report_of_a_sinogram_has_no_truth_but_an_interval(tmp_path, pages, restorer):
+    restorer.card["interval"] = {"level": 0.9, "multiple": 2.0}
+    beam = ParallelBeam(32, 20)
+    views = np.stack([np.asarray(ParallelBeamCT(beam)(phantom(n))) for n in range(2)])
+    views = (views + 1000 * np.asarray(ParallelBeamCT(beam)(np.ones((32, 32))))) / 2000
+    np.savez(tmp_path / "a.npz", sinogram=views, angles=beam.angles, size=32)
+    assert run(tmp_path / "a.npz", tmp_path / "b.tif", "--report") == 0
+    ((_, page),) = pages
+    assert page.truth is None
+    assert page.half_width is not None
+    assert page.half_width.max() > 0
+
+
+def test_reports_that_are_refused(folder, tmp_path, capsys):
+    source, target = folder / "p0.png", tmp_path / "b.png"
+    assert run(source, target, "--report") == 2
+    assert "--report is about a measurement" in capsys.readouterr().err
+    (tmp_path / "b.png.report.png").write_text("mine")
+    assert run(source, target, "--simulate=16", "--report") == 2
+    assert "b.png.report.png: is there; --overwrite" in capsys.readouterr().err
+    assert (tmp_path / "b.png.report.png").read_text() == "mine"
+    assert not target.exists()
+    assert run(source, target, "--simulate=16", "--report", "--overwrite") == 0
+    assert (tmp_path / "b.png.report.png").read_bytes()[:4] == b"\x89PNG"
+
+
 @pytest.mark.slow
 def test_a_killed_command_goes_on(tmp_path):
     """With the shipped weights, in a process of its own."""

@@ -40,13 +40,14 @@ def draw_restoration(
     if page.truth is not None:
         images["complete image"] = page.truth
         maps["error"] = page.image - page.truth
+    # Few views would be a thin line: each is drawn as high as makes it a square.
+    height, width = page.unexplained.shape
+    unexplained = page.unexplained.repeat(max(1, width // height), axis=0)
     columns = max(len(images), len(maps))
     rows = [_greys(images, view, display, columns) for view in _views(display)]
     rows += [
         _heats("size", maps, display.span, display.unit, columns),
-        _heats(
-            "ray", {"measured and not explained": page.unexplained}, 100, "%", columns
-        ),
+        _heats("ray", {"measured and not explained": unexplained}, 100, "%", columns),
     ]
     draw_sheet(path, [rows], [""] * columns, title=title)
 
