@@ -4,10 +4,7 @@
         --weights original.safetensors --output per_image_original.csv
 
 By that protocol each image is scaled by its own minimum and maximum, so that two pixels
-decide over the level of all others. Those of the target are overshoot and noise, of
-which the mean over what is possible, which a squared error teaches, has less. The
-second row has the extremes that a line fitted to the validation split expects from
-those of the first: the brightest and the darkest pixel get them, and nothing is beyond.
+decide over the level of all others.
 """
 
 import argparse
@@ -17,14 +14,11 @@ from typing import Any
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
-import numpy as np
 from etils import epath
 
 from experiments.baselines.cases import config_of, measure, split_of
 from experiments.learned_ct.samplings import every
-from experiments.learned_ct.slices import key_of, read_slice
-from experiments.learned_ct.studies import STUDIES, files_of, full_views
+from experiments.learned_ct.studies import STUDIES, full_views
 from experiments.learned_ct.weights import configuration, read_stages
 from sisr_jax.config import parse
 from sisr_jax.evaluation.layout import format_details, format_markdown
@@ -46,8 +40,6 @@ class Learned:
         full: All views, of which some are kept.
         operator: Those of them, by the operator that the cascade knows.
         params: Its parameters.
-        line: `[2, 3]`: lowest and highest value expected from those of the output, and
-            from 1.
         network: The cascade.
         factor: Every how many-th of all views is kept.
         weights: What a view counts in a reconstruction.
@@ -56,56 +48,27 @@ class Learned:
     full: ParallelBeamCT
     operator: ParallelBeamCT
     params: Any
-    line: jax.Array
     network: nn.Module = dataclasses.field(metadata=STATIC)
     factor: int = dataclasses.field(default=FACTOR, metadata=STATIC)
     weights: str = dataclasses.field(default="uniform", metadata=STATIC)
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """The rows of the table."""
-        return "Cascade", self.primary
+    def names(self) -> tuple[str]:
+        """The row of the table."""
+        return (self.primary,)
 
     @property
     def primary(self) -> str:
-        """The better one."""
-        return "Cascade, extremes expected"
+        """The same."""
+        return "Cascade"
 
     def __call__(self, measurement: Measurement) -> dict[str, Image]:
-        """What the cascade makes of views, and that with other extremes."""
+        """What the cascade makes of views."""
         views = measurement.values
         output: Any = self.network.apply(
             {"params": self.params}, views, views, self.operator, train=False
         )
-        low, high = self.line @ extremes(output)
-        low, high = (each[:, None, None, None] for each in (low, high))
-        first, last = (
-            of(output, (1, 2, 3), keepdims=True) for of in (jnp.min, jnp.max)
-        )
-        other = jnp.where(output == last, high, jnp.clip(output, low, high))
-        other = jnp.where(output == first, low, other)
-        return dict(zip(self.names, (output, other), strict=True))
-
-
-def extremes(images: jax.Array) -> jax.Array:
-    """`[3, batch]`: lowest and highest value of each image, and 1."""
-    axes = tuple(range(1, images.ndim))
-    low, high = images.min(axes), images.max(axes)
-    return jnp.stack([low, high, jnp.ones_like(low)])
-
-
-def fitted(learned: Learned, data: pathlib.Path) -> Learned:
-    """With the line that is best for the validation split."""
-    study, pairs = STUDIES["original"], []
-    restore = jax.jit(lambda learned, y: learned(Measurement(y, None))["Cascade"])
-    for file in files_of(data, "validation"):
-        slices = read_slice(file, study.window)[None]
-        target, y = study.observe(slices, key_of(file)[None], learned.operator, None)
-        images = restore(learned, y), target
-        pairs.append([np.asarray(extremes(image))[:, 0] for image in images])
-    seen, wanted = np.moveaxis(np.array(pairs), 1, 0)
-    line, *_ = np.linalg.lstsq(seen, wanted[:, :2])
-    return dataclasses.replace(learned, line=jnp.asarray(line.T, jnp.float32))
+        return {self.primary: output}
 
 
 def main() -> None:
@@ -121,10 +84,8 @@ def main() -> None:
         full_views(),
         ParallelBeamCT(every(FACTOR).beam),
         read_stages(arguments.weights, study, arguments.stages),
-        jnp.eye(2, 3),
         build_generator(parse(configuration(study, arguments.stages).to_dict())),
     )
-    learned = fitted(learned, arguments.data)
     config = config_of(arguments.data, "ct", FACTOR)
     config = dataclasses.replace(
         config, evaluation=dataclasses.replace(config.evaluation, batch_size=2)
