@@ -2,6 +2,7 @@
 
     python -m sisr_jax.enhance SERIES OUT --simulate=16
     python -m sisr_jax.enhance views.npz slice.tif
+    python -m sisr_jax.enhance fbp.dcm slice.dcm --views=1000/16
     python -m sisr_jax.enhance frames OUT --model=runs/us_srgan
 
 INPUT is a PNG, TIFF, npy, npz, NIfTI or DICOM file of complete images, or a folder of
@@ -9,8 +10,11 @@ them: with `--simulate=K` each is measured by every K-th view (of 1000 for the w
 in the box) or column, restored from these, and scored. Or it is an npz file of what was
 measured: `sinogram` [angles, detectors] or [slices, angles, detectors], `angles` in
 radians, `size` in pixels, and `pixel_mm` if the sinogram holds attenuation line
-integrals. A network that looks at the degraded image alone takes degraded images, too:
-reconstructions from few views, or the columns that are left.
+integrals. Where only the image is left that was back-projected (ramp filter) from few
+views, `--views=N`, spread evenly over 180 degrees, or `--views=N/K`, every K-th of N,
+says from which: they are computed of it first. A network that looks at the degraded
+image alone takes degraded images as they are: such reconstructions, or the columns that
+are left.
 
 A DICOM slice becomes one of a derived series, with patient, position and scale of its
 source; a NIfTI volume keeps its affine. With `--report` there is a page about the
@@ -77,6 +81,8 @@ from sisr_jax.inference.slices import (
     Outcome,
     check_simulation,
     check_sinogram,
+    check_views,
+    restore_back_projections,
     restore_images,
     restore_sinogram,
     simulate,
@@ -145,6 +151,12 @@ def _parser() -> argparse.ArgumentParser:
         help="measure complete images by every K-th view or column",
     )
     parser.add_argument(
+        "--views",
+        type=_views,
+        metavar="N[/K]",
+        help="images are back-projections from every K-th of N views",
+    )
+    parser.add_argument(
         "--png_rescale",
         type=_pair,
         metavar="SLOPE,INTERCEPT",
@@ -188,15 +200,37 @@ def _pair(text: str) -> tuple[float, float]:
     )
 
 
-def _run(options: argparse.Namespace) -> int:
-    restorer = load(options.model)
-    if options.png_rescale is None:
-        options.png_rescale = _config(restorer).data.png_rescale
+def _views(text: str) -> tuple[int, int]:
+    whole, _, factor = text.partition("/")
+    try:
+        found = int(whole), int(factor or 1)
+        if min(found) >= 1:
+            return found
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"{text!r}: expected N or N/K, both at least 1")
+
+
+def _check_measuring(options: argparse.Namespace, restorer: Restorer) -> None:
+    """Refuses views that the weights are not for, before anything is read."""
+    if options.simulate is not None and options.views is not None:
+        raise InputError("--simulate and --views: expected one of them")
     if options.simulate is not None:
         try:
             check_simulation(restorer, options.simulate)
         except InputError as error:
             raise InputError(f"--simulate={options.simulate}: {error}") from error
+    if options.views is not None:
+        check_sinogram(restorer)
+        num_angles, factor = options.views
+        check_views(restorer, -(-num_angles // factor))
+
+
+def _run(options: argparse.Namespace) -> int:
+    restorer = load(options.model)
+    if options.png_rescale is None:
+        options.png_rescale = _config(restorer).data.png_rescale
+    _check_measuring(options, restorer)
     with refusing(f"{options.input}: reading"):
         files, problems = _files_of(options.input)
     with refusing(f"{options.output}: writing"):
@@ -339,15 +373,17 @@ def _job(path: Path, options: argparse.Namespace, restorer: Restorer) -> _Job:
             source, target, lambda: restore_sinogram(restorer, read_sinogram(path))
         )
     config = _config(restorer)
-    if options.simulate is None and options.report:
+    is_measured = options.simulate is not None or options.views is not None
+    if not is_measured and options.report:
         raise InputError(
-            f"{path}: --report is about a measurement, expected --simulate=K or an npz "
-            "file with a sinogram"
+            f"{path}: --report is about a measurement, expected --simulate=K, "
+            "--views=N or an npz file with a sinogram"
         )
-    if options.simulate is None and "measurement" in config.generator.sees:
+    if not is_measured and "measurement" in config.generator.sees:
         raise InputError(
             f"{path}: an image, and these weights restore what was measured: give "
-            "--simulate=K to measure it, or an npz file with a sinogram"
+            "--simulate=K to measure it, --views=N if it is a back-projection, or an "
+            "npz file with a sinogram"
         )
     header = check_file(path)
     if header.left_out:
@@ -357,7 +393,7 @@ def _job(path: Path, options: argparse.Namespace, restorer: Restorer) -> _Job:
         raise InputError(f"{path}: {pixels} pixels, expected at most {_MAX_PIXELS}")
     source = Source(path, header, options.png_rescale)
     check_writable(target, source)
-    is_wider = options.simulate is None and config.degradation.width_factor > 1
+    is_wider = not is_measured and config.degradation.width_factor > 1
     kind = suffix_of(target)
     if is_wider and kind not in PLAIN:
         raise InputError(
@@ -368,6 +404,11 @@ def _job(path: Path, options: argparse.Namespace, restorer: Restorer) -> _Job:
     def restore() -> Outcome:
         found = read_images(path, range(header.count), options.png_rescale)
         images = np.stack(list(found))
+        if options.views is not None:
+            num_angles, factor = options.views
+            return restore_back_projections(
+                restorer, images, num_angles=num_angles, factor=factor
+            )
         if options.simulate is None:
             return restore_images(restorer, images)
         return simulate(restorer, images, factor=options.simulate)
@@ -434,6 +475,7 @@ def _begin(
         "version": sisr_jax.__version__,
         "input": str(options.input.resolve()),
         "simulate": options.simulate,
+        "views": None if options.views is None else list(options.views),
         "png_rescale": list(options.png_rescale),
         "format": options.format,
         "anonymise": options.anonymise,

@@ -432,6 +432,50 @@ def test_a_mistake_in_the_program_has_a_traceback(
     assert "ZeroDivisionError" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("views", ["9", "100/12"])
+def test_a_back_projection_is_restored_from_its_views(
+    tmp_path, capsys, monkeypatch, restorer, views
+):
+    num_angles, _, factor = views.partition("/")
+    beam = ParallelBeam(32, int(num_angles)).every(int(factor or 1))
+    operator = ParallelBeamCT(beam)
+    y = np.asarray(operator((np.stack([phantom(0), phantom(1)]) + 1000) / 2000))
+    image = 2000 * np.asarray(operator.fbp(y)) - 1000
+    seen = []
+    monkeypatch.setattr(
+        Restorer,
+        "measured_at_once",
+        lambda self, variables, y, operator: seen.append(y) or operator.fbp(y),
+    )
+    write_tiff(tmp_path / "a.tif", image.astype(np.float32))
+    assert run(tmp_path / "a.tif", tmp_path / "b.tif", f"--views={views}") == 0
+    found = np.stack(list(read_images(tmp_path / "b.tif", [0, 1], HU)))
+    # This network returns back-projection: what comes out is what went in.
+    assert np.linalg.norm(found - image) < 0.01 * np.linalg.norm(image + 1000)
+    assert len(seen) == 1
+    write_tiff(tmp_path / "c.tif", np.clip(image, -1000, 300).astype(np.float32))
+    assert run(tmp_path / "c.tif", tmp_path / "d.tif", f"--views={views}") == 1
+    assert "cannot come from 9 views" in capsys.readouterr().err
+    assert not (tmp_path / "d.tif").exists()
+
+
+def test_views_that_are_refused(folder, tmp_path, capsys):
+    source, target = folder / "p0.png", tmp_path / "b.png"
+    for arguments, message in (
+        (["--views=5"], "5 views: these weights are for 8 to 250"),
+        (["--views=1000/2"], "500 views: these weights"),
+        (["--views=63", "--simulate=16"], "expected one of them"),
+    ):
+        assert run(source, target, *arguments) == 2
+        assert message in capsys.readouterr().err
+    for views in ("0", "10/0", "many", "-63"):
+        with pytest.raises(SystemExit) as ended:
+            run(source, target, f"--views={views}")
+        assert ended.value.code == 2
+        assert "expected N or N/K" in capsys.readouterr().err
+    assert not target.exists()
+
+
 @pytest.fixture
 def pages(monkeypatch):
     """What is drawn of restorations."""

@@ -164,7 +164,8 @@ class Restorer:
             if self.config and "measurement" in self.config.generator.sees:
                 raise ValueError(
                     f"an image for {self.config.generator.kind!r}, which looks at the "
-                    "measurement: expected measurement= and operator="
+                    "measurement: expected measurement= and operator=; of a "
+                    "back-projection, reconstruction.recovered_views has them"
                 )
             return self._restore_images(self.variables, jnp.asarray(image, jnp.float32))
         if operator is None:

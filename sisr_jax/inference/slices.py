@@ -16,14 +16,18 @@ from sisr_jax.degradation import Degradation, modality_of
 from sisr_jax.errors import InputError
 from sisr_jax.inference.restorer import Restored, Restorer
 from sisr_jax.metrics import psnr, ssim
+from sisr_jax.reconstruction.recovered_views import recover_views
 from sisr_jax.reconstruction.starts import linear_estimate
 from sisr_jax.tomography import ParallelBeam, ParallelBeamCT
 from sisr_jax.tomography.noise import WATER_PER_MM
 
 # Images in a call, whose memory they share; so many are always computed of a stack.
 _TOGETHER = 4
+# Share of an image that may not come from the views that it is said to be of.
+_MISMATCH = 0.02
 # Of a measurement of nothing, which has no largest value.
 _LEAST = 1e-6
+_recover_views = jax.jit(recover_views)
 
 
 class Restoration(NamedTuple):
@@ -140,6 +144,42 @@ def restore_images(restorer: Restorer, images: np.ndarray) -> Outcome:
     restored = [np.asarray(restorer(part)) for part in _parts(scaled)]
     whole = np.concatenate(restored)[: len(images)]
     return Outcome(from_unit_range(whole, (low, high)), [{} for _ in images])
+
+
+def restore_back_projections(
+    restorer: Restorer, images: np.ndarray, *, num_angles: int, factor: int = 1
+) -> Outcome:
+    """Restores slices of which only the back-projection from few views is there.
+
+    Args:
+        restorer: For CT.
+        images: Physical values, `[images, size, size]`, with the ramp filter.
+        num_angles: Views of a complete scan over 180 degrees.
+        factor: Every so many-th of them was measured.
+
+    Raises:
+        InputError: If the restorer was not trained for so many views, the size does not
+            suit its network, or an image is no back-projection of these views.
+    """
+    height, width = images.shape[1:]
+    if height != width:
+        raise InputError(f"{height}x{width}: expected square slices for --views")
+    low, high = _config(restorer).data.window
+    beam = ParallelBeam(width, num_angles).every(factor)
+    check_views(restorer, beam.num_angles)
+    operator = _operator(beam)
+    scaled = (images.astype(np.float32) - np.float32(low)) / np.float32(high - low)
+    found = [_recover_views(part, operator) for part in _parts(scaled)]
+    views, mismatch = (
+        np.concatenate(each)[: len(images)] for each in zip(*found, strict=True)
+    )
+    if mismatch.max() > _MISMATCH:
+        raise InputError(
+            f"{100 * mismatch.max():.2g} % of the image cannot come from "
+            f"{beam.num_angles} views: expected a back-projection of these with the "
+            "ramp filter, not clipped"
+        )
+    return restore_sinogram(restorer, MeasuredSinogram(views, beam, None))
 
 
 def restore_sinogram(restorer: Restorer, measured: MeasuredSinogram) -> Outcome:
