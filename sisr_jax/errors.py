@@ -1,10 +1,13 @@
 """How a command ends: its exit codes, and the errors that are one line."""
 
+import argparse
 import enum
+import os
 import signal
 import sys
 import traceback
 from collections.abc import Callable
+from typing import NoReturn, TextIO
 
 _LONGEST = 200
 
@@ -56,6 +59,14 @@ class StorageError(OSError):
     """
 
 
+class CommandParser(argparse.ArgumentParser):
+    """Arguments of a command, of which what is wrong is an `InputError`."""
+
+    def error(self, message: str) -> NoReturn:
+        """As `argparse` calls it, which would print how the command is used, too."""
+        raise InputError(message)
+
+
 def one_line(cause: object) -> str:
     """What an error of a library says, fit for a message: one line of bounded length.
 
@@ -87,15 +98,62 @@ def ending(
     """
     listen_to_interrupts()
     try:
-        return run()
+        return flushed(command, run())
     except InputError as error:
         code, line = ExitCode.BAD_INPUT, f"error: {error}"
     except StorageError as error:
         code, line = ExitCode.STORAGE, f"error: {error}"
     except KeyboardInterrupt:
         code, line = ExitCode.INTERRUPTED, interrupted
+    except BrokenPipeError:
+        return unread()
     except Exception:
         traceback.print_exc()
         return ExitCode.MISTAKE
     print(f"{command}: {line}", file=sys.stderr)
     return code
+
+
+def flushed(command: str, code: int) -> int:
+    """Writes out what was printed; what is wrong with that is one line.
+
+    Python does it as it ends, and then ends with a code of its own.
+
+    Args:
+        command: Its name, with which the line begins.
+        code: What the command ends with.
+
+    Returns:
+        That code, also if nobody reads any more, as `head` does not; `STORAGE` if the
+        output goes to a disk that is full.
+    """
+    error = _failure_of(sys.stdout)
+    if error is None or isinstance(error, BrokenPipeError):
+        return code
+    print(f"{command}: error: standard output: {error.strerror}", file=sys.stderr)
+    return ExitCode.STORAGE
+
+
+def unread() -> ExitCode:
+    """What a command ends with whose lines nobody reads any more, before it was done.
+
+    There is nobody to tell, either.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        _failure_of(stream)
+    return ExitCode.STORAGE
+
+
+def _failure_of(stream: TextIO) -> OSError | None:
+    """Writes a stream out; one that fails leads nowhere from then on.
+
+    Else Python would try once more as it ends.
+    """
+    try:
+        stream.flush()
+    except OSError as error:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+        return error
+    return None

@@ -51,7 +51,9 @@ from sisr_jax.errors import (
     ExitCode,
     InputError,
     StorageError,
+    flushed,
     listen_to_interrupts,
+    unread,
 )
 from sisr_jax.hosts import agreement, leaving
 from sisr_jax.hosts.mesh import check_devices
@@ -117,6 +119,8 @@ def main(argv: Sequence[str]) -> None:
         )
         with leaving.ending_with_the_others():
             _run(changes)
+        if code := flushed("sisr_jax", ExitCode.DONE):
+            leaving.leave(code)
     except InputError as error:
         _leave(f"error: {error}", ExitCode.BAD_INPUT)
     except FloatingPointError as error:
@@ -128,6 +132,8 @@ def main(argv: Sequence[str]) -> None:
         _leave(message, ExitCode.RESTART)
     except KeyboardInterrupt:
         leaving.leave_at_once("interrupted", ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        leaving.leave(unread())
     except Exception:
         leaving.leave_with_traceback()
 

@@ -1,7 +1,16 @@
-"""What messages take over from the errors of libraries."""
+"""What messages take over from the errors of libraries, and how commands end."""
+
+import io
+import os
+import subprocess
+import sys
+import types
 
 import pytest
 
+from configs.ct_srresnet import get_config
+from sisr_jax.config import __main__ as describing
+from sisr_jax.data import __main__ as data
 from sisr_jax.errors import one_line
 
 
@@ -19,3 +28,67 @@ from sisr_jax.errors import one_line
 )
 def test_one_line(cause, expected):
     assert one_line(cause) == expected
+
+
+# Prints as a command does, to a stream that fails.
+COMMAND = """
+import sys
+from sisr_jax.errors import ending
+def run():
+    print("a line", file=getattr(sys, sys.argv[2]), flush=sys.argv[3] == "at once")
+    return int(sys.argv[1])
+sys.exit(ending("sisr_jax.command", run))
+"""
+
+
+def end(tmp_path, code, stream, when, *, full=False):
+    """Exit code, and what the other stream got."""
+    if full:
+        nowhere = os.open("/dev/full", os.O_WRONLY)
+    else:
+        read, nowhere = os.pipe()
+        os.close(read)
+    other = "stderr" if stream == "stdout" else "stdout"
+    with (tmp_path / "other").open("wb") as file:
+        command = [sys.executable, "-c", COMMAND, str(code), stream, when]
+        streams = {stream: nowhere, other: file}
+        buffered = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
+        ended = subprocess.run(command, check=False, env=buffered, **streams)
+    os.close(nowhere)
+    return ended.returncode, (tmp_path / "other").read_text()
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_a_command_whose_output_nobody_reads_ends_as_it_would(tmp_path, code):
+    assert end(tmp_path, code, "stdout", "later") == (code, "")
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_command_that_nobody_listens_to_has_no_traceback(tmp_path, stream):
+    assert end(tmp_path, 0, stream, "at once") == (74, "")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_output_to_a_full_disk_is_one_line(tmp_path):
+    code, line = end(tmp_path, 0, "stdout", "later", full=True)
+    assert code == 74
+    assert line == (
+        "sisr_jax.command: error: standard output: No space left on device\n"
+    )
+
+
+class Unread(io.StringIO):
+    """A pipe whose reader has gone."""
+
+    def write(self, text):
+        raise BrokenPipeError(32, "Broken pipe")
+
+
+def test_a_description_that_nobody_reads_has_no_traceback(monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "stdout", Unread())
+    assert data.main(["inspect", str(tmp_path)]) == 74
+    config = types.SimpleNamespace(value=get_config("quicktest"))
+    monkeypatch.setattr(describing, "_CONFIG", config)
+    with pytest.raises(SystemExit) as ended:
+        describing.main(["config"])
+    assert ended.value.code == 74

@@ -15,7 +15,7 @@ from absl import app
 
 from sisr_jax.config import ConfigError, command_line, parse
 from sisr_jax.config.describe import Key, as_text, keys
-from sisr_jax.errors import ExitCode
+from sisr_jax.errors import ExitCode, unread
 
 _CONFIG = command_line.define_config()
 
@@ -30,6 +30,8 @@ def main(argv: list[str]) -> None:
         parse(values)
     except ConfigError as error:
         _leave(error)
+    except BrokenPipeError:
+        sys.exit(unread())
 
 
 def parse_flags(argv: list[str]) -> list[str]:

@@ -13,7 +13,7 @@ from sisr_jax.data.contact_sheet import save_contact_sheet
 from sisr_jax.data.formats.dicom.opening import keep_headers_private
 from sisr_jax.data.inspect import AS_STORED, inspect_folder
 from sisr_jax.data.inspect_report import describe
-from sisr_jax.errors import ExitCode, InputError, StorageError
+from sisr_jax.errors import ExitCode, InputError, StorageError, unread
 from sisr_jax.storage.failures import refusing
 
 
@@ -40,6 +40,8 @@ def main(arguments: Sequence[str]) -> int:
         print(f"sisr_jax.data: error: {error}", file=sys.stderr)
         is_input = isinstance(error, InputError)
         return ExitCode.BAD_INPUT if is_input else ExitCode.STORAGE
+    except BrokenPipeError:
+        return unread()
 
 
 def _parser() -> argparse.ArgumentParser:
