@@ -43,6 +43,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import jax
 import numpy as np
 from etils import epath
 
@@ -67,6 +68,7 @@ from sisr_jax.data.formats.writers import (
     write_images,
 )
 from sisr_jax.errors import (
+    CommandParser,
     ExitCode,
     InputError,
     ending,
@@ -97,6 +99,8 @@ from sisr_jax.storage.json_files import read_object
 _SOME_FAILED = 1
 # Images of a file are restored in memory: 4096 slices of 512 x 512.
 _MAX_PIXELS = 2**30
+# Of the 255 bytes that a name may have, what a file needs that is not yet complete.
+_LONGEST_NAME = 230
 # Times the mean residual of the scores.
 _UNUSUAL = 20.0
 _SETTINGS, _NUMBERS = "enhance.json", "enhance.csv"
@@ -122,16 +126,15 @@ def main(arguments: Sequence[str]) -> int:
         The exit code.
     """
     keep_headers_private()
-    options = _parser().parse_args(arguments)
     return ending(
         "sisr_jax.enhance",
-        lambda: _run(options),
+        lambda: _run(_parser().parse_args(arguments)),
         interrupted="interrupted; the same command goes on from here",
     )
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="python -m sisr_jax.enhance",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -243,10 +246,10 @@ def _run(options: argparse.Namespace) -> int:
             problems.append(str(error))
     if not jobs:
         raise InputError(problems[0] if problems else f"{options.input}: no image")
-    targets = Counter(job.target for job in jobs)
-    for target, count in targets.items():
+    places = Counter(place for job in jobs for place in _places(job.target, options))
+    for place, count in places.items():
         if count > 1:
-            raise InputError(f"{target}: {count} files would be written there")
+            raise InputError(f"{place}: {count} files would be written there")
     if not options.input.is_dir():
         return _restore(options, restorer, jobs, [], problems)
     with refusing(f"{options.output}: writing"):
@@ -318,10 +321,13 @@ def _files_of(path: Path) -> tuple[list[Path], list[str]]:
     return files, problems
 
 
+def _real(path: Path) -> Path:
+    """Without links."""
+    return Path(os.path.realpath(path))
+
+
 def _check_places(options: argparse.Namespace) -> None:
-    source, target = (
-        Path(os.path.realpath(place)) for place in (options.input, options.output)
-    )
+    source, target = _real(options.input), _real(options.output)
     if options.format is not None and options.format.lower() not in WRITTEN:
         raise InputError(
             f"--format={options.format}: expected one of {', '.join(WRITTEN)}"
@@ -344,9 +350,7 @@ def _check_places(options: argparse.Namespace) -> None:
         for place in _places(options.output, options):
             if place.is_dir():
                 raise InputError(f"{place}: a folder, expected a file")
-            if place.exists() and (
-                Path(os.path.realpath(place)) == source or not options.overwrite
-            ):
+            if place.exists() and (_real(place) == source or not options.overwrite):
                 raise InputError(f"{place}: is there; --overwrite replaces it")
 
 
@@ -357,6 +361,11 @@ def _job(path: Path, options: argparse.Namespace, restorer: Restorer) -> _Job:
         if options.format:
             target = target.with_name(
                 target.name.removesuffix(suffix_of(path)) + options.format
+            )
+    for place in _places(target, options):
+        if (length := len(os.fsencode(place.name))) > _LONGEST_NAME:
+            raise InputError(
+                f"{place}: a name of {length} bytes, expected at most {_LONGEST_NAME}"
             )
     if is_sinogram(path):
         try:
@@ -446,9 +455,16 @@ def _config(restorer: Restorer) -> Config:
 
 
 def _identity(restorer: Restorer) -> str:
-    """Which weights these are: others may have come to the same place since."""
-    card = restorer.card
-    return card.get("sha256") or f"step {card['step']}"
+    """Which weights these are: others may have come to the same place since.
+
+    Another run in the folder of the first one ends at the same step.
+    """
+    if known := restorer.card.get("sha256"):
+        return known
+    digest = hashlib.sha256(repr(restorer.config).encode())
+    for leaf in jax.tree.leaves(jax.device_get(restorer.variables)):
+        digest.update(leaf.tobytes())
+    return f"step {restorer.card['step']}, {digest.hexdigest()}"
 
 
 def _derivation(options: argparse.Namespace, restorer: Restorer) -> Derivation:
@@ -491,10 +507,13 @@ def _begin(
             )
         rows = _read_table(Path(numbers))
     digests = {row["file"]: row["source"] for row in rows}
-    done = set()
+    done, sources = set(), {_real(job.source.path) for job in jobs}
     for job in jobs:
         name, is_there = _name(job, options), os.path.lexists(job.target)
         for place in _places(job.target, options):
+            # By way of a link to a folder; one to a file would be replaced itself.
+            if _real(place.parent) / place.name in sources:
+                raise InputError(f"{place}: a file of INPUT, expected another place")
             if os.path.lexists(place) and (
                 place.is_dir() or not (options.overwrite or name in digests)
             ):

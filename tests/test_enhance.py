@@ -1,6 +1,7 @@
 """The command that restores files, with a network that returns what it gets."""
 
 import csv
+import dataclasses
 import json
 import os
 import re
@@ -21,6 +22,7 @@ from sisr_jax.data.formats.readers import read_images
 from sisr_jax.data.formats.tiff import write_tiff
 from sisr_jax.data.phantoms.ct import ct_phantom
 from sisr_jax.inference import Restorer
+from sisr_jax.inference.slices import Outcome
 from sisr_jax.tomography import ParallelBeam, ParallelBeamCT
 from sisr_jax.tomography.noise import attenuation_from_hu
 
@@ -295,10 +297,10 @@ def test_places_that_are_refused(folder, tmp_path, capsys):
 )
 def test_arguments_that_are_refused(folder, tmp_path, monkeypatch, capsys, arguments):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit) as ended:
-        run(*arguments)
-    assert ended.value.code == 2
-    assert "expected" in capsys.readouterr().err.splitlines()[-1]
+    assert run(*arguments) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("sisr_jax.enhance: error: ")
+    assert "expected" in line
     assert [each.name for each in tmp_path.iterdir()] == ["in"]
 
 
@@ -553,3 +555,75 @@ def test_a_killed_command_goes_on(tmp_path):
     assert (tmp_path / "out" / "0.png").stat().st_mtime_ns == first
     for row in rows:
         assert float(row["psnr"]) > float(row["psnr_fbp"]) + 3
+
+
+def stub(monkeypatch):
+    """Returns what it is given: what is tested is where it goes."""
+    monkeypatch.setattr(
+        enhance,
+        "simulate",
+        lambda restorer, images, *, factor: Outcome(images, [{} for _ in images]),
+    )
+
+
+def test_a_report_never_takes_the_place_of_an_image(
+    folder, tmp_path, monkeypatch, capsys
+):
+    """As in a folder that an earlier command made with reports."""
+    stub(monkeypatch)
+    shutil.copy(folder / "p0.png", folder / "p1.png.report.png")
+    target = tmp_path / "out"
+    assert run(folder, target, "--simulate=16", "--report") == 2
+    error = capsys.readouterr().err
+    assert f"{target / 'p1.png.report.png'}: 2 files would be written there" in error
+    assert not target.exists()
+
+
+def test_a_name_that_leaves_no_room_is_named(tmp_path, monkeypatch, capsys):
+    """The other files are restored."""
+    stub(monkeypatch)
+    for name in ("n" * 245, "z"):
+        write_slices(tmp_path, [phantom(0)])
+        (tmp_path / "in").mkdir(exist_ok=True)
+        (tmp_path / "0.dcm").rename(tmp_path / "in" / f"{name}.dcm")
+    assert run(tmp_path / "in", tmp_path / "out", "--simulate=16") == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "a name of 249 bytes, expected at most 230" in line
+    assert (tmp_path / "out" / "z.dcm").exists()
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_no_link_leads_to_a_loss_of_what_is_restored(
+    tmp_path, monkeypatch, capsys, back
+):
+    """From the folder of results to a folder of images, or from there a file back."""
+    stub(monkeypatch)
+    source, target = tmp_path / "in", tmp_path / "out"
+    target.mkdir()
+    write_slices(source / "series", [phantom(0)])
+    kept = source / "series" / "0.dcm"
+    if back:
+        (target / "series").mkdir()
+        kept = kept.rename(target / "series" / "0.dcm")
+        (source / "series" / "0.dcm").symlink_to(kept)
+    else:
+        (target / "series").symlink_to(source / "series")
+    before = kept.read_bytes()
+    assert run(source, target, "--simulate=16", "--overwrite") == 2
+    assert "0.dcm: a file of INPUT, expected another" in capsys.readouterr().err
+    assert kept.read_bytes() == before
+
+
+def test_another_run_of_as_many_steps_is_another_model(
+    tmp_path, monkeypatch, capsys, restorer
+):
+    stub(monkeypatch)
+    write_slices(tmp_path / "in", [phantom(0)])
+    command = [tmp_path / "in", tmp_path / "out", "--simulate=16", "--model=runs/a"]
+    card = {"name": "a", "step": 30}
+    for value, code in ((1.0, 0), (1.0, 0), (2.0, 2)):
+        weights = {"params": {"kernel": np.full(3, value, np.float32)}}
+        found = dataclasses.replace(restorer, card=card, variables=weights)
+        monkeypatch.setattr(enhance, "load", lambda name, found=found: found)
+        assert run(*command) == code
+    assert "OUT was made by another command" in capsys.readouterr().err
