@@ -17,7 +17,7 @@ from sisr_jax.evaluation.statistics import (
     bootstrap_interval,
     paired_wilcoxon,
 )
-from sisr_jax.storage.files import write_whole
+from sisr_jax.storage.files import check_file, write_whole
 
 
 class Score(NamedTuple):
@@ -94,9 +94,11 @@ def read_csv(path: epath.PathLike) -> list[Score]:
     """Reads what `write_csv` wrote, digit by digit.
 
     Raises:
-        InputError: If it is no CSV, a column is missing or a number is none.
+        InputError: If it is no CSV or no file, a column is missing or given twice, or a
+            number is none.
     """
     path = epath.Path(path)
+    check_file(path)
     try:
         reader = csv.DictReader(io.StringIO(path.read_bytes().decode()))
         lines = [(reader.line_num, line) for line in reader]
@@ -106,6 +108,8 @@ def read_csv(path: epath.PathLike) -> list[Score]:
     missing = named - set(reader.fieldnames or ())
     if missing:
         raise InputError(f"{path}: no column {', '.join(sorted(missing))}")
+    if twice := len(columns := reader.fieldnames or ()) - len(set(columns)):
+        raise InputError(f"{path}: {twice} names of columns are given twice")
     scores = []
     for number, line in lines:
         try:
@@ -188,8 +192,8 @@ def _row(scores: Sequence[Score], p_value: float) -> Row:
         p_value=p_value,
         num_exact=int(np.isposinf(psnr).sum()),
         more={
-            name: _mean_of_known([score.more[name] for score in scores])
-            for name in scores[0].more
+            name: _mean_of_known([score.more.get(name, np.nan) for score in scores])
+            for name in dict.fromkeys(name for score in scores for name in score.more)
         },
     )
 

@@ -173,8 +173,10 @@ def _read_card(path: epath.Path) -> dict[str, Any]:
             _check_interval(as_object(card["interval"], "interval"))
         for line in as_list(card.get("scores", []), "scores"):
             residual = as_object(line, "a line of scores").get("residual", 0.0)
-            if type(residual) not in (int, float):
-                raise UnfitError(f"residual is {show(residual)}, expected a number")
+            if type(residual) not in (int, float) or not 0 <= residual <= 1e6:
+                raise UnfitError(
+                    f"residual is {show(residual)}, expected a number from 0 to 1e+06"
+                )
     except UnfitError as error:
         raise InputError(f"{path}: {error}") from error
     return card

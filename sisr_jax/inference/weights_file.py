@@ -109,11 +109,14 @@ def read_weights(
         name: _checked(path, name, array, shapes[name])
         for name, array in arrays.items()
     }
-    found = {
-        name: array * checked.get(name + _SCALE, np.float32(1))
-        for name, array in checked.items()
-        if name in flat
-    }
+    with np.errstate(over="ignore"):  # it is told below
+        found = {
+            name: array * checked.get(name + _SCALE, np.float32(1))
+            for name, array in checked.items()
+            if name in flat
+        }
+    for name, array in found.items():
+        _check_finite(path, name, array)
     return unflatten_dict(found, sep="/")
 
 
@@ -128,6 +131,10 @@ def _checked(
             f"weights {path}: {name!r} is {array.dtype} of shape {array.shape}: "
             f"expected {expected} of {shape}"
         )
+    _check_finite(path, name, array)
+    return array.astype(np.float32)
+
+
+def _check_finite(path: epath.Path, name: str, array: np.ndarray) -> None:
     if not np.isfinite(array).all():
         raise InputError(f"weights {path}: {name!r} holds numbers that are not finite")
-    return array.astype(np.float32)

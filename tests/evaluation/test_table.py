@@ -106,6 +106,7 @@ def test_scores_are_read_as_they_were_written(tmp_path):
         (lambda text: text.replace("patient", "who", 1), "no column patient"),
         (lambda text: text.replace("20.0", "twenty"), "line 2: .*twenty"),
         (lambda text: text.replace("20.0", ""), "line 2: 'psnr'"),
+        (lambda text: text.replace("ssim", "psnr", 1), "1 names of columns are given"),
     ],
 )
 def test_a_file_that_is_no_table_of_scores(tmp_path, change, message):
@@ -121,3 +122,15 @@ def test_scores_that_are_no_csv_are_one_line(tmp_path, content):
     (tmp_path / "a.csv").write_bytes(content)
     with pytest.raises(InputError, match=r"a\.csv: (not a UTF-8 CSV|no column)"):
         read_csv(tmp_path / "a.csv")
+
+
+def test_a_folder_or_pipe_is_no_table_of_scores(tmp_path):
+    (tmp_path / "a.csv").mkdir()  # reading a pipe would wait for ever
+    with pytest.raises(InputError, match=r"a\.csv: a folder, pipe"):
+        read_csv(tmp_path / "a.csv")
+
+
+def test_a_mean_is_of_what_a_number_was_measured_of():
+    known = score("A", "1.png", 20.0, residual=0.5)
+    (row,) = summarise([score("A", "0.png", 20.0), known, score("A", "2.png", 20.0)])
+    assert row.more == {"residual": 0.5}

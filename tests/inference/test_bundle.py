@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+import math
 
 import jax
 import numpy as np
@@ -147,6 +148,9 @@ def only_config(folder):
         (card(views=["a", 2]), "views is"),
         (card(scores={"a": 1}), "scores is .*, expected a list"),
         (card(scores=[{"residual": "low"}]), "residual is 'low', expected a number"),
+        (card(scores=[{"residual": math.nan}]), "residual is nan, expected a number"),
+        (card(scores=[{"residual": -1}]), "residual is -1, expected a number from 0"),
+        (card(scores=[{"residual": 10**400}]), "residual is 1000.*, expected a number"),
         (network(widths=[4, 6]), r"is float32 of shape .*: expected float32"),
         # More than there is memory.
         (network(widths=[4096, 4096]), "is float32 of shape .*: expected float32"),

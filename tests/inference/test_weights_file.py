@@ -61,6 +61,14 @@ INT8 = {
         (INT8 | {"a/kernel.scale": np.ones(1, np.float32)}, r"of shape \(1,\)"),
         (INT8 | {"a/kernel.scale": np.ones(2, np.int8)}, "'a/kernel.scale' is int8"),
         (INT8 | {"a/kernel.scale": np.full(2, np.nan, np.float32)}, "are not finite"),
+        (
+            {
+                **INT8,
+                "a/kernel": np.full((3, 3, 2, 2), 127, np.int8),
+                "a/kernel.scale": np.full(2, 3e38, np.float32),
+            },
+            "'a/kernel' holds numbers that are not finite",
+        ),
         ({"a/kernel": ARRAYS["a/kernel"]}, "'b/bias' is missing"),
         (ARRAYS | {"c": np.zeros(2, np.float32)}, "'c' is not of this network"),
         (
