@@ -23,14 +23,14 @@ from typing import Any
 from etils import epath
 
 from sisr_jax.config import Config
-from sisr_jax.errors import ExitCode, InputError, ending
+from sisr_jax.errors import CommandParser, ExitCode, InputError, ending
 from sisr_jax.evaluation.protocol import protocol_of
 from sisr_jax.evaluation.table import Row, read_csv, summarise
 from sisr_jax.hosts.mesh import check_devices
 from sisr_jax.inference import load
 from sisr_jax.inference.bundle import CARD_FILE, check_new, write_bundle
 from sisr_jax.storage.failures import reporting
-from sisr_jax.storage.folder import open_folder
+from sisr_jax.storage.folder import check_possible, open_folder
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -42,12 +42,11 @@ def main(arguments: Sequence[str]) -> int:
     Returns:
         The exit code.
     """
-    options = _parser().parse_args(arguments)
-    return ending("sisr_jax.bundle", lambda: _run(options))
+    return ending("sisr_jax.bundle", lambda: _run(_parser().parse_args(arguments)))
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="python -m sisr_jax.bundle",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -64,6 +63,7 @@ def _run(options: argparse.Namespace) -> int:
     check_devices()
     output = open_folder(options.output, "OUT")
     check_new(output, overwrite=options.overwrite)
+    check_possible(output.parent, "OUT")
     restorer = load(options.run)
     config, step = restorer.config, restorer.card.get("step")
     if config is None or step is None:

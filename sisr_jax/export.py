@@ -27,13 +27,13 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from sisr_jax.errors import ExitCode, InputError, ending
+from sisr_jax.errors import CommandParser, ExitCode, InputError, ending
 from sisr_jax.hosts.mesh import check_devices
 from sisr_jax.inference import load
 from sisr_jax.inference.exporting import Export, export_images, export_views
 from sisr_jax.storage.failures import refusing
 from sisr_jax.storage.files import write_whole
-from sisr_jax.storage.folder import open_folder
+from sisr_jax.storage.folder import check_possible, open_folder
 from sisr_jax.storage.json_files import write_object
 
 _SUFFIX = ".stablehlo"
@@ -48,12 +48,11 @@ def main(arguments: Sequence[str]) -> int:
     Returns:
         The exit code.
     """
-    options = _parser().parse_args(arguments)
-    return ending("sisr_jax.export", lambda: _run(options))
+    return ending("sisr_jax.export", lambda: _run(_parser().parse_args(arguments)))
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="python -m sisr_jax.export",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -76,8 +75,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _sizes(text: str) -> tuple[int, int]:
-    sizes = [int(part) for part in text.strip("()").split(",")]
-    height, width = sizes if len(sizes) > 1 else sizes * 2
+    try:
+        sizes = [int(part) for part in text.strip("()").split(",")]
+        height, width = sizes if len(sizes) > 1 else sizes * 2
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: expected HEIGHT,WIDTH or one number for both"
+        ) from None
     return height, width
 
 
@@ -89,8 +93,12 @@ def _run(options: argparse.Namespace) -> int:
     about = output.with_suffix(".json")
     with refusing(f"{output}: looking"):
         there = [path for path in (output, about) if path.exists()]
+        for path in there:
+            if path.is_dir():
+                raise InputError(f"{path}: a folder, expected a file")
     if there and not options.overwrite:
         raise InputError(f"{there[0]}: is there; --overwrite replaces it")
+    check_possible(output.parent, "OUT")
     found = _exported(options)
     write_whole(output, found.content)
     # Last, as it says that the other is complete.

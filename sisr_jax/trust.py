@@ -28,7 +28,7 @@ import math
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -36,7 +36,7 @@ from etils import epath
 
 from sisr_jax.data.formats.dicom.opening import keep_headers_private
 from sisr_jax.data.pairs import list_pairs
-from sisr_jax.errors import ExitCode, InputError, ending
+from sisr_jax.errors import CommandParser, ExitCode, InputError, ending
 from sisr_jax.evaluation.curves import draw_curves
 from sisr_jax.evaluation.patient_quality import patient_quality, slice_quality
 from sisr_jax.evaluation.phantom_methods import (
@@ -53,6 +53,7 @@ from sisr_jax.evaluation.phantom_quality import (
 from sisr_jax.evaluation.quality_report import Quality, as_csv, as_json, as_text
 from sisr_jax.run.progress import counted
 from sisr_jax.storage.files import write_whole
+from sisr_jax.storage.folder import check_possible
 from sisr_jax.tomography import ParallelBeamCT
 
 # What flags are that are not given; those of the other kind of use are refused. Scans
@@ -83,13 +84,7 @@ _LEAST = {
     "seed": (0, True),
 }
 _MULTIPLE, _SMALLEST = 16, 64
-
-
-class _Parser(argparse.ArgumentParser):
-    """What is wrong with a command line is one line."""
-
-    def error(self, message: str) -> NoReturn:
-        raise InputError(message)
+_FILES = _PICTURE, _TABLE, _ALL = "trust.png", "trust.csv", "trust.json"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -106,7 +101,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = CommandParser(
         prog="python -m sisr_jax.trust",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -164,9 +159,9 @@ def _run(options: argparse.Namespace) -> int:
     else:
         _complete(options, _PHANTOM, {"images", "reference", *_PATIENTS})
         qualities = _phantom(options)
-    print(as_text(qualities))
     if options.output is not None:
         _write(options, qualities)
+    print(as_text(qualities))  # last: nobody may read it
     return ExitCode.DONE
 
 
@@ -199,6 +194,10 @@ def _check_output(options: argparse.Namespace) -> None:
             raise InputError(
                 f"--output={output}: inside {folder}, where it would count as an image"
             )
+    for name in _FILES:
+        if (output / name).is_dir():
+            raise InputError(f"{output / name}: a folder, expected a file")
+    check_possible(epath.Path(output), "--output")
 
 
 def _patients(options: argparse.Namespace) -> dict[str, Quality]:
@@ -260,9 +259,9 @@ def _write(options: argparse.Namespace, qualities: Mapping[str, Quality]) -> Non
     }
     title = ", ".join(f"{name} {value}" for name, value in settings.items())
     folder = epath.Path(options.output)
-    draw_curves(folder / "trust.png", qualities, title=title)
-    write_whole(folder / "trust.csv", as_csv(qualities))
-    write_whole(folder / "trust.json", as_json(qualities, settings))
+    draw_curves(folder / _PICTURE, qualities, title=title)
+    write_whole(folder / _TABLE, as_csv(qualities))
+    write_whole(folder / _ALL, as_json(qualities, settings))
 
 
 if __name__ == "__main__":

@@ -73,11 +73,14 @@ def test_a_run_without_scores_has_none(workdir, tmp_path):
 
 
 def test_what_is_refused_is_one_line(workdir, tmp_path, capsys):
+    there = workdir / "config.json"
     for source, target, message in (
         (tmp_path / "none", tmp_path / "b", "expected one of 'sparse-view-ct'"),
         ("sparse-view-ct", tmp_path / "b", "expected the working folder of a run"),
         (workdir, workdir, "holds 'checkpoints', expected a new folder"),
         (workdir, "s3://b/x", "expected a local folder or gs://"),
+        (workdir, there / "b", f"{there} is a file, expected a folder"),
+        (workdir, "--nothing", "the following arguments are required: OUT"),
     ):
         assert run(source, target) == ExitCode.BAD_INPUT
         error = capsys.readouterr().err
@@ -85,6 +88,21 @@ def test_what_is_refused_is_one_line(workdir, tmp_path, capsys):
         assert message in error
         assert error.count("\n") == 1
         assert not (tmp_path / "b").exists()
+
+
+def test_a_table_with_gaps_has_means_of_what_is_there(workdir, tmp_path):
+    protocol = protocol_of(read_config(workdir)).id
+    lines = ["method,image,psnr,ssim,residual,patient,protocol"]
+    lines += [
+        f"SRResNet,{image},20,0.9,{residual},p,{protocol}"
+        for image, residual in enumerate(("", "0.5", ""))
+    ]
+    path = workdir / "evaluation" / "step_2" / "per_image.csv"
+    path.parent.mkdir(parents=True)
+    path.write_text("\n".join(lines) + "\n")
+    assert run(workdir, tmp_path / "b") == ExitCode.DONE
+    card = json.loads((tmp_path / "b" / "card.json").read_text())
+    assert card["scores"][0]["residual"] == 0.5
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,19 @@ def test_folders_are_measured_against_their_references(folders, tmp_path, capsys
         assert "pixel_size 1.5" in picture.info["Title"]
 
 
+def test_names_are_no_formulas(folders, tmp_path):
+    images = tmp_path / "of $\\a$.npy"
+    images.write_bytes((folders / "images" / "p" / "0.npy").read_bytes())
+    code = run(
+        images,
+        f"--reference={folders / 'references' / 'p' / '0.dcm'}",
+        "--pixel_size=1",
+        f"--output={tmp_path / 'out'}",
+    )
+    assert code == ExitCode.DONE
+    assert (tmp_path / "out" / "trust.png").read_bytes()[:4] == b"\x89PNG"
+
+
 def test_methods_reconstruct_the_phantom_side_by_side(tmp_path, capsys, monkeypatch):
     restorer = Restorer(Identity(), {}, {"views": [32, 250]})
     monkeypatch.setattr(phantom_methods, "load", lambda name: restorer)
@@ -180,10 +193,14 @@ def test_folders_for_results_that_are_refused(folders, tmp_path, capsys):
     common = [folders / "images", f"--reference={folders / 'references'}"]
     common += ["--pixel_size=1"]
     (tmp_path / "file").write_text("mine")
+    taken = tmp_path / "taken"
+    (taken / "trust.json").mkdir(parents=True)
     for output, message in (
         (tmp_path / "file", "a file, expected a folder"),
         (folders / "images" / "out", "where it would count as an image"),
         (folders / "references", "where it would count as an image"),
+        (tmp_path / "file" / "out", f"{tmp_path / 'file'} is a file, expected a"),
+        (taken, "trust.json: a folder, expected a file"),
     ):
         assert run(*common, f"--output={output}") == ExitCode.BAD_INPUT
         (line,) = capsys.readouterr().err.splitlines()

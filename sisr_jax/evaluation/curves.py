@@ -26,7 +26,8 @@ def draw_curves(
 
     names = list(next(iter(qualities.values())).curves)
     figure = Figure(figsize=(5 * len(names), 4), layout="constrained")
-    figure.suptitle(title, size=8)
+    # As it is: a name of a file may hold what else would be a formula.
+    figure.suptitle(title, size=8, parse_math=False)
     columns = figure.subplots(1, len(names), squeeze=False)[0]
     for axes, name in zip(columns, names, strict=True):
         for method, quality in qualities.items():

@@ -18,6 +18,7 @@ from jax import export
 
 import sisr_jax
 from sisr_jax.config import Config
+from sisr_jax.data.formats.headers import MAX_PIXELS
 from sisr_jax.degradation import modality_of
 from sisr_jax.errors import InputError
 from sisr_jax.inference.restorer import Restorer
@@ -77,6 +78,7 @@ def export_images(restorer: Restorer, *, size: tuple[int, int] | None) -> Export
     else:
         if any(side < 1 or side % multiple for side in size):
             raise InputError(f"size = {size}: expected multiples of {multiple}")
+        _check_pixels(*size)
         sides, tried = list(map(str, size)), [size, size]
     shape = export.symbolic_shape(", ".join(["batch", *sides]))
 
@@ -115,6 +117,7 @@ def export_views(restorer: Restorer, *, size: int, views: int) -> Export:
         raise InputError(f"--views={views}: these weights are for {measures}")
     if size < 1 or size % multiple:
         raise InputError(f"size = {size}: expected a multiple of {multiple}")
+    _check_pixels(size, size)
     check_views(restorer, views)
     beam = ParallelBeam(size, views)
     operator = ParallelBeamCT(beam)
@@ -147,6 +150,13 @@ def export_views(restorer: Restorer, *, size: int, views: int) -> Export:
     return found._replace(
         about=found.about | {"geometry": {"size": size, "angles_rad": angles}}
     )
+
+
+def _check_pixels(height: int, width: int) -> None:
+    if height * width > MAX_PIXELS:
+        raise InputError(
+            f"size = {height}x{width}: expected at most {MAX_PIXELS} pixels"
+        )
 
 
 def _export(

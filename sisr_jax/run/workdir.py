@@ -17,7 +17,7 @@ from sisr_jax.config.kept import CONFIG_FILE, has_config, read_config
 from sisr_jax.hosts.lock import Lock
 from sisr_jax.run.images import kept_fingerprint, note_images
 from sisr_jax.run.versions import note_versions
-from sisr_jax.storage.folder import check_writable
+from sisr_jax.storage.folder import check_possible, check_writable
 from sisr_jax.storage.json_files import write_object
 from sisr_jax.train import phases
 
@@ -129,6 +129,9 @@ def evaluation_folder(
         config: Configuration of the evaluation.
         split: Its split.
         images: Fingerprint of the images.
+
+    Raises:
+        InputError: If files cannot be written there: not after all images are scored.
     """
     name = f"step_{step}" if split == "test" else f"step_{step}_{split}"
     own = read_config(workdir)
@@ -139,7 +142,9 @@ def evaluation_folder(
         others = repr((config.data, config.degradation, config.seed, images))
         name += f"_{hashlib.sha256(others.encode()).hexdigest()[:6]}"
         logging.warning("not the images of the run: scores go to %s", name)
-    return workdir / "evaluation" / name
+    folder = workdir / "evaluation" / name
+    check_possible(folder, "workdir")
+    return folder
 
 
 def _differences(

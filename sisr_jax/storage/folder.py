@@ -79,6 +79,30 @@ def check_writable(folder: epath.Path, name: str) -> None:
         probe.unlink()
 
 
+def check_possible(folder: epath.Path, name: str) -> None:
+    """Refuses a local folder that cannot be made or written, and touches nothing.
+
+    For a result of long work, before it begins. A bucket answers when it is written to.
+
+    Args:
+        folder: Folder, which need not be there.
+        name: What it is called in messages.
+
+    Raises:
+        InputError: If a file is in its way, or it may not be written.
+    """
+    if is_remote(folder):
+        return
+    with refusing(f"{name} {folder}: looking"):
+        place = folder.resolve()
+        while not place.exists():
+            place = place.parent
+        if not place.is_dir():
+            raise InputError(f"{name} {folder}: {place} is a file, expected a folder")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise InputError(f"{name} {folder}: {place} cannot be written")
+
+
 def _configure_clients() -> None:
     """Settles how the GCS clients behave, before they are first used."""
     # epath would take TensorFlow's client wherever TensorFlow is installed: another

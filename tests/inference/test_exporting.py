@@ -134,6 +134,11 @@ def test_what_is_refused_is_one_line(bundles, tmp_path, capsys, monkeypatch):
         ([of_views, new, "--views=9", "--size=16"], "9 views: these weights are for 8"),
         ([of_views, new, "--views=8", "--size=16"], "GB of matrices, expected at most"),
         ([of_images, new, "--size=15"], "size = (15, 15): expected multiples of 2"),
+        ([of_images, new, "--size=99999999998"], "expected at most 16777216 pixels"),
+        ([of_images, new, "--size=a"], "--size: 'a': expected HEIGHT,WIDTH or one"),
+        ([of_images, new, "--size=2,2,2"], "'2,2,2': expected HEIGHT,WIDTH or one"),
+        ([of_images], "the following arguments are required: OUT"),
+        ([of_images, there / new.name], f"{there} is a file, expected a folder"),
         (
             [bundles("columns"), new, "--views=8", "--size=16"],
             "weights are for columns",
@@ -146,6 +151,12 @@ def test_what_is_refused_is_one_line(bundles, tmp_path, capsys, monkeypatch):
         assert error.count("\n") == 1
     assert there.read_bytes() == b"kept"
     assert [path.name for path in tmp_path.iterdir()] == ["there.stablehlo"]
+
+
+def test_a_folder_is_never_replaced(tmp_path, capsys):
+    (tmp_path / "a.stablehlo").mkdir()
+    assert run("nowhere", tmp_path / "a.stablehlo", "--overwrite") == 2
+    assert "a.stablehlo: a folder, expected a file" in capsys.readouterr().err
 
 
 def test_a_program_that_computes_something_else_is_not_kept(

@@ -214,6 +214,14 @@ def test_scores_on_other_images_have_another_place(workdir, load_config):
     assert place(config, images="9" * 64) == folder / "step_8"
 
 
+def test_scores_that_could_not_be_written_are_not_computed(workdir, load_config):
+    config = load_config("ct_srgan")
+    _claim(workdir, config)
+    (workdir / "evaluation").write_text("a file")
+    with pytest.raises(InputError, match=r"evaluation is a file, expected a folder"):
+        workdirs.evaluation_folder(workdir, 8, config, "test", IMAGES["test"])
+
+
 def test_checkpoints_without_a_configuration_are_refused(workdir, load_config):
     (workdir / "checkpoints").mkdir(parents=True)
     with pytest.raises(InputError, match=r"has checkpoints but no config\.json"):
