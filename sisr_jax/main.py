@@ -120,7 +120,7 @@ def main(argv: Sequence[str]) -> None:
         with leaving.ending_with_the_others():
             _run(changes)
         if code := flushed("sisr_jax", ExitCode.DONE):
-            leaving.leave(code)
+            leaving.leave(ExitCode(code))
     except InputError as error:
         _leave(f"error: {error}", ExitCode.BAD_INPUT)
     except FloatingPointError as error:
