@@ -25,6 +25,8 @@ from sisr_jax.tomography.noise import WATER_PER_MM
 _TOGETHER = 4
 # Share of an image that may not come from the views that it is said to be of.
 _MISMATCH = 0.02
+# Of a degraded image: around zero, half of what surrounds the body is below the window.
+_MOST_OUTSIDE = 0.9
 # Of a measurement of nothing, which has no largest value.
 _LEAST = 1e-6
 _recover_views = jax.jit(recover_views)
@@ -88,13 +90,7 @@ def simulate(
     """
     config = _config(restorer)
     window = config.data.window
-    outside = max(clipped_share(image, window) for image in images)
-    if outside > clipped:
-        unit = modality_of(config).unit(window)
-        raise InputError(
-            f"{100 * outside:.0f} % of the pixels lie outside of {window} {unit}, "
-            "what the weights were trained for: values in other units?"
-        )
+    _check_units(config, images, clipped)
     check_simulation(restorer, factor)
     height, width = images.shape[1:]
     rows, columns = _padded_size(config, height, width)
@@ -132,9 +128,11 @@ def restore_images(restorer: Restorer, images: np.ndarray) -> Outcome:
             views, or the columns that are left.
 
     Raises:
-        InputError: If the size does not suit the network.
+        InputError: If the size does not suit the network, or nearly all of an image is
+            outside the window.
     """
     config = _config(restorer)
+    _check_units(config, images, _MOST_OUTSIDE)
     low, high = config.data.window
     size, multiple = images.shape[1:], config.generator.multiple
     if any(side % multiple for side in size):
@@ -164,7 +162,9 @@ def restore_back_projections(
     height, width = images.shape[1:]
     if height != width:
         raise InputError(f"{height}x{width}: expected square slices for --views")
-    low, high = _config(restorer).data.window
+    config = _config(restorer)
+    _check_units(config, images, _MOST_OUTSIDE)
+    low, high = config.data.window
     beam = ParallelBeam(width, num_angles).every(factor)
     check_views(restorer, beam.num_angles)
     operator = _operator(beam)
@@ -284,6 +284,17 @@ def _config(restorer: Restorer) -> Config:
     if restorer.config is None:
         raise ValueError("a restorer without a configuration: expected one of `load`")
     return restorer.config
+
+
+def _check_units(config: Config, images: np.ndarray, most: float) -> None:
+    window = config.data.window
+    outside = max(clipped_share(image, window) for image in images)
+    if outside > most:
+        unit = modality_of(config).unit(window)
+        raise InputError(
+            f"{100 * outside:.0f} % of the pixels lie outside of {window} {unit}, "
+            "what the weights were trained for: values in other units?"
+        )
 
 
 def _padded_size(config: Config, height: int, width: int) -> tuple[int, int]:
