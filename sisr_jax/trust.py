@@ -52,6 +52,7 @@ from sisr_jax.evaluation.phantom_quality import (
 )
 from sisr_jax.evaluation.quality_report import Quality, as_csv, as_json, as_text
 from sisr_jax.run.progress import counted
+from sisr_jax.storage.failures import refusing
 from sisr_jax.storage.files import write_whole
 from sisr_jax.storage.folder import check_possible
 from sisr_jax.tomography import ParallelBeamCT
@@ -76,13 +77,15 @@ _PHANTOM: Mapping[str, Any] = {
 _LEAST = {
     "pixel_size": (0, False),
     "views": (1, True),
-    "photons": (0, False),
+    "photons": (1, True),
     "size": (64, True),
     "samples": (6, True),
     "contrast": (-1000, False),
     "tv_weight": (0, True),
     "seed": (0, True),
 }
+# Greatest value: of any scanner; of the window; of what a key of JAX is made of.
+_MOST = {"pixel_size": 100.0, "contrast": 1000.0, "seed": 2**32 - 1}
 _MULTIPLE, _SMALLEST = 16, 64
 _FILES = _PICTURE, _TABLE, _ALL = "trust.png", "trust.csv", "trust.json"
 
@@ -107,8 +110,8 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("images", type=Path, nargs="?", metavar="IMAGES")
-    add("--reference", type=Path, metavar="REFERENCE", help="what IMAGES should be")
+    add("images", type=_place, nargs="?", metavar="IMAGES")
+    add("--reference", type=_place, metavar="REFERENCE", help="what IMAGES should be")
     add("--pixel_size", type=float, metavar="MM", help="width of a pixel")
     add(
         "--window",
@@ -138,8 +141,14 @@ def _parser() -> argparse.ArgumentParser:
         help="default: 0.005 (1e5 / photons)^0.95, good for 63 views of patients",
     )
     add("--seed", type=int, help="of the noise; default 0")
-    add("--output", type=Path, metavar="FOLDER", help="for files of the results")
+    add("--output", type=_place, metavar="FOLDER", help="for files of the results")
     return parser
+
+
+def _place(text: str) -> Path:
+    if not text.strip():  # else it would be the folder where the command is given
+        raise argparse.ArgumentTypeError("empty, expected a file or folder")
+    return Path(text)
 
 
 def _pair(text: str) -> tuple[float, float]:
@@ -152,7 +161,8 @@ def _pair(text: str) -> tuple[float, float]:
 
 def _run(options: argparse.Namespace) -> int:
     if options.output is not None:
-        _check_output(options)
+        with refusing(f"--output={options.output}: looking"):
+            _check_output(options)
     if options.phantom is None:
         _complete(options, _PATIENTS, _PHANTOM.keys() - {"pixel_size"})
         qualities = _patients(options)
@@ -183,6 +193,8 @@ def _complete(
         if not good:
             bound = "at least" if itself else "above"
             raise InputError(f"--{name}={value}: expected {bound} {least}")
+        if value is not None and value > (most := _MOST.get(name, math.inf)):
+            raise InputError(f"--{name}={value}: expected at most {most:.12g}")
 
 
 def _check_output(options: argparse.Namespace) -> None:
@@ -206,10 +218,17 @@ def _patients(options: argparse.Namespace) -> dict[str, Quality]:
         if getattr(options, name) is None:
             flag = name.upper() if name == "images" else f"--{name}"
             raise InputError(f"{flag} is missing: without --phantom it is needed")
+    slope, intercept = options.png_rescale
+    if not (slope and math.isfinite(slope) and math.isfinite(intercept)):
+        raise InputError(
+            f"--png_rescale={slope:g},{intercept:g}: expected finite numbers, the "
+            "slope not 0"
+        )
     low, high = options.window
     if not -math.inf < low < high < math.inf:
         raise InputError(f"--window={low:g},{high:g}: expected LO below HI")
-    pairs = list_pairs(options.images, options.reference, smallest=_SMALLEST)
+    with refusing(f"{options.images} and {options.reference}: reading"):
+        pairs = list_pairs(options.images, options.reference, smallest=_SMALLEST)
     slices = [
         slice_quality(
             *(np.clip(each, low, high) for each in planes), pixel_mm=options.pixel_size
@@ -258,6 +277,8 @@ def _write(options: argparse.Namespace, qualities: Mapping[str, Quality]) -> Non
         if value is not None and name != "output"
     }
     title = ", ".join(f"{name} {value}" for name, value in settings.items())
+    # Names of files may be no text.
+    title = title.encode(errors="backslashreplace").decode()
     folder = epath.Path(options.output)
     draw_curves(folder / _PICTURE, qualities, title=title)
     write_whole(folder / _TABLE, as_csv(qualities))

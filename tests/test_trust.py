@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 
 import flax.linen as nn
 import numpy as np
@@ -83,8 +84,9 @@ def test_folders_are_measured_against_their_references(folders, tmp_path, capsys
         assert "pixel_size 1.5" in picture.info["Title"]
 
 
-def test_names_are_no_formulas(folders, tmp_path):
-    images = tmp_path / "of $\\a$.npy"
+@pytest.mark.parametrize("name", ["of $\\a$", os.fsdecode(b"of \xff")])
+def test_names_are_neither_formulas_nor_always_text(folders, tmp_path, name):
+    images = tmp_path / f"{name}.npy"
     images.write_bytes((folders / "images" / "p" / "0.npy").read_bytes())
     code = run(
         images,
@@ -165,7 +167,14 @@ def test_the_methods_in_the_box(tmp_path):
         (["a", "--phantom=fbp"], "IMAGES=a: only without --phantom"),
         (["--phantom=fbp", "--window=0,1"], "--window=(0.0, 1.0): only without"),
         (["--phantom=fbp", "--samples=5"], "--samples=5: expected at least 6"),
-        (["--phantom=fbp", "--photons=nan"], "--photons=nan: expected above 0"),
+        (["--phantom=fbp", "--photons=nan"], "--photons=nan: expected at least 1"),
+        (["--phantom=fbp", "--photons=0.9"], "--photons=0.9: expected at least 1"),
+        (["--phantom=fbp", "--seed=4294967296"], "expected at most 4294967295"),
+        (["--phantom=fbp", "--contrast=1e30"], "=1e+30: expected at most 1000"),
+        (["--phantom=fbp", "--pixel_size=101"], "=101.0: expected at most 100"),
+        (["", "--reference=a"], "argument IMAGES: empty, expected a file or folder"),
+        (["a", "--reference=a", "--pixel_size=1", "--png_rescale=0,0"], "slope not 0"),
+        (["n" * 300, "--reference=a", "--pixel_size=1"], "File name too long"),
         (["--phantom=fbp", "--size=72"], "--size=72: expected a multiple of 16"),
         (["--phantom=fbp", "--size=48"], "--size=48: expected at least 64"),
         (["--phantom=fbp,x", *SMALL], "method 'x': expected one of fbp, tv, "),
@@ -196,6 +205,8 @@ def test_folders_for_results_that_are_refused(folders, tmp_path, capsys):
     taken = tmp_path / "taken"
     (taken / "trust.json").mkdir(parents=True)
     for output, message in (
+        ("", "argument --output: empty, expected a file or folder"),
+        (tmp_path / ("n" * 300), "File name too long"),
         (tmp_path / "file", "a file, expected a folder"),
         (folders / "images" / "out", "where it would count as an image"),
         (folders / "references", "where it would count as an image"),
