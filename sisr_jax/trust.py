@@ -25,6 +25,7 @@ mistake in this program, with its traceback; 74 the storage failed; 130 Ctrl-C.
 
 import argparse
 import math
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -142,6 +143,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--seed", type=int, help="of the noise; default 0")
     add("--output", type=_place, metavar="FOLDER", help="for files of the results")
+    add("--overwrite", action="store_true", help="replace results that are there")
     return parser
 
 
@@ -209,6 +211,8 @@ def _check_output(options: argparse.Namespace) -> None:
     for name in _FILES:
         if (output / name).is_dir():
             raise InputError(f"{output / name}: a folder, expected a file")
+        if os.path.lexists(output / name) and not options.overwrite:
+            raise InputError(f"{output / name}: is there; --overwrite replaces it")
     check_possible(epath.Path(output), "--output")
 
 
@@ -274,7 +278,7 @@ def _write(options: argparse.Namespace, qualities: Mapping[str, Quality]) -> Non
     settings = {
         name: value if isinstance(value, int | float | tuple) else str(value)
         for name, value in vars(options).items()
-        if value is not None and name != "output"
+        if value is not None and name not in ("output", "overwrite")
     }
     title = ", ".join(f"{name} {value}" for name, value in settings.items())
     # Names of files may be no text.

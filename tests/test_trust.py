@@ -59,14 +59,19 @@ def rows(folder):
 
 def test_folders_are_measured_against_their_references(folders, tmp_path, capsys):
     output = tmp_path / "a" / "out"
-    code = run(
+    command = [
         folders / "images",
         f"--reference={folders / 'references'}",
         "--pixel_size=1.5",
         "--window=-900,1000",
         f"--output={output}",
-    )
-    assert code == ExitCode.DONE
+    ]
+    output.mkdir(parents=True)
+    (output / "trust.csv").write_text("mine")
+    assert run(*command) == ExitCode.BAD_INPUT
+    assert "trust.csv: is there; --overwrite replaces" in capsys.readouterr().err
+    assert (output / "trust.csv").read_text() == "mine"
+    assert run(*command, "--overwrite") == ExitCode.DONE
     text = capsys.readouterr().out
     assert text.splitlines()[0].split("  ")[-1] == "slices: 2"
     found = {row["quantity"]: row for row in rows(output)}

@@ -106,7 +106,7 @@ def test_scores_are_read_as_they_were_written(tmp_path):
         (lambda text: text.replace("patient", "who", 1), "no column patient"),
         (lambda text: text.replace("20.0", "twenty"), "line 2: .*twenty"),
         (lambda text: text.replace("20.0", ""), "line 2: 'psnr'"),
-        (lambda text: text.replace("ssim", "psnr", 1), "1 names of columns are given"),
+        (lambda text: text.replace("rmse", "psnr", 1), "1 names of columns are given"),
     ],
 )
 def test_a_file_that_is_no_table_of_scores(tmp_path, change, message):
