@@ -1,16 +1,11 @@
 """What messages take over from the errors of libraries, and how commands end."""
 
-import io
 import os
 import subprocess
 import sys
-import types
 
 import pytest
 
-from configs.ct_srresnet import get_config
-from sisr_jax.config import __main__ as describing
-from sisr_jax.data import __main__ as data
 from sisr_jax.errors import one_line
 
 
@@ -77,18 +72,20 @@ def test_output_to_a_full_disk_is_one_line(tmp_path):
     )
 
 
-class Unread(io.StringIO):
-    """A pipe whose reader has gone."""
-
-    def write(self, text):
-        raise BrokenPipeError(32, "Broken pipe")
-
-
-def test_a_description_that_nobody_reads_has_no_traceback(monkeypatch, tmp_path):
-    monkeypatch.setattr(sys, "stdout", Unread())
-    assert data.main(["inspect", str(tmp_path)]) == 74
-    config = types.SimpleNamespace(value=get_config("quicktest"))
-    monkeypatch.setattr(describing, "_CONFIG", config)
-    with pytest.raises(SystemExit) as ended:
-        describing.main(["config"])
-    assert ended.value.code == 74
+@pytest.mark.parametrize(
+    "command", [["config", "--config=ct_srresnet:quicktest"], ["data", "inspect"]]
+)
+def test_a_description_that_nobody_reads_has_no_traceback(tmp_path, command):
+    read, nowhere = os.pipe()
+    os.close(read)
+    folder = [str(tmp_path)] if command[0] == "data" else []
+    ended = subprocess.run(
+        [sys.executable, "-m", f"sisr_jax.{command[0]}", *command[1:], *folder],
+        check=False,
+        stdout=nowhere,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    )
+    os.close(nowhere)
+    assert (ended.returncode, ended.stderr) == (74, "")

@@ -102,7 +102,7 @@ def read_weights(
     for name, array in arrays.items():
         if name in flat and array.ndim > 1 and array.dtype == np.int8:
             shapes[name + _SCALE] = shapes[name][-1:]
-    for name in shapes.keys() ^ arrays.keys():
+    for name in sorted(shapes.keys() ^ arrays.keys()):
         wrong = "is missing" if name in shapes else "is not of this network"
         raise InputError(f"weights {path}: {name[:100]!r} {wrong}")
     checked = {

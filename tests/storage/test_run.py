@@ -138,7 +138,8 @@ def test_bad_bucket_is_one_line_before_anything_is_made(
     start = _train if mode == "train" else _start
     code, line = _error_of(start(gcs_environment, workdir, f"--mode={mode}"))
     assert code == 2, line
-    assert line.startswith(f"sisr_jax: error: workdir {workdir}")
+    key = "workdir " if mode == "train" else ""  # else the file that is read is named
+    assert line.startswith(f"sisr_jax: error: {key}{workdir}")
     assert message in line
     with urllib.request.urlopen(f"{gcs_server}/storage/v1/b") as found:
         assert [bucket["name"] for bucket in json.load(found)["items"]] == ["bucket"]
