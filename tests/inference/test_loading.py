@@ -14,6 +14,12 @@ from sisr_jax.checkpoints.restore import CheckpointError
 from sisr_jax.errors import InputError
 from sisr_jax.inference import load
 
+# Orbax leaves the other reads of a checkpoint unfinished when one of them fails.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning",
+    "ignore:coroutine .* was never awaited:RuntimeWarning",
+)
+
 # Of the first version, with batch normalisation, after two steps.
 ARCHIVE = pathlib.Path(__file__).parents[1] / "checkpoints" / "first_version.tar.xz"
 # CRC-32 of its averaged generator, as in `test_first_version`.
@@ -49,11 +55,6 @@ def test_nothing_but_the_generator_is_read(workdir):
         np.testing.assert_array_equal(one, other)
 
 
-# Orbax leaves the other reads of a checkpoint unfinished when one of them fails.
-@pytest.mark.filterwarnings(
-    "ignore::pytest.PytestUnraisableExceptionWarning",
-    "ignore:coroutine .* was never awaited:RuntimeWarning",
-)
 def test_a_damaged_checkpoint_is_passed_over_with_a_warning(workdir, caplog):
     newest = workdir / "checkpoints" / "3"
     shutil.copytree(workdir / "checkpoints" / "2", newest)
