@@ -22,8 +22,9 @@ from typing import Any
 
 from etils import epath
 
+from sisr_jax.arguments import CommandParser
 from sisr_jax.config import Config
-from sisr_jax.errors import CommandParser, ExitCode, InputError, ending
+from sisr_jax.errors import ExitCode, InputError, ending
 from sisr_jax.evaluation.protocol import protocol_of
 from sisr_jax.evaluation.table import Row, read_csv, summarise
 from sisr_jax.hosts.mesh import check_devices
@@ -46,11 +47,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = CommandParser(
-        prog="python -m sisr_jax.bundle",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = CommandParser("sisr_jax.bundle", __doc__)
     parser.add_argument("run", metavar="RUN", help="working folder of a run")
     parser.add_argument("output", metavar="OUT", help="new folder, local or gs://")
     parser.add_argument(

@@ -48,6 +48,7 @@ import numpy as np
 from etils import epath
 
 import sisr_jax
+from sisr_jax.arguments import CommandParser, as_place, as_rescale
 from sisr_jax.config import Config
 from sisr_jax.data.csv_rows import read_csv_rows
 from sisr_jax.data.files import list_files
@@ -68,7 +69,6 @@ from sisr_jax.data.formats.writers import (
     write_images,
 )
 from sisr_jax.errors import (
-    CommandParser,
     ExitCode,
     InputError,
     ending,
@@ -134,13 +134,9 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = CommandParser(
-        prog="python -m sisr_jax.enhance",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("input", type=_place, metavar="INPUT")
-    parser.add_argument("output", type=_place, metavar="OUT")
+    parser = CommandParser("sisr_jax.enhance", __doc__)
+    parser.add_argument("input", type=as_place, metavar="INPUT")
+    parser.add_argument("output", type=as_place, metavar="OUT")
     parser.add_argument(
         "--model",
         default="sparse-view-ct",
@@ -161,7 +157,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--png_rescale",
-        type=_pair,
+        type=as_rescale,
         metavar="SLOPE,INTERCEPT",
         help="from stored PNG and unsigned TIFF values to physical ones; default: as "
         "the model was trained, 1,-32768 (to HU) for the weights in the box",
@@ -183,24 +179,6 @@ def _parser() -> argparse.ArgumentParser:
         "--overwrite", action="store_true", help="replace files that are there"
     )
     return parser
-
-
-def _place(text: str) -> Path:
-    if not text.strip():  # else it would be the folder where the command is given
-        raise argparse.ArgumentTypeError("empty, expected a file or folder")
-    return Path(text)
-
-
-def _pair(text: str) -> tuple[float, float]:
-    try:
-        slope, intercept = map(float, text.strip("()").split(","))
-        if slope and math.isfinite(slope) and math.isfinite(intercept):
-            return slope, intercept
-    except ValueError:
-        pass
-    raise argparse.ArgumentTypeError(
-        f"{text!r}: expected SLOPE,INTERCEPT, finite numbers, the slope not 0"
-    )
 
 
 def _views(text: str) -> tuple[int, int]:

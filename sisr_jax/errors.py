@@ -1,13 +1,12 @@
 """How a command ends: its exit codes, and the errors that are one line."""
 
-import argparse
 import enum
 import os
 import signal
 import sys
 import traceback
 from collections.abc import Callable
-from typing import NoReturn, TextIO
+from typing import TextIO
 
 _LONGEST = 200
 
@@ -57,14 +56,6 @@ class StorageError(OSError):
     was complete before is intact, so the same command resumes once the storage is
     well again.
     """
-
-
-class CommandParser(argparse.ArgumentParser):
-    """Arguments of a command, of which what is wrong is an `InputError`."""
-
-    def error(self, message: str) -> NoReturn:
-        """As `argparse` calls it, which would print how the command is used, too."""
-        raise InputError(message)
 
 
 def one_line(cause: object) -> str:

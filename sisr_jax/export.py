@@ -27,7 +27,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from sisr_jax.errors import CommandParser, ExitCode, InputError, ending
+from sisr_jax.arguments import CommandParser
+from sisr_jax.errors import ExitCode, InputError, ending
 from sisr_jax.hosts.mesh import check_devices
 from sisr_jax.inference import load
 from sisr_jax.inference.exporting import Export, export_images, export_views
@@ -52,11 +53,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = CommandParser(
-        prog="python -m sisr_jax.export",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = CommandParser("sisr_jax.export", __doc__)
     parser.add_argument("model", metavar="MODEL", help="name or folder of the weights")
     parser.add_argument("output", metavar="OUT", help="new file, local or gs://")
     parser.add_argument(

@@ -28,16 +28,16 @@ import math
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from etils import epath
 
+from sisr_jax.arguments import CommandParser, as_place, as_rescale
 from sisr_jax.data.formats.dicom.opening import keep_headers_private
 from sisr_jax.data.pairs import list_pairs
-from sisr_jax.errors import CommandParser, ExitCode, InputError, ending
+from sisr_jax.errors import ExitCode, InputError, ending
 from sisr_jax.evaluation.curves import draw_curves
 from sisr_jax.evaluation.patient_quality import patient_quality, slice_quality
 from sisr_jax.evaluation.phantom_methods import (
@@ -105,14 +105,10 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = CommandParser(
-        prog="python -m sisr_jax.trust",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = CommandParser("sisr_jax.trust", __doc__)
     add = parser.add_argument
-    add("images", type=_place, nargs="?", metavar="IMAGES")
-    add("--reference", type=_place, metavar="REFERENCE", help="what IMAGES should be")
+    add("images", type=as_place, nargs="?", metavar="IMAGES")
+    add("--reference", type=as_place, metavar="REFERENCE", help="what IMAGES should be")
     add("--pixel_size", type=float, metavar="MM", help="width of a pixel")
     add(
         "--window",
@@ -122,7 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add(
         "--png_rescale",
-        type=_pair,
+        type=as_rescale,
         metavar="SLOPE,INTERCEPT",
         help="from stored PNG and unsigned TIFF values to HU; default 1,-32768",
     )
@@ -142,15 +138,9 @@ def _parser() -> argparse.ArgumentParser:
         help="default: 0.005 (1e5 / photons)^0.95, good for 63 views of patients",
     )
     add("--seed", type=int, help="of the noise; default 0")
-    add("--output", type=_place, metavar="FOLDER", help="for files of the results")
+    add("--output", type=as_place, metavar="FOLDER", help="for files of the results")
     add("--overwrite", action="store_true", help="replace results that are there")
     return parser
-
-
-def _place(text: str) -> Path:
-    if not text.strip():  # else it would be the folder where the command is given
-        raise argparse.ArgumentTypeError("empty, expected a file or folder")
-    return Path(text)
 
 
 def _pair(text: str) -> tuple[float, float]:
@@ -222,12 +212,6 @@ def _patients(options: argparse.Namespace) -> dict[str, Quality]:
         if getattr(options, name) is None:
             flag = name.upper() if name == "images" else f"--{name}"
             raise InputError(f"{flag} is missing: without --phantom it is needed")
-    slope, intercept = options.png_rescale
-    if not (slope and math.isfinite(slope) and math.isfinite(intercept)):
-        raise InputError(
-            f"--png_rescale={slope:g},{intercept:g}: expected finite numbers, the "
-            "slope not 0"
-        )
     low, high = options.window
     if not -math.inf < low < high < math.inf:
         raise InputError(f"--window={low:g},{high:g}: expected LO below HI")

@@ -14,7 +14,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # A module imports only from floors below its own, or from its own room.
 FLOORS = [
     {"types", "errors", "geometries"},
-    {"", "losses", "metrics", "operators", "random", "storage"},
+    {"", "arguments", "losses", "metrics", "operators", "random", "storage"},
     {"config"},
     {"tomography", "ultrasound", "image"},
     {"reconstruction"},

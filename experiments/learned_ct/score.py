@@ -23,7 +23,7 @@ from etils import epath
 
 from experiments.learned_ct.pool import BODY
 from experiments.learned_ct.samplings import equispaced, every
-from experiments.learned_ct.slices import key_of, measure, read_slice
+from experiments.learned_ct.slices import key_of, read_slice
 from experiments.learned_ct.studies import STUDIES, Study, dose_name, files_of
 from experiments.learned_ct.weights import configuration, read_stages
 from sisr_jax.config import parse
@@ -152,9 +152,10 @@ def main() -> None:
             todo = [m for m in methods if (path.name, name, m) not in done]
             if not todo:
                 continue
-            target = jnp.asarray(read_slice(path, study.window))
+            slices = read_slice(path, study.window)[None]
             key = key_of(path)[None]
-            measured = measure(operator, target[None], key, dose)[0]
+            both = study.observe(slices, key, operator, dose)
+            target, measured = (jnp.asarray(each)[0] for each in both)
             for method in todo:
                 begin = time.perf_counter()
                 image = jax.block_until_ready(methods[method](measured, operator))

@@ -1,13 +1,12 @@
 import gzip
 import sys
 
+import nibabel
 import numpy as np
 import pytest
 from image_files import cut
 
-nibabel = pytest.importorskip("nibabel")
-
-from sisr_jax.data.formats.readers import check_file, read_images  # noqa: E402 after the skip
+from sisr_jax.data.formats.readers import check_file, read_images
 
 
 def world_volume():

@@ -1,0 +1,43 @@
+"""Command lines of the commands: what is wrong with one is one line."""
+
+import argparse
+import math
+from pathlib import Path
+from typing import NoReturn
+
+from sisr_jax.errors import InputError
+
+
+class CommandParser(argparse.ArgumentParser):
+    """Arguments of a command, of which what is wrong is an `InputError`."""
+
+    def __init__(self, command: str, description: str | None) -> None:
+        super().__init__(
+            prog=f"python -m {command}",
+            description=description,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+
+    def error(self, message: str) -> NoReturn:
+        """As `argparse` calls it, which would print how the command is used, too."""
+        raise InputError(message)
+
+
+def as_place(text: str) -> Path:
+    """A file or folder; an empty text would be where the command is given."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("empty, expected a file or folder")
+    return Path(text)
+
+
+def as_rescale(text: str) -> tuple[float, float]:
+    """Slope and intercept, from stored to physical values."""
+    try:
+        slope, intercept = map(float, text.strip("()").split(","))
+        if slope and math.isfinite(slope) and math.isfinite(intercept):
+            return slope, intercept
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(
+        f"{text!r}: expected SLOPE,INTERCEPT, finite numbers, the slope not 0"
+    )
