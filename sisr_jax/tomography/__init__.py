@@ -17,6 +17,8 @@ numerics of scikit-image 0.26 in every detail with `method="reference"` (and, in
 `weights="uniform"`). The package needs only jax, numpy and jaxtyping.
 """
 
+from sisr_jax.tomography.fan_geometry import FanBeam
+from sisr_jax.tomography.fan_operator import FanBeamCT
 from sisr_jax.tomography.fbp import fbp
 from sisr_jax.tomography.geometry import ParallelBeam
 from sisr_jax.tomography.operator import ParallelBeamCT
@@ -25,6 +27,8 @@ from sisr_jax.tomography.radon import back_project, radon
 from sisr_jax.tomography.weights import angular_weights
 
 __all__ = [
+    "FanBeam",
+    "FanBeamCT",
     "ParallelBeam",
     "ParallelBeamCT",
     "PlannedBeam",

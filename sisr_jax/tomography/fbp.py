@@ -57,24 +57,23 @@ def fbp(
         weights = angular_weights(rays, weights=weights)
     views = sinogram * jnp.asarray(weights / 2, sinogram.dtype)[..., None]
     if filter_name is not None:
-        views = _filter(views, filter_name)
+        views = filtered(views, impulse_response(filter_name, rays.num_detectors))
     if is_reference(method):
         return reference.back_project_pixel_driven(views, rays)
     return linogram.back_project_pixel_driven(views, with_plan(beam, views))
 
 
-def _filter(
-    sinogram: Float[Array, "*batch angles detectors"], filter_name: str
+def filtered(
+    sinogram: Float[Array, "*batch angles detectors"],
+    impulse: Float[np.ndarray, " detectors"],
 ) -> Float[Array, "*batch angles detectors"]:
-    """Convolves every view with the impulse response of the filter.
+    """Convolves every view with a symmetric impulse response.
 
     One matrix for all views. A view has few detectors, so this is cheaper than
     it looks, and a matrix product splits over devices along the batch, where
     the compiler would gather a batch to transform it (FFT) on each of them.
     """
-    matrix = _toeplitz(
-        jnp.asarray(impulse_response(filter_name, sinogram.shape[-1]), sinogram.dtype)
-    )
+    matrix = _toeplitz(jnp.asarray(impulse, sinogram.dtype))
     # A TPU would round the factors to bfloat16 otherwise.
     return jnp.matmul(sinogram, matrix, precision=lax.Precision.HIGHEST)
 

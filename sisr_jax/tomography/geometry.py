@@ -66,7 +66,7 @@ class ParallelBeam:
         Warns:
             UserWarning: If the angles look like degrees.
         """
-        size = _whole("size", size, "pixels along a side")
+        size = whole_number("size", size, "pixels along a side")
         if size < 1:
             raise ValueError(f"size = {size}: expected at least 1 pixel")
         if (num_angles is None) == (angles is None):
@@ -76,11 +76,13 @@ class ParallelBeam:
             )
         if num_angles is not None:
             radians = _equispaced(
-                _whole("num_angles", num_angles, "views; the views are angles=...")
+                whole_number(
+                    "num_angles", num_angles, "views; the views are angles=..."
+                )
             )
         else:
-            radians = _checked(angles)
-            _warn_of_degrees("angles", radians)
+            radians = checked_angles(angles)
+            warn_of_degrees("angles", radians)
         object.__setattr__(self, "size", size)
         object.__setattr__(self, "_radians", tuple(radians.tolist()))
 
@@ -112,9 +114,7 @@ class ParallelBeam:
         Raises:
             ValueError: If `k` is below 1.
         """
-        if k < 1:
-            raise ValueError(f"k = {k}: expected to keep every k-th angle, k >= 1")
-        return self._of(self._radians[::k])
+        return self._of(every_kth(self._radians, k))
 
     def within(self, first: int | float, last: int | float) -> "ParallelBeam":
         """Keeps the views of a limited arc.
@@ -129,11 +129,7 @@ class ParallelBeam:
         Warns:
             UserWarning: If the ends look like degrees.
         """
-        _warn_of_degrees("first and last", np.array([first, last], np.float64))
-        kept = tuple(angle for angle in self._radians if first <= angle <= last)
-        if not kept:
-            raise ValueError(f"no view lies within {first} and {last} radians")
-        return self._of(kept)
+        return self._of(in_arc(self._radians, first, last))
 
     def _of(self, radians: tuple[float, ...]) -> "ParallelBeam":
         """Some of the views, which were checked when this beam was made."""
@@ -149,7 +145,12 @@ class ParallelBeam:
         )
 
 
-def _whole(name: str, value: int, what: str) -> int:
+def whole_number(name: str, value: int, what: str) -> int:
+    """A number of something, as Python's.
+
+    Raises:
+        TypeError: If it is no whole number.
+    """
     try:
         return operator.index(value)
     except TypeError:
@@ -160,13 +161,42 @@ def _whole(name: str, value: int, what: str) -> int:
         ) from None
 
 
-def _warn_of_degrees(name: str, radians: Float[np.ndarray, " angles"]) -> None:
+def every_kth(radians: tuple[float, ...], k: int) -> tuple[float, ...]:
+    """Angles 0, k, 2k, ... of some.
+
+    Raises:
+        ValueError: If `k` is below 1.
+    """
+    if k < 1:
+        raise ValueError(f"k = {k}: expected to keep every k-th angle, k >= 1")
+    return radians[::k]
+
+
+def in_arc(
+    radians: tuple[float, ...], first: int | float, last: int | float
+) -> tuple[float, ...]:
+    """Those of some angles that lie between two, both included.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    warn_of_degrees("first and last", np.array([first, last], np.float64), depth=4)
+    kept = tuple(angle for angle in radians if first <= angle <= last)
+    if not kept:
+        raise ValueError(f"no view lies within {first} and {last} radians")
+    return kept
+
+
+def warn_of_degrees(
+    name: str, radians: Float[np.ndarray, " angles"], *, depth: int = 3
+) -> None:
+    """Warns, at the caller `depth` calls up, of angles that look like degrees."""
     size = np.abs(radians[np.isfinite(radians)]).max(initial=0)
     whole = (radians == np.round(radians)).all()
     if size > 2 * _TURN * (1 + 1e-6) or (whole and size > _TURN):
         warnings.warn(
             f"{name} up to {size:g}: expected radians, these look like degrees",
-            stacklevel=3,
+            stacklevel=depth,
         )
 
 
@@ -177,9 +207,13 @@ def _equispaced(num_angles: int) -> Float[np.ndarray, " angles"]:
     return np.deg2rad(np.linspace(0.0, 180.0, num_angles, endpoint=False))
 
 
-def _checked(
-    angles: Angles | None,
-) -> Float[np.ndarray, " angles"]:
+def checked_angles(angles: Angles | None) -> Float[np.ndarray, " angles"]:
+    """Angles in radians, float64.
+
+    Raises:
+        TypeError: If jax traces them.
+        ValueError: If there is none, or one that is not finite.
+    """
     radians = host_numbers("angles", angles)
     if radians.ndim != 1 or radians.size == 0:
         raise ValueError(

@@ -1,20 +1,18 @@
 """Parallel-beam projection as a linear operator."""
 
 import dataclasses
-import functools
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 from jaxtyping import Array, Float, Real
 
 from sisr_jax.operators import LinearOperator
 from sisr_jax.tomography.fbp import fbp
-from sisr_jax.tomography.filters import cosine_transform, saturating_ramp
 from sisr_jax.tomography.geometry import ParallelBeam, as_sinogram
 from sisr_jax.tomography.planning import PlannedBeam, plan
+from sisr_jax.tomography.preconditioner import SATURATION, saturating_ramp_filter
 from sisr_jax.tomography.radon import (
     Method,
     back_project,
@@ -24,9 +22,6 @@ from sisr_jax.tomography.radon import (
 )
 from sisr_jax.tomography.weights import Weights, angular_gaps, angular_weights
 from sisr_jax.types import Key, Sinogram, SquarePlane
-
-# Where the ramp of `precondition` levels off, in units of `1 / (width * gap)`.
-_SATURATION = 0.7
 
 
 @jax.tree_util.register_dataclass
@@ -132,17 +127,9 @@ class ParallelBeamCT(LinearOperator):
             weights = widest = self.sampled
         steepness = np.maximum(np.abs(np.cos(rays.angles)), np.abs(np.sin(rays.angles)))
         # The longest way of a ray through the image is `size / steepness`.
-        saturation = _SATURATION * steepness / (rays.size * jnp.maximum(widest, 1e-6))
-        matrix, frequency = cosine_transform(rays.num_detectors)
-        gain = weights[..., None] * saturating_ramp(frequency, saturation[..., None])
+        saturation = SATURATION * steepness / (rays.size * jnp.maximum(widest, 1e-6))
         residual = as_sinogram(self.measured(residual), rays)
-        matrix = jnp.asarray(matrix, residual.dtype)
-
-        # A TPU would round the factors to bfloat16 otherwise.
-        product = functools.partial(jnp.einsum, precision=lax.Precision.HIGHEST)
-        spectrum = product("...d,fd->...f", residual, matrix)
-        spectrum *= jnp.asarray(gain, residual.dtype)
-        return product("...f,fd->...d", spectrum, matrix)
+        return saturating_ramp_filter(residual, weights, saturation)
 
     def draw(self, key: Key) -> SquarePlane:
         """A random image, normally distributed; one for each of `sampled`."""

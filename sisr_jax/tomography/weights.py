@@ -6,10 +6,10 @@ integral, in radians. If the views go all around they add up to pi, and a disc k
 mean, whatever the angles are: in any order, over several turns, repeated or irregular.
 """
 
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from sisr_jax.tomography.geometry import ParallelBeam
 
@@ -59,9 +59,7 @@ def angular_weights(
         raise ValueError(f"weights = {weights!r}: expected one of {get_args(Weights)}")
     if weights == "uniform":
         return np.full(beam.num_angles, np.pi / beam.num_angles)
-    direction, gaps = _directions(beam)
-    shares = (gaps + np.roll(gaps, 1)) / 2
-    return shares[direction] / np.bincount(direction)[direction]
+    return shares(directions(beam.angles, np.pi))
 
 
 def angular_gaps(beam: ParallelBeam) -> Float[np.ndarray, "2 angles"]:
@@ -69,28 +67,58 @@ def angular_gaps(beam: ParallelBeam) -> Float[np.ndarray, "2 angles"]:
 
     One that stands for an arc that was not measured counts as the median.
     """
-    direction, gaps = _directions(beam)
-    return np.stack([gaps, np.roll(gaps, 1)])[:, direction]
+    return angular_gaps_of(directions(beam.angles, np.pi))
 
 
-def _directions(
-    beam: ParallelBeam,
-) -> tuple[np.ndarray, Float[np.ndarray, " directions"]]:
-    """Which direction each view has, and the gap from each direction to the next."""
-    angles = np.mod(beam.angles, np.pi)
+class Directions(NamedTuple):
+    """Which directions some angles have, in rising order around a circle.
+
+    Attributes:
+        of_view: Which direction each angle has.
+        starts: The directions in radians, from 0 to the period.
+        gaps: The gap from each direction to the next.
+        unmeasured: Which of the gaps stand out as arcs that were not measured.
+    """
+
+    of_view: Int[np.ndarray, " angles"]
+    starts: Float[np.ndarray, " directions"]
+    gaps: Float[np.ndarray, " directions"]
+    unmeasured: Bool[np.ndarray, " directions"]
+
+
+def directions(angles: Float[np.ndarray, " angles"], period: float) -> Directions:
+    """Sorts angles around a circle, where those that hardly differ are one.
+
+    Args:
+        angles: In radians, in any order.
+        period: Of what is measured: pi for lines, two pi for a source.
+    """
+    angles = np.mod(angles, period)
     order = np.argsort(angles)
     angles = angles[order]
-    differs = np.diff(angles, append=angles[0] + np.pi) > _SAME_DIRECTION
+    differs = np.diff(angles, append=angles[0] + period) > _SAME_DIRECTION
     first = np.flatnonzero(np.concatenate([[True], differs[:-1]]))
     direction = np.empty(len(order), int)
     direction[order] = np.concatenate([[0], np.cumsum(differs[:-1])])
     if not differs[-1] and len(first) > 1:
-        # The last ones are the first ones half a turn later.
+        # The last ones are the first ones a period later.
         direction[direction == len(first) - 1] = 0
         first = first[:-1]
     starts = angles[first]
-    gaps = np.diff(starts, append=starts[0] + np.pi)
-    return direction, np.where(_unmeasured(gaps), np.median(gaps), gaps)
+    gaps = np.diff(starts, append=starts[0] + period)
+    return Directions(direction, starts, gaps, _unmeasured(gaps))
+
+
+def shares(found: Directions) -> Float[np.ndarray, " angles"]:
+    """Half of the gaps on either side of each view, in radians; see `angular_gaps`."""
+    around = angular_gaps_of(found)
+    return around.mean(axis=0) / np.bincount(found.of_view)[found.of_view]
+
+
+def angular_gaps_of(found: Directions) -> Float[np.ndarray, "2 angles"]:
+    """See `angular_gaps`."""
+    gaps = np.where(found.unmeasured, np.median(found.gaps), found.gaps)
+    return np.stack([gaps, np.roll(gaps, 1)])[:, found.of_view]
 
 
 def _unmeasured(
