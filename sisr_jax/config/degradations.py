@@ -3,8 +3,9 @@
 A section has a `kind`, by which `DEGRADATIONS` finds it, says with `check` what it asks
 of the images, and with `width_factor` how much wider the image is than what is left of
 it. `measures` is what one measurement is a list of, `of_square` whether images must be
-square, and `every(factor)` the same with nothing drawn. `sisr_jax.degradation` holds
-what a kind means.
+square, and `every(factor)` the same with nothing drawn. Where they need not be square,
+`last_kept(width)` is the last of their columns that is measured. `sisr_jax.degradation`
+holds what a kind means.
 """
 
 import dataclasses
@@ -160,6 +161,10 @@ class LateralDecimation:
     def width_factor(self) -> int:
         """Columns of the image for each of the first estimate."""
         return self.factor
+
+    def last_kept(self, width: int) -> int:
+        """Index of the last column that is kept of so many; negative without one."""
+        return self.offset + (width - 1 - self.offset) // self.factor * self.factor
 
     def every(self, factor: int) -> Self:
         """Every so many-th column.

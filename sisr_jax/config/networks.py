@@ -3,8 +3,9 @@
 A section has a `kind`, by which `GENERATORS` finds it, says with `check` what it asks
 of the images and of the degradation, and with `names` how tables call what was trained
 on pixels alone and what was trained against the discriminator. `sees` are those of the
-network's arguments that it looks at, and heights and widths divide by `multiple`.
-`sisr_jax.models` holds what a kind means.
+network's arguments that it looks at; heights and widths of training divide by
+`multiple`. The `reach` of one that looks at the estimate alone says how far: with it,
+large images are restored in tiles. `sisr_jax.models` holds what a kind means.
 """
 
 import dataclasses
@@ -48,13 +49,32 @@ class SRResNet:
 
     @property
     def multiple(self) -> int:
-        """Heights and widths divide by it."""
+        """Heights and widths of training divide by it."""
         return 2**self.num_shuffles
 
     @property
     def names(self) -> tuple[str, str]:
         """How tables call it, without and with an adversarial phase."""
         return "SRResNet", "SRGAN"
+
+    def reach(self, width_factor: int) -> int | None:
+        """How far from a pixel, in pixels of the input, its result depends on them.
+
+        The halves of all kernels, in pixels, and what blocks of `multiple` pixels add.
+        None with the norm `group`, which takes means over the whole image.
+
+        Args:
+            width_factor: Columns of the result for each of the input.
+        """
+        if self.norm == "group":
+            return None
+        trunk = 2 * self.num_blocks + 1
+        if width_factor > 1:
+            # Along the rows; along the columns, of which the input has fewer, less.
+            return 4 + trunk + (width_factor.bit_length() - 1) + 4
+        shuffles = [2**k for k in range(1, self.num_shuffles + 1)]
+        convolutions = 1 + sum(shuffles) + trunk * self.multiple + sum(shuffles) + 4
+        return convolutions + self.multiple - 1
 
     def check(self, data: Data, degradation: Any) -> None:
         """Raises ConfigError for values that do not go with images or degradation."""
@@ -89,13 +109,20 @@ class UNet:
 
     @property
     def multiple(self) -> int:
-        """Heights and widths divide by it."""
+        """Heights and widths of training divide by it."""
         return 2 ** len(self.widths)
 
     @property
     def names(self) -> tuple[str, str]:
         """How tables call it, without and with an adversarial phase."""
         return "U-Net", "U-Net GAN"
+
+    def reach(self, width_factor: int) -> int:
+        """Pixels that a result depends on, see `SRResNet.reach`."""
+        del width_factor
+        levels = [2**k for k in range(1, len(self.widths) + 1)]
+        blocks = sum(levels[1:]) + levels[-1] + sum(levels[:-1])
+        return 2 + 2 * self.num_blocks * blocks + 2 + self.multiple - 1
 
     def check(self, data: Data, degradation: Any) -> None:
         """Raises ConfigError for values that do not go with images or degradation."""
@@ -132,7 +159,7 @@ class Cascade:
 
     @property
     def multiple(self) -> int:
-        """Heights and widths divide by it."""
+        """Heights and widths of training divide by it."""
         return 2 ** len(self.widths)
 
     @property
@@ -175,7 +202,7 @@ class Unrolled:
 
     @property
     def multiple(self) -> int:
-        """Heights and widths divide by it."""
+        """Heights and widths of training divide by it."""
         return 1
 
     @property

@@ -25,6 +25,7 @@ from sisr_jax.inference.restorer import Restorer
 from sisr_jax.inference.slices import check_views
 from sisr_jax.metrics import residual
 from sisr_jax.tomography import ParallelBeam, ParallelBeamCT
+from sisr_jax.tomography.plan_size import plan_size
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 # The most that may differ from the network itself, of the range [0, 1].
@@ -56,9 +57,8 @@ def export_images(restorer: Restorer, *, size: tuple[int, int] | None) -> Export
             network asks for.
 
     Raises:
-        InputError: If the network looks at measurements, does not take images of this
-            size, needs to know it and is not told, or the artifact computes something
-            else.
+        InputError: If the network looks at measurements, needs to know the size and is
+            not told, it is too large, or the artifact computes something else.
     """
     config = _config(restorer)
     if "measurement" in config.generator.sees:
@@ -76,8 +76,6 @@ def export_images(restorer: Restorer, *, size: tuple[int, int] | None) -> Export
         sides = [f"{multiple}*height", f"{multiple}*width"]
         tried = [(2 * multiple, 3 * multiple), (5 * multiple, 4 * multiple)]
     else:
-        if any(side < 1 or side % multiple for side in size):
-            raise InputError(f"size = {size}: expected multiples of {multiple}")
         _check_pixels(*size)
         sides, tried = list(map(str, size)), [size, size]
     shape = export.symbolic_shape(", ".join(["batch", *sides]))
@@ -107,26 +105,23 @@ def export_views(restorer: Restorer, *, size: int, views: int) -> Export:
         views: Number of views.
 
     Raises:
-        InputError: If the weights are not for so many views, the network does not take
-            slices of this size, the artifact would be too large, or computes something
-            else.
+        InputError: If the weights are not for so many views, the artifact would be too
+            large, or computes something else.
     """
     config = _config(restorer)
-    measures, multiple = config.degradation.measures, config.generator.multiple
+    measures = config.degradation.measures
     if measures != "views":
         raise InputError(f"--views={views}: these weights are for {measures}")
-    if size < 1 or size % multiple:
-        raise InputError(f"size = {size}: expected a multiple of {multiple}")
     _check_pixels(size, size)
     check_views(restorer, views)
     beam = ParallelBeam(size, views)
-    operator = ParallelBeamCT(beam)
-    geometry = sum(leaf.nbytes for leaf in jax.tree.leaves(operator))
+    geometry = 4 * plan_size(beam)
     if geometry > _MAX_BYTES:
         raise InputError(
             f"size = {size}, views = {views}: {geometry / 2**30:.1f} GB of matrices, "
             f"expected at most {_MAX_BYTES / 2**30:g}"
         )
+    operator = ParallelBeamCT(beam)
 
     def program(sinogram: jax.Array) -> tuple[jax.Array, jax.Array]:
         image = restorer.measured_at_once(restorer.variables, sinogram, operator)
@@ -153,9 +148,9 @@ def export_views(restorer: Restorer, *, size: int, views: int) -> Export:
 
 
 def _check_pixels(height: int, width: int) -> None:
-    if height * width > MAX_PIXELS:
+    if min(height, width) < 1 or height * width > MAX_PIXELS:
         raise InputError(
-            f"size = {height}x{width}: expected at most {MAX_PIXELS} pixels"
+            f"size = {height}x{width}: expected 1 to {MAX_PIXELS} pixels in all"
         )
 
 

@@ -13,6 +13,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from sisr_jax.config import Config
+from sisr_jax.inference.tiling import restore_in_tiles, tiling_of
 from sisr_jax.metrics import residual
 from sisr_jax.operators import LinearOperator
 from sisr_jax.reconstruction.error_scale import error_scale
@@ -140,7 +141,8 @@ class Restorer:
     ) -> Float[Array, "*batch height width"] | Restored:
         """Restores degraded images, or the images of some measurements.
 
-        A series is restored a few images at a time.
+        A series is restored a few images at a time, and in tiles what is large, see
+        `inference.tiling`.
 
         Args:
             image: `[*batch, height, width]`, degraded as those of training were and in
@@ -155,8 +157,8 @@ class Restorer:
             Of images, images in [0, 1]; of measurements, what `Restored` says.
 
         Raises:
-            ValueError: If a shape does not fit, the network does not take images of
-                this size, or it looks at measurements and is given an image alone.
+            ValueError: If a shape does not fit, or the network looks at measurements
+                and is given an image alone.
         """
         if (image is None) == (measurement is None):
             raise ValueError("expected either an image, or measurement= and operator=")
@@ -191,7 +193,9 @@ class Restorer:
         *batch, height, width = images.shape
         images = images.reshape(math.prod(batch), height, width)
 
-        restore = functools.partial(self.images_at_once, variables)
+        def restore(images: Array) -> Array:
+            return self._any_size(variables, images, None, None)
+
         together = restore if len(images) <= _TOGETHER else _by_parts(restore)
         found = together(images)
         return found.reshape(*batch, *found.shape[1:])
@@ -219,16 +223,28 @@ class Restorer:
     def images_at_once(
         self, variables: Any, images: Float[Array, "batch height degraded_width"]
     ) -> Float[Array, "batch height width"]:
-        """Restores degraded images, all together."""
-        return self._apply(variables, images, None, None)
+        """Restores degraded images, all together and whole."""
+        return self._whole(variables, images, None, None)
 
     def measured_at_once(
         self, variables: Any, y: Float[Array, "batch ..."], operator: LinearOperator
     ) -> Float[Array, "batch height width"]:
         """Restores the images of some measurements, all together."""
-        return self._apply(variables, self.estimate(y, operator), y, operator)
+        return self._any_size(variables, self.estimate(y, operator), y, operator)
 
-    def _apply(
+    def _any_size(
+        self, variables: Any, images: Array, y: Any, operator: LinearOperator | None
+    ) -> Array:
+        tiling = tiling_of(self.config) if self.config else None
+        if tiling is None or tiling.holds(images.shape[1:]):
+            return self._whole(variables, images, y, operator)
+
+        def restore(tile: Array) -> Array:
+            return self._whole(variables, tile, None, None)
+
+        return restore_in_tiles(restore, images, tiling)
+
+    def _whole(
         self, variables: Any, images: Array, y: Any, operator: LinearOperator | None
     ) -> Array:
         output: Any = self.network.apply(

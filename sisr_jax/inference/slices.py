@@ -76,7 +76,8 @@ def simulate(
 ) -> Outcome:
     """Measures complete images as in training, restores them, and scores that.
 
-    A slice of CT stands in the middle of a square of air.
+    A slice of CT stands in the middle of a square of air. Where the factor does not
+    divide the width, the last column that is measured stands for those beyond.
 
     Args:
         restorer: One of `load`.
@@ -85,20 +86,16 @@ def simulate(
         clipped: Greatest share of an image that may lie outside the window.
 
     Raises:
-        InputError: If the restorer was not trained for so many views, the size does not
-            suit its network, or more than that share of an image would be lost.
+        InputError: If the restorer was not trained for so many views, or more than that
+            share of an image would be lost.
     """
     config = _config(restorer)
     window = config.data.window
     _check_units(config, images, clipped)
     check_simulation(restorer, factor)
-    height, width = images.shape[1:]
-    rows, columns = _padded_size(config, height, width)
+    target, inside = _placed(config, to_unit_range(images, window))
+    rows, columns = target.shape[1:]
     degradation = _degradation(config, (rows, columns), factor)
-    top, left = (rows - height) // 2, (columns - width) // 2
-    inside = np.s_[:, top : top + height, left : left + width]
-    target = np.zeros((len(images), rows, columns), np.float32)
-    target[inside] = to_unit_range(images, window)
     restored, numbers, middle = [], [], None
     for number, part in enumerate(_parts(target)):
         key = jax.random.fold_in(jax.random.key(config.seed), number)
@@ -128,15 +125,11 @@ def restore_images(restorer: Restorer, images: np.ndarray) -> Outcome:
             views, or the columns that are left.
 
     Raises:
-        InputError: If the size does not suit the network, or nearly all of an image is
-            outside the window.
+        InputError: If nearly all of an image is outside the window.
     """
     config = _config(restorer)
     _check_units(config, images, _MOST_OUTSIDE)
     low, high = config.data.window
-    size, multiple = images.shape[1:], config.generator.multiple
-    if any(side % multiple for side in size):
-        raise InputError(f"{size[0]}x{size[1]}: expected multiples of {multiple}")
     # What a first estimate has outside of the window tells the network of it.
     scaled = (images.astype(np.float32) - np.float32(low)) / np.float32(high - low)
     restored = [np.asarray(restorer(part)) for part in _parts(scaled)]
@@ -156,8 +149,8 @@ def restore_back_projections(
         factor: Every so many-th of them was measured.
 
     Raises:
-        InputError: If the restorer was not trained for so many views, the size does not
-            suit its network, or an image is no back-projection of these views.
+        InputError: If the restorer was not trained for so many views, or an image is no
+            back-projection of these.
     """
     height, width = images.shape[1:]
     if height != width:
@@ -190,15 +183,11 @@ def restore_sinogram(restorer: Restorer, measured: MeasuredSinogram) -> Outcome:
         measured: The views.
 
     Raises:
-        InputError: If the restorer was not trained for views or not for so many, or the
-            size of the image does not suit its network.
+        InputError: If the restorer was not trained for views, or not for so many.
     """
     config = _config(restorer)
     check_sinogram(restorer)
     window, size = config.data.window, measured.beam.size
-    multiple = config.generator.multiple
-    if size % multiple:
-        raise InputError(f"size = {size}: expected a multiple of {multiple}")
     check_views(restorer, measured.beam.num_angles)
     operator = _operator(measured.beam)
     views = measured.values
@@ -297,18 +286,23 @@ def _check_units(config: Config, images: np.ndarray, most: float) -> None:
         )
 
 
-def _padded_size(config: Config, height: int, width: int) -> tuple[int, int]:
-    multiple = config.generator.multiple
-    if config.degradation.of_square:
-        size = -(-max(height, width) // multiple) * multiple
-        return size, size
-    step = config.degradation.width_factor
-    if height % multiple or width % multiple or width % step:
-        raise InputError(
-            f"{height}x{width}: expected a height that divides by {multiple} and a "
-            f"width that does by {max(multiple, step)}"
-        )
-    return height, width
+def _placed(config: Config, images: np.ndarray) -> tuple[np.ndarray, Any]:
+    """Images of a size that can be measured, and where the given ones are in them."""
+    section, (height, width) = config.degradation, images.shape[1:]
+    if not section.of_square:
+        last, step = section.last_kept(width), section.width_factor
+        if last < 0:
+            raise InputError(f"{height}x{width}: too narrow, no column is measured")
+        missing = -width % step
+        # Columns that were not measured must not come back with those on their right.
+        more = np.repeat(images[..., last : last + 1], missing, -1)
+        return np.concatenate([images, more], -1), np.s_[:, :, :width]
+    size = max(height, width)
+    top, left = (size - height) // 2, (size - width) // 2
+    inside = np.s_[:, top : top + height, left : left + width]
+    square = np.zeros((len(images), size, size), np.float32)
+    square[inside] = images
+    return square, inside
 
 
 @functools.lru_cache(maxsize=4)

@@ -70,8 +70,7 @@ class Cascade(nn.Module):
             train: Handed on to the networks.
 
         Raises:
-            ValueError: If measurement or operator is missing, or the size of the image
-                does not suit the networks, see `UNet`.
+            ValueError: If measurement or operator is missing.
         """
         measurement, operator = check_physics(measurement, operator)
         del estimate

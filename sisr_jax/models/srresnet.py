@@ -17,6 +17,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from sisr_jax.config import Config
+from sisr_jax.image.padding import pad_to_multiple
 from sisr_jax.image.resize import aligned_columns
 from sisr_jax.image.shuffle import depth_to_space, depth_to_width, space_to_depth
 from sisr_jax.models.blocks import Conv, Norm, PReLU, Trunk, linear
@@ -69,10 +70,11 @@ class SRResNetCT(nn.Module):
     ) -> jax.Array:
         """Restores `[B, H, W, 1]` to `[B, H, W, 1]`, float32, unclipped.
 
-        Raises:
-            ValueError: If `2**num_shuffles` does not divide height and width.
+        Where `2**num_shuffles` does not divide height or width, the estimate is
+        continued by its last row and column, and the result is cut.
         """
-        x = estimate
+        height, width = estimate.shape[1:3]
+        x = pad_to_multiple(estimate, multiple=2**self.num_shuffles)
         y = PReLU(self.dtype)(Conv(self.width, dtype=self.dtype)(x))
         for _ in range(self.num_shuffles):
             y = Conv(self.width, dtype=self.dtype)(space_to_depth(y, 2))
@@ -81,7 +83,8 @@ class SRResNetCT(nn.Module):
         for _ in range(self.num_shuffles):
             y = depth_to_space(Conv(4 * self.width, dtype=self.dtype)(y), 2)
             y = PReLU(self.dtype)(y)
-        return _output(y, x if self.global_skip else None, self.dtype)
+        image = _output(y, x if self.global_skip else None, self.dtype)
+        return image[:, :height, :width]
 
 
 class SRResNetUltrasound(nn.Module):

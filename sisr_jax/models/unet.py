@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from sisr_jax.config import Config
+from sisr_jax.image.padding import pad_to_multiple
 from sisr_jax.image.shuffle import depth_to_space, space_to_depth
 from sisr_jax.models.blocks import Conv, PReLU, ResidualBlock
 from sisr_jax.operators import LinearOperator
@@ -54,19 +55,20 @@ class UNet(nn.Module):
             operator: Not looked at.
             train: Without effect; there is no normalisation.
 
-        Raises:
-            ValueError: If `2**len(widths)` does not divide height and width.
+        Where `2**len(widths)` does not divide height or width, the estimate is
+        continued by its last row and column, and the result is cut.
         """
         del measurement, operator
-        self._check(estimate.shape)
+        height, width = estimate.shape[1:3]
+        estimate = pad_to_multiple(estimate, multiple=2 ** len(self.widths))
         first = estimate[..., :1].astype(jnp.float32)
         others = _CONTRAST * (estimate[..., 1:] - first)
         y = space_to_depth(jnp.concatenate([first, others], -1), 2)
         y = PReLU(self.dtype)(Conv(self.widths[0], dtype=self.dtype)(y))
         skips = []
-        for width in self.widths[1:]:
+        for channels in self.widths[1:]:
             skips.append(y)
-            y = Conv(width, 1, dtype=self.dtype)(space_to_depth(y, 2))
+            y = Conv(channels, 1, dtype=self.dtype)(space_to_depth(y, 2))
             y = self._blocks(PReLU(self.dtype)(y), train=train)
         y = self._blocks(y, train=train)
         for skip in reversed(skips):
@@ -74,20 +76,13 @@ class UNet(nn.Module):
             y = self._blocks(depth_to_space(y, 2) + skip, train=train)
         zeros = nn.initializers.zeros
         y = Conv(4, kernel_init=zeros, dtype=self.dtype, name="output")(y)
-        return first + depth_to_space(y, 2).astype(jnp.float32) / _CONTRAST
+        correction = depth_to_space(y, 2).astype(jnp.float32) / _CONTRAST
+        return (first + correction)[:, :height, :width]
 
     def _blocks(self, y: jax.Array, *, train: bool) -> jax.Array:
         for _ in range(self.num_blocks):
             y = ResidualBlock("none", self.dtype)(y, train=train)
         return y
-
-    def _check(self, shape: tuple[int, ...]) -> None:
-        multiple = 2 ** len(self.widths)
-        if shape[1] % multiple or shape[2] % multiple:
-            raise ValueError(
-                f"estimate {shape[1]}x{shape[2]}: expected height and width divisible "
-                f"by {multiple} (2 to the number of widths, {len(self.widths)})"
-            )
 
 
 def build(config: Config) -> UNet:

@@ -1,12 +1,17 @@
 """Images of a user through a restorer, in physical units."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from networks import random_restorer
 
+from sisr_jax.data.formats.sinogram import MeasuredSinogram
 from sisr_jax.data.transforms import clipped_share
 from sisr_jax.errors import InputError
-from sisr_jax.inference.slices import restore_images
+from sisr_jax.inference.slices import restore_images, restore_sinogram, simulate
+from sisr_jax.models import build_generator
+from sisr_jax.tomography import ParallelBeam, ParallelBeamCT
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -21,3 +26,43 @@ def test_degraded_images_in_other_units_are_refused():
     for other in (images + 32768, images - 32768):
         with pytest.raises(InputError, match="100 % of the pixels lie outside"):
             restore_images(restorer, other)
+
+
+def test_columns_that_the_factor_does_not_divide():
+    """Those that were not measured are not told by the ones that stand beside them."""
+    restorer = random_restorer("columns")
+    config = restorer.config
+    section = dataclasses.replace(config.degradation, offset=2)
+    config = dataclasses.replace(config, degradation=section)
+    factor, network = section.factor, build_generator(config)
+    restorer = dataclasses.replace(restorer, config=config, network=network)
+    low, high = config.data.window
+    images = np.random.default_rng(0).uniform(low, high, (2, 20, 5 * factor + 2))
+    found = simulate(restorer, images.astype(np.float32), factor=factor)
+    assert found.images.shape == images.shape
+    measured = images[..., 2::factor]
+    assert measured.shape[-1] == 5  # the sixth would be the first that is missing
+    given = (np.concatenate([measured, measured[..., -1:]], -1) - low) / (high - low)
+    expected = np.asarray(restorer(given.astype(np.float32)))[..., : images.shape[-1]]
+    found = (found.images - low) / (high - low)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    with pytest.raises(InputError, match="20x2: too narrow, no column is measured"):
+        simulate(restorer, images[..., :2].astype(np.float32), factor=factor)
+
+
+@pytest.mark.parametrize("kind", ["srresnet", "unet", "cascade", "unrolled"])
+def test_slices_of_any_size(kind):
+    """In a square of air; and a sinogram of a square that no network asks for."""
+    restorer = random_restorer(kind)
+    config = restorer.config
+    images = np.random.default_rng(0).uniform(-900, 900, (1, 17, 21))
+    images = images.astype(np.float32)
+    found = simulate(restorer, images, factor=config.degradation.factor)
+    assert found.images.shape == images.shape
+    square = np.full((1, 21, 21), -1000, np.float32)
+    square[:, 2:19] = images
+    beam = ParallelBeam(21, config.degradation.num_angles)
+    beam = beam.every(config.degradation.factor)
+    views = ParallelBeamCT(beam)((square + 1000) / 2000)
+    again = restore_sinogram(restorer, MeasuredSinogram(np.asarray(views), beam, None))
+    np.testing.assert_allclose(again.images[:, 2:19], found.images, atol=0.5)

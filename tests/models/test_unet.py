@@ -3,6 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from sisr_jax.models.srresnet import SRResNetCT
 from sisr_jax.models.unet import UNet
 
 
@@ -66,6 +67,15 @@ def test_bfloat16_computes_in_it_and_returns_float32(fill):
     assert 1e-5 < error < 0.03
 
 
-def test_size_that_does_not_divide(shapes_of):
-    with pytest.raises(ValueError, match=r"estimate 16x12: expected .* divisible by 8"):
-        shapes_of(UNet((4, 8, 12)), 1, 16, 12, 1)
+@pytest.mark.parametrize(
+    "model", [UNet((4, 8, 12)), SRResNetCT(4, 1, num_shuffles=3)], ids=["unet", "ct"]
+)
+def test_sizes_that_do_not_divide_are_continued_and_cut(fill, model):
+    estimate = images(2, 13, 17, 1)
+    variables = fill(model, *estimate.shape)
+    found = model.apply(variables, estimate, train=False)
+    assert found.shape == estimate.shape
+    whole = jnp.pad(estimate, ((0, 0), (0, 3), (0, 7), (0, 0)), mode="edge")
+    expected = model.apply(variables, whole, train=False)[:, :13, :17]
+    np.testing.assert_array_equal(found, expected)
+    assert jnp.abs(found - estimate).max() > 0
