@@ -65,7 +65,8 @@ def _run(options: argparse.Namespace) -> int:
     config, step = restorer.config, restorer.card.get("step")
     if config is None or step is None:
         raise InputError(f"{options.run}: expected the working folder of a run")
-    about = {"protocol": protocol_of(config).id, "step": step}
+    # A run does not note how far apart the pixels of its images were.
+    about = {"protocol": protocol_of(config).id, "step": step, "spacing_mm": None}
     with reporting(f"{options.run}: reading its scores"):
         about |= _scores(open_folder(options.run, "RUN"), config, step)
     write_bundle(output, restorer, about, overwrite=options.overwrite)

@@ -21,12 +21,14 @@ from sisr_jax import enhance
 from sisr_jax.data.formats.readers import read_images
 from sisr_jax.data.formats.tiff import write_tiff
 from sisr_jax.data.phantoms.ct import ct_phantom
+from sisr_jax.enhancement import jobs, restoring
 from sisr_jax.inference import Restorer
 from sisr_jax.inference.slices import Outcome
 from sisr_jax.tomography import ParallelBeam, ParallelBeamCT
 from sisr_jax.tomography.noise import attenuation_from_hu
 
 HU = (1.0, -32768.0)
+HEAD = "file,image,residual,psnr,ssim,psnr_fbp,ssim_fbp,source"
 
 
 class Identity(nn.Module):
@@ -131,8 +133,8 @@ def test_the_same_command_goes_on(folder, tmp_path, monkeypatch, capsys):
         restored.append(1)
         return original(*arguments, **options)
 
-    original = enhance.simulate
-    monkeypatch.setattr(enhance, "simulate", spy)
+    original = jobs.simulate
+    monkeypatch.setattr(jobs, "simulate", spy)
     assert run(folder, target, "--simulate=16") == 1
     assert len(restored) == 1
     assert (target / "p0.png").exists()
@@ -172,6 +174,35 @@ def test_what_the_weights_were_not_trained_for_is_told(
     restorer.card["scores"] = [{"residual": float(found) / 10}]  # of a like image
     assert run(folder / "p1.png", tmp_path / "c.npy", "--simulate=16") == 0
     assert "warning" not in capsys.readouterr().err
+
+
+def test_pixels_unlike_those_of_the_training_are_told_first(
+    tmp_path, capsys, restorer, monkeypatch
+):
+    """In one line for all slices of a series."""
+    stub(monkeypatch)
+    restorer.card["spacing_mm"] = [0.5, 1.0]
+    write_slices(tmp_path / "in", [phantom(0)] * 3)
+    assert run(tmp_path / "in", tmp_path / "a", "--simulate=16") == 0
+    assert capsys.readouterr().err == ""
+    restorer.card["spacing_mm"] = [0.8, 1.0]
+    assert run(tmp_path / "in", tmp_path / "b", "--simulate=16") == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == (
+        "sisr_jax.enhance: warning: 0.dcm and 2 others: pixels of 0.7 mm, and these "
+        "weights were trained with 0.8 to 1 mm"
+    )
+
+
+def test_an_image_of_another_device_is_refused(tmp_path, capsys):
+    """Its values alone would do."""
+    image = np.full((32, 32), 100, np.uint8)
+    path = write_dicom(tmp_path / "a.dcm", image, Modality="US")
+    assert run(path, tmp_path / "b.tif", "--simulate=16") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"{path}: an image of US, and these weights are for CT" in line
+    converted = write_dicom(tmp_path / "c.dcm", image, Modality="OT")
+    assert run(converted, tmp_path / "d.tif", "--simulate=16") == 0
 
 
 @pytest.mark.parametrize("pixel_mm", [None, 0.8])
@@ -336,17 +367,17 @@ def test_a_file_of_somebody_else_is_never_replaced(folder, tmp_path, capsys):
 def test_numbers_and_image_are_of_one_restoration(folder, tmp_path, monkeypatch):
     """A kill between the two leaves the numbers, which the next command replaces."""
     target = tmp_path / "out"
-    original = enhance.write_images
+    original = restoring.write_images
 
     def killed(path, *arguments):
         if path.name == "p1.png":
             raise KeyboardInterrupt
         original(path, *arguments)
 
-    monkeypatch.setattr(enhance, "write_images", killed)
+    monkeypatch.setattr(restoring, "write_images", killed)
     assert run(folder, target, "--simulate=16") == 130
     assert not (target / "p1.png").exists()
-    monkeypatch.setattr(enhance, "write_images", original)
+    monkeypatch.setattr(restoring, "write_images", original)
     assert run(folder, target, "--simulate=16") == 1
     found = [row["file"] for row in numbers(target)]
     assert found == ["p0.png", "p1.png", "series/0.dcm", "series/1.dcm"]
@@ -360,7 +391,7 @@ def test_numbers_and_image_are_of_one_restoration(folder, tmp_path, monkeypatch)
         ("enhance.csv", b""),
         ("enhance.csv", b"x,y\n1,2\n"),
         ("enhance.csv", b'file\n"' + b"a" * 200_000),
-        ("enhance.csv", ",".join(enhance._FIELDS).encode() + b"\np0.png,0,x,1,1,1,1,1"),
+        ("enhance.csv", f"{HEAD}\np0.png,0,x,1,1,1,1,1".encode()),
         ("enhance.json", b"\xff\xfe"),
         ("enhance.json", b""),
         ("enhance.json", b"[" * 100_000),
@@ -417,7 +448,7 @@ def test_a_slice_of_air_has_no_scores(tmp_path, capsys):
 
 
 def test_more_pixels_than_memory_are_refused(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(enhance, "_MAX_PIXELS", 2 * 32 * 32)
+    monkeypatch.setattr(jobs, "_MAX_PIXELS", 2 * 32 * 32)
     write_tiff(tmp_path / "a.tif", np.zeros((3, 32, 32), np.float32))
     assert run(tmp_path / "a.tif", tmp_path / "b.tif", "--simulate=16") == 2
     assert "a.tif: 3072 pixels, expected at most 2048" in capsys.readouterr().err
@@ -426,7 +457,7 @@ def test_more_pixels_than_memory_are_refused(tmp_path, capsys, monkeypatch):
 def test_a_mistake_in_the_program_has_a_traceback(
     folder, tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.setattr(enhance, "simulate", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(jobs, "simulate", lambda *_, **__: 1 / 0)
     assert run(folder, tmp_path / "out", "--simulate=16") == 70
     assert "ZeroDivisionError" in capsys.readouterr().err
 
@@ -478,7 +509,9 @@ def pages(monkeypatch):
     """What is drawn of restorations."""
     drawn = []
     monkeypatch.setattr(
-        enhance, "draw_restoration", lambda path, page, **_: drawn.append((path, page))
+        restoring,
+        "draw_restoration",
+        lambda path, page, **_: drawn.append((path, page)),
     )
     return drawn
 
@@ -555,7 +588,7 @@ def test_a_killed_command_goes_on(tmp_path):
 def stub(monkeypatch):
     """Returns what it is given: what is tested is where it goes."""
     monkeypatch.setattr(
-        enhance,
+        jobs,
         "simulate",
         lambda restorer, images, *, factor: Outcome(images, [{} for _ in images]),
     )

@@ -25,6 +25,7 @@ FLOORS = [
     {"inference"},
     {"evaluation"},
     {"run", "aot"},
+    {"enhancement"},
     {"__main__", "bundle", "enhance", "export", "main", "supervise", "trust"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

@@ -41,6 +41,9 @@ ABOUT = {
     ),
     "train_again": "the commands of experiments/learned_ct/README.md",
 }
+# Of the 142 slices: the least and the greatest `spacing_x_mm` of the manifest, which
+# is `spacing_y_mm` in all of them.
+SPACING_MM = [0.55078125, 0.9765625]
 UNLIKE = (
     "images unlike those of training, such as drawn phantoms of flat regions: "
     "total variation is better there"
@@ -91,6 +94,7 @@ def main() -> None:
         **OF_STUDY[arguments.study],
         **ABOUT,
         "window_hu": study.window,
+        "spacing_mm": SPACING_MM,
         "views": [FEWEST, MOST],
         "scores": scores_of(arguments.scores, arguments.baselines, study.label),
         "protocol": protocol_of(config).id,

@@ -135,6 +135,7 @@ def _original_observation(
 
 CT = Modality(
     name="ct",
+    dicom=frozenset({"CT"}),
     crops_first=False,  # a streak reaches across the whole slice
     degrade=_degrade,
     baselines=_baselines,

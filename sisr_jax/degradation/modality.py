@@ -59,6 +59,7 @@ class Modality:
 
     Attributes:
         name: Short, as in the name of a protocol.
+        dicom: Codes that DICOM has for devices that take such images.
         crops_first: Whether a crop of an image can be degraded by itself.
         degrade: The degradation of a configuration, for images of `data.shape`.
         baselines: Methods without learning for a configuration.
@@ -75,6 +76,7 @@ class Modality:
     """
 
     name: str
+    dicom: frozenset[str]
     crops_first: bool
     degrade: Callable[[Config], Degradation]
     baselines: Callable[[Config], Baselines]

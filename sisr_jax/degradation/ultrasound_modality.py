@@ -97,6 +97,7 @@ def _original_observation(
 
 ULTRASOUND = Modality(
     name="us",
+    dicom=frozenset({"US", "IVUS"}),
     crops_first=True,  # columns do not mix
     degrade=_degrade,
     baselines=lambda config: UltrasoundBaselines(),

@@ -6,7 +6,7 @@ import jax
 
 from sisr_jax.errors import InputError
 from sisr_jax.inference import available, load
-from sisr_jax.inference.slices import check_views
+from sisr_jax.inference.trained_for import check_views
 from sisr_jax.reconstruction.total_variation import total_variation
 from sisr_jax.tomography import ParallelBeamCT
 

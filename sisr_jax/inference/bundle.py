@@ -7,9 +7,11 @@
   it was; `sha256` of the weights; `sisr_jax`, the version that made the bundle; and
   `config` once more, so that the card alone says everything. `interval`, if it was
   calibrated: the `level` of intervals, and the `multiple` of the scale of errors that
-  they take. Shipped weights also say on which images and `views` they were trained and
-  under which licence, against what they were scored, where they fail, what they are for
-  and by which command they are trained again.
+  they take. `spacing_mm`, the least and the greatest distance of the pixels that it was
+  trained on, null where the images did not say. Shipped weights also say on which
+  images and `views` they were trained and under which licence, against what they were
+  scored, where they fail, what they are for and by which command they are trained
+  again.
 
 Nothing in it is code, and none of it is believed: files are of bounded size, and what
 they say has to agree.
@@ -41,6 +43,8 @@ from sisr_jax.storage.json_files import read_object, write_object
 CARD_FILE, WEIGHTS_FILE = "card.json", "weights.safetensors"
 _FILES = (WEIGHTS_FILE, CONFIG_FILE, CARD_FILE)
 _STATISTICS = "batch_stats"
+# No pixel is larger (mm).
+_MAX_SPACING = 100.0
 _VERSION = re.compile(r"(\d{1,6})\.(\d{1,6})\.(\d{1,6})", re.ASCII)
 
 
@@ -169,6 +173,7 @@ def _read_card(path: epath.Path) -> dict[str, Any]:
         as_object(card.get("config"), "config")
         _check_version(card.get("sisr_jax"))
         _check_views(card.get("views", [1, 1]))
+        _check_spacing(card.get("spacing_mm"))
         if "interval" in card:
             _check_interval(as_object(card["interval"], "interval"))
         for line in as_list(card.get("scores", []), "scores"):
@@ -207,3 +212,15 @@ def _check_views(found: Any) -> None:
     views = as_list(found, "views")
     if [type(each) for each in views] != [int, int] or not 1 <= views[0] <= views[1]:
         raise UnfitError(f"views is {show(found)}, expected the fewest and the most")
+
+
+def _check_spacing(found: Any) -> None:
+    if found is None:
+        return
+    ends = as_list(found, "spacing_mm")
+    is_range = len(ends) == 2 and all(type(each) in (int, float) for each in ends)
+    if not is_range or not 0 < ends[0] <= ends[1] <= _MAX_SPACING:
+        raise UnfitError(
+            f"spacing_mm is {show(found)}, expected the least and the greatest, above "
+            f"0 and at most {_MAX_SPACING:g}"
+        )

@@ -22,7 +22,7 @@ from sisr_jax.data.formats.headers import MAX_PIXELS
 from sisr_jax.degradation import modality_of
 from sisr_jax.errors import InputError
 from sisr_jax.inference.restorer import Restorer
-from sisr_jax.inference.slices import check_views
+from sisr_jax.inference.trained_for import check_views, config_of
 from sisr_jax.metrics import residual
 from sisr_jax.tomography import ParallelBeam, ParallelBeamCT
 from sisr_jax.tomography.plan_size import plan_size
@@ -60,7 +60,7 @@ def export_images(restorer: Restorer, *, size: tuple[int, int] | None) -> Export
         InputError: If the network looks at measurements, needs to know the size and is
             not told, it is too large, or the artifact computes something else.
     """
-    config = _config(restorer)
+    config = config_of(restorer)
     if "measurement" in config.generator.sees:
         raise InputError(
             f"generator.kind = {config.generator.kind!r} looks at the measurement: "
@@ -108,7 +108,7 @@ def export_views(restorer: Restorer, *, size: int, views: int) -> Export:
         InputError: If the weights are not for so many views, the artifact would be too
             large, or computes something else.
     """
-    config = _config(restorer)
+    config = config_of(restorer)
     measures = config.degradation.measures
     if measures != "views":
         raise InputError(f"--views={views}: these weights are for {measures}")
@@ -233,9 +233,3 @@ def _discs(random: np.random.Generator, count: int, size: int) -> np.ndarray:
 def _unit(config: Config) -> str:
     low, high = window = config.data.window
     return f"[{low:g}, {high:g}] {modality_of(config).unit(window)} as [0, 1]"
-
-
-def _config(restorer: Restorer) -> Config:
-    if restorer.config is None:
-        raise ValueError("a restorer without a configuration: expected one of `load`")
-    return restorer.config

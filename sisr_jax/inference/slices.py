@@ -11,10 +11,17 @@ import numpy as np
 
 from sisr_jax.config import Config
 from sisr_jax.data.formats.sinogram import MeasuredSinogram
-from sisr_jax.data.transforms import clipped_share, from_unit_range, to_unit_range
+from sisr_jax.data.transforms import from_unit_range, to_unit_range
 from sisr_jax.degradation import Degradation, modality_of
 from sisr_jax.errors import InputError
 from sisr_jax.inference.restorer import Restored, Restorer
+from sisr_jax.inference.trained_for import (
+    check_simulation,
+    check_sinogram,
+    check_units,
+    check_views,
+    config_of,
+)
 from sisr_jax.metrics import psnr, ssim
 from sisr_jax.reconstruction.recovered_views import recover_views
 from sisr_jax.reconstruction.starts import linear_estimate
@@ -89,9 +96,9 @@ def simulate(
         InputError: If the restorer was not trained for so many views, or more than that
             share of an image would be lost.
     """
-    config = _config(restorer)
+    config = config_of(restorer)
     window = config.data.window
-    _check_units(config, images, clipped)
+    check_units(restorer, images, clipped)
     check_simulation(restorer, factor)
     target, inside = _placed(config, to_unit_range(images, window))
     rows, columns = target.shape[1:]
@@ -127,8 +134,8 @@ def restore_images(restorer: Restorer, images: np.ndarray) -> Outcome:
     Raises:
         InputError: If nearly all of an image is outside the window.
     """
-    config = _config(restorer)
-    _check_units(config, images, _MOST_OUTSIDE)
+    config = config_of(restorer)
+    check_units(restorer, images, _MOST_OUTSIDE)
     low, high = config.data.window
     # What a first estimate has outside of the window tells the network of it.
     scaled = (images.astype(np.float32) - np.float32(low)) / np.float32(high - low)
@@ -155,8 +162,8 @@ def restore_back_projections(
     height, width = images.shape[1:]
     if height != width:
         raise InputError(f"{height}x{width}: expected square slices for --views")
-    config = _config(restorer)
-    _check_units(config, images, _MOST_OUTSIDE)
+    config = config_of(restorer)
+    check_units(restorer, images, _MOST_OUTSIDE)
     low, high = config.data.window
     beam = ParallelBeam(width, num_angles).every(factor)
     check_views(restorer, beam.num_angles)
@@ -185,7 +192,7 @@ def restore_sinogram(restorer: Restorer, measured: MeasuredSinogram) -> Outcome:
     Raises:
         InputError: If the restorer was not trained for views, or not for so many.
     """
-    config = _config(restorer)
+    config = config_of(restorer)
     check_sinogram(restorer)
     window, size = config.data.window, measured.beam.size
     check_views(restorer, measured.beam.num_angles)
@@ -229,61 +236,6 @@ def _restoration(
         np.asarray(one.unexplained / largest),
         None if truth is None else np.asarray(truth[index])[inside],
     )
-
-
-def check_sinogram(restorer: Restorer) -> None:
-    """Refuses a restorer of anything but views.
-
-    Raises:
-        InputError: If its configuration says so.
-    """
-    measures = _config(restorer).degradation.measures
-    if measures != "views":
-        raise InputError(f"a sinogram, and these weights are for {measures}, not views")
-
-
-def check_simulation(restorer: Restorer, factor: int) -> None:
-    """Refuses to measure by fewer or more than weights were trained for.
-
-    Args:
-        restorer: One of `load`.
-        factor: Keep every so many-th view, or column.
-
-    Raises:
-        InputError: If the card of the restorer, or else its configuration, says so.
-    """
-    section = _config(restorer).degradation.every(factor)
-    if section.measures == "views":
-        check_views(restorer, section.num_kept)
-
-
-def check_views(restorer: Restorer, views: int) -> None:
-    """Refuses a number of views that weights were not trained for.
-
-    Raises:
-        InputError: If the card of the restorer, or else its configuration, says so.
-    """
-    trained = restorer.card.get("views") or _config(restorer).degradation.num_measured
-    fewest, most = trained
-    if not fewest <= views <= most:
-        raise InputError(f"{views} views: these weights are for {fewest} to {most}")
-
-
-def _config(restorer: Restorer) -> Config:
-    if restorer.config is None:
-        raise ValueError("a restorer without a configuration: expected one of `load`")
-    return restorer.config
-
-
-def _check_units(config: Config, images: np.ndarray, most: float) -> None:
-    window = config.data.window
-    outside = max(clipped_share(image, window) for image in images)
-    if outside > most:
-        unit = modality_of(config).unit(window)
-        raise InputError(
-            f"{100 * outside:.0f} % of the pixels lie outside of {window} {unit}, "
-            "what the weights were trained for: values in other units?"
-        )
 
 
 def _placed(config: Config, images: np.ndarray) -> tuple[np.ndarray, Any]:

@@ -217,3 +217,17 @@ def test_any_kind_says_what_it_sees():
     for kind in KINDS:
         sees = config_of(kind).generator.sees
         assert ("measurement" not in sees) == (kind in OF_IMAGES)
+
+
+@pytest.mark.parametrize(
+    "spacing", [[0.5], [0.5, 0.4], [0, 1], [0.5, 1e9], ["a", "b"], [True, 1], 0.5, {}]
+)
+def test_spacings_of_a_card_that_are_none(tmp_path, spacing):
+    folder = epath.Path(tmp_path / "b")
+    write_bundle(folder, random_restorer("unet"), {**ABOUT, "spacing_mm": [0.5, 1]})
+    assert load(folder).card["spacing_mm"] == [0.5, 1]
+    card = json.loads((folder / "card.json").read_text())
+    (folder / "card.json").write_text(json.dumps({**card, "spacing_mm": spacing}))
+    with pytest.raises(InputError, match="spacing_mm is ") as caught:
+        load(folder)
+    assert "\n" not in str(caught.value)

@@ -1,6 +1,8 @@
 """The weights in the box: present, intact, described, and better than their rival."""
 
+import csv
 import json
+import pathlib
 import shutil
 
 import jax.numpy as jnp
@@ -17,6 +19,7 @@ from sisr_jax.reconstruction.total_variation import total_variation
 from sisr_jax.tomography import ParallelBeam, ParallelBeamCT
 
 NAME = "sparse-view-ct"
+SHARED = pathlib.Path(__file__).parents[2].parent / "shared" / "data"
 
 
 @pytest.fixture(scope="module", params=[NAME, f"{NAME}-any-dose"])
@@ -36,6 +39,23 @@ def test_are_small_and_their_card_says_what_they_are():
         for scores in card["scores"]:
             assert scores["psnr_95"][0] < scores["psnr"] < scores["psnr_95"][1]
             assert "gain_db" in scores
+
+
+def test_their_spacings_are_those_of_the_training():
+    manifest = SHARED / "manifest.csv"
+    if not manifest.is_file():
+        pytest.skip(f"needs the table of real slices in {SHARED}")
+    with manifest.open(newline="") as file:
+        rows = [
+            row
+            for row in csv.DictReader(file)
+            if row["file"].startswith("ct/") and row["split"] == "train"
+        ]
+    assert len(rows) == 142
+    assert all(row["spacing_x_mm"] == row["spacing_y_mm"] for row in rows)
+    spacings = [float(row["spacing_x_mm"]) for row in rows]
+    for name in available():
+        assert load(name).card["spacing_mm"] == [min(spacings), max(spacings)]
 
 
 @pytest.mark.parametrize("views", [32, 90])

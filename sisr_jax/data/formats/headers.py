@@ -18,6 +18,8 @@ MAX_PIXELS = 2**24
 MAX_IMAGES = 2**12
 # Files and members that are read as a whole.
 MAX_BYTES = 2**28
+# Of a spacing; scanners write three digits or more.
+_ROUNDED = 0.01
 
 
 class Header(NamedTuple):
@@ -34,6 +36,9 @@ class Header(NamedTuple):
         position: Of a slice of a series, along its normal in mm.
         left_out: Why training leaves the file out although nothing is wrong with it
             (`localizer`); else empty.
+        spacing: From row to row and from column to column, in mm; None where the file
+            does not say, or its images differ.
+        taken_by: Code of the kind of device in DICOM (`CT`); empty if it is not known.
     """
 
     format: str
@@ -44,6 +49,8 @@ class Header(NamedTuple):
     series: str = ""
     position: float = 0.0
     left_out: str = ""
+    spacing: tuple[float, float] | None = None
+    taken_by: str = ""
 
 
 class Decoded(NamedTuple):
@@ -72,6 +79,16 @@ class Derivation(NamedTuple):
     text: str
     version: str
     anonymous: bool = False
+
+
+def is_close(one: float, other: float) -> bool:
+    """Whether two spacings differ by what was rounded at most, 1 %."""
+    return abs(one - other) <= _ROUNDED * max(one, other)
+
+
+def spacing_text(spacing: tuple[float, float]) -> str:
+    """Rows x columns, in mm, for messages."""
+    return f"{spacing[0]:.4g} x {spacing[1]:.4g}"
 
 
 def check_bounds(path: Path, shape: tuple[int, int], count: int = 1) -> None:

@@ -8,6 +8,7 @@ never interpolated: a volume that was acquired obliquely stays oblique.
 
 import gzip
 import logging
+import math
 import struct
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -29,6 +30,8 @@ _MAX_VOLUME_BYTES = 2**30
 # Bound of deflate: the most a compressed byte can become.
 _MAX_GZIP_RATIO = 1032
 _MAX_HEADER_BYTES = 540
+# Units of the affine in mm, by the code in the header; 0 says nothing.
+_MM = {1: 1e3, 2: 1.0, 3: 1e-3}
 # nibabel reports what it repairs, for each read anew; its errors are exceptions.
 _SILENT = logging.Logger("nifti", level=logging.CRITICAL + 1)
 
@@ -162,7 +165,13 @@ def _open(path: Path, *, keep_open: bool) -> _Volume:
     size, count = (shape[axes[1]], shape[axes[0]]), shape[axes[2]]
     check_bounds(path, size, count)
     data = ArrayProxy(path, header, mmap=False, keep_file_open=keep_open)
-    return _Volume(data, axes, reverse, Header("NIfTI", size, dtype.name, count=count))
+    unit = _MM.get(int(header["xyzt_units"]) & 7, math.nan)
+    lengths = unit * np.linalg.norm(affine[:3, :3], axis=0)
+    spacing = float(lengths[axes[1]]), float(lengths[axes[0]])
+    if not all(map(math.isfinite, spacing)):
+        spacing = None
+    about = Header("NIfTI", size, dtype.name, count=count, spacing=spacing)
+    return _Volume(data, axes, reverse, about)
 
 
 def _read_header(path: Path) -> Any:

@@ -189,3 +189,21 @@ def test_names_are_read_in_any_case(tmp_path):
     path = tmp_path / "A.NII.GZ"
     write(tmp_path / "b.nii.gz", world_volume()).rename(path)
     np.testing.assert_array_equal(read(path), expected_slices())
+
+
+@pytest.mark.parametrize(
+    ("unit", "millimetres"), [("mm", 1), ("meter", 1e3), ("micron", 1e-3), (0, None)]
+)
+def test_spacing_is_that_of_rows_and_columns_of_the_display(
+    tmp_path, unit, millimetres
+):
+    """Whatever the order of the file's axes; a volume may not say in which unit."""
+    affine = np.diag([0.7, 0.8, 3, 1])[:, [2, 0, 1, 3]]
+    image = nibabel.Nifti1Image(world_volume(), affine)
+    image.header.set_xyzt_units(unit)
+    nibabel.save(image, tmp_path / "a.nii")
+    spacing = check_file(tmp_path / "a.nii").spacing
+    if millimetres is None:
+        assert spacing is None
+    else:
+        assert spacing == pytest.approx((0.8 * millimetres, 0.7 * millimetres))

@@ -72,25 +72,31 @@ def words_of(value: Any) -> list[str]:
     return [str(each) for each in several]
 
 
-def check_spacing(path: Path, levels: list[Any]) -> None:
-    """Refuses a pixel spacing that no scanner writes.
+def read_spacing(path: Path, levels: list[Any]) -> tuple[float, float] | None:
+    """Spacing of the pixels of a frame: from row to row, from column to column, in mm.
 
     Args:
         path: The file, for messages.
-        levels: Of a frame, see `levels_of`.
+        levels: Of the frame, see `levels_of`.
+
+    Returns:
+        None without one.
 
     Raises:
         InputError: If it is not two numbers, each above 0 and at most 100 mm.
     """
+    found = None
     for item in items_of(levels, "PixelMeasuresSequence"):
         spacing = numbers_of(item.get("PixelSpacing"))
-        if spacing and (
-            len(spacing) != 2 or not all(0 < s <= _MAX_SPACING for s in spacing)
-        ):
+        if not spacing:
+            continue
+        if len(spacing) != 2 or not all(0 < s <= _MAX_SPACING for s in spacing):
             raise InputError(
                 f"{path}: pixel spacing {spacing}, expected two of 0 to "
                 f"{_MAX_SPACING:g} mm"
             )
+        found = spacing[0], spacing[1]
+    return found
 
 
 def find_place(levels: list[Any]) -> tuple[str, float]:

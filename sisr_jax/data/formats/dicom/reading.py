@@ -10,9 +10,9 @@ from typing import Any
 from sisr_jax.data.formats.dicom.frames import decode_frame, stored_values
 from sisr_jax.data.formats.dicom.groups import (
     GROUP_ELEMENTS,
-    check_spacing,
     find_place,
     levels_of,
+    read_spacing,
     words_of,
 )
 from sisr_jax.data.formats.dicom.layout import LAYOUT_ELEMENTS, Layout, layout_of
@@ -36,6 +36,8 @@ _ELEMENTS = (
     *PADDING_ELEMENTS,
 )
 _LOCALIZERS = {"LOCALIZER", "SCOUT", "TOPOGRAM", "SCANOGRAM"}
+# Of images that were converted, whatever took them.
+_OTHER = "OT"
 _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 
 
@@ -86,11 +88,13 @@ def read_dicom(
 
 def _check(path: Path, opened: Opened) -> tuple[Header, Layout, list[list[Any]]]:
     dataset = opened.header
-    layout = layout_of(path, opened, modality=dataset.get("Modality") or "")
+    modality = dataset.get("Modality") or ""
+    layout = layout_of(path, opened, modality=modality)
     levels = levels_of(path, dataset, frames=layout.frames)
+    spacings = set()
     for frame in levels:
         transform_of(path, frame, dtype=layout.dtype)
-        check_spacing(path, frame)
+        spacings.add(read_spacing(path, frame))
     series, position = find_place(levels[0])
     header = Header(
         "DICOM",
@@ -99,6 +103,8 @@ def _check(path: Path, opened: Opened) -> tuple[Header, Layout, list[list[Any]]]
         count=layout.frames,
         series=series,
         position=position,
+        spacing=spacings.pop() if len(spacings) == 1 else None,
+        taken_by="" if modality == _OTHER else modality,
     )
     return header, layout, levels
 

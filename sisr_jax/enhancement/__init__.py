@@ -1,0 +1,1 @@
+"""What restoring the files of a user takes: jobs, places, and going on later."""

@@ -1,0 +1,173 @@
+"""What of a folder is done: settings and numbers beside the images."""
+
+import csv
+import hashlib
+import io
+import json
+import math
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import jax
+import numpy as np
+from etils import epath
+
+import sisr_jax
+from sisr_jax.data.csv_rows import read_csv_rows
+from sisr_jax.enhancement.jobs import Job
+from sisr_jax.enhancement.places import places_of, real
+from sisr_jax.enhancement.request import Request
+from sisr_jax.errors import InputError, one_line
+from sisr_jax.inference import Restorer
+from sisr_jax.inference.slices import Outcome
+from sisr_jax.storage.files import write_whole
+from sisr_jax.storage.json_files import read_object
+
+SETTINGS, NUMBERS = "enhance.json", "enhance.csv"
+_SCORES: Sequence[str] = "residual psnr ssim psnr_fbp ssim_fbp".split()
+_FIELDS = ("file", "image", *_SCORES, "source")
+
+
+def begin(
+    request: Request, restorer: Restorer, jobs: Sequence[Job]
+) -> list[dict[str, str]]:
+    """Rows of what is done already; writes settings and table.
+
+    Raises:
+        InputError: If the folder is of another command, or a file that would be written
+            is there and not by this one.
+        StorageError: If the storage fails.
+    """
+    settings = {
+        "model": request.model,
+        "weights": _identity(restorer),
+        "version": sisr_jax.__version__,
+        "input": str(request.input.resolve()),
+        "simulate": request.simulate,
+        "views": None if request.views is None else list(request.views),
+        "png_rescale": list(request.png_rescale),
+        "format": request.format,
+        "anonymise": request.anonymise,
+        "report": request.report,
+    }
+    folder = epath.Path(request.output)
+    path, numbers = folder / SETTINGS, folder / NUMBERS
+    rows = []
+    if path.exists() and numbers.exists() and not request.overwrite:
+        if read_object(path) != settings:
+            raise InputError(
+                f"{path}: OUT was made by another command; --overwrite replaces it"
+            )
+        rows = _read_table(Path(numbers))
+    digests = {row["file"]: row["source"] for row in rows}
+    done, sources = set(), {real(job.source.path) for job in jobs}
+    for job in jobs:
+        name, is_there = job.name, os.path.lexists(job.target)
+        for place in places_of(job.target, request):
+            # By way of a link to a folder; one to a file would be replaced itself.
+            if real(place.parent) / place.name in sources:
+                raise InputError(f"{place}: a file of INPUT, expected another place")
+            if os.path.lexists(place) and (
+                place.is_dir() or not (request.overwrite or name in digests)
+            ):
+                raise InputError(
+                    f"{place}: is there, and not by this command; --overwrite replaces "
+                    "files"
+                )
+        if is_there and name in digests:
+            if digests[name] == digest_of(job.source.path):
+                done.add(name)
+            else:
+                print(
+                    f"sisr_jax.enhance: {job.source.path}: has changed since it was "
+                    "restored, and is restored again",
+                    file=sys.stderr,
+                )
+    rows = [row for row in rows if row["file"] in done]
+    write_whole(path, json.dumps(settings, indent=1))
+    write_whole(numbers, table_of(rows))
+    return rows
+
+
+def _read_table(path: Path) -> list[dict[str, str]]:
+    rows = []
+    for line, row in read_csv_rows(path, columns=_FIELDS):
+        for field in _SCORES:
+            try:
+                float(row[field] or 0)
+            except ValueError as error:
+                raise InputError(
+                    f"{path}, line {line}: {field} = {one_line(row[field])}: expected "
+                    "a number; --overwrite replaces the table"
+                ) from error
+        rows.append(row)
+    return rows
+
+
+def digest_of(path: Path) -> str:
+    """Of the content of a file, in hexadecimal.
+
+    Raises:
+        InputError: If it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be opened ({error.strerror})") from error
+
+
+def rows_of(name: str, digest: str, outcome: Outcome) -> list[dict[str, str]]:
+    """A row for each image; an image of air has no finite scores, and so none."""
+    return [
+        {"file": name, "image": str(index), "source": digest}
+        | {
+            key: f"{value:.6g}"
+            for key, value in numbers.items()
+            if math.isfinite(value)
+        }
+        for index, numbers in enumerate(outcome.numbers)
+    ]
+
+
+def table_of(rows: list[dict[str, str]]) -> str:
+    """Rows as a CSV file."""
+    text = io.StringIO()
+    writer: csv.DictWriter[str] = csv.DictWriter(
+        text, _FIELDS, restval="", lineterminator="\n"
+    )
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _identity(restorer: Restorer) -> str:
+    """Which weights these are: others may have come to the same place since.
+
+    Another run in the folder of the first one ends at the same step.
+    """
+    if known := restorer.card.get("sha256"):
+        return known
+    digest = hashlib.sha256(repr(restorer.config).encode())
+    for leaf in jax.tree.leaves(jax.device_get(restorer.variables)):
+        digest.update(leaf.tobytes())
+    return f"step {restorer.card['step']}, {digest.hexdigest()}"
+
+
+def summary(rows: list[dict[str, str]], num_problems: int) -> str:
+    """What became of the files, in a line."""
+    files = len({row["file"] for row in rows})
+    text = f"{len(rows)} images of {files} files restored"
+    if num_problems:
+        text += f", {num_problems} files not"
+    for key, words in (
+        ("psnr", "{:.2f} dB on the mean"),
+        ("psnr_fbp", "{:.2f} dB back-projected"),
+        ("residual", "{:.1e} of the measurement unexplained"),
+    ):
+        values = [float(row[key]) for row in rows if row.get(key)]
+        if values:
+            text += ", " + words.format(np.mean(values))
+    return text

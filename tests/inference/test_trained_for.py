@@ -1,0 +1,48 @@
+"""What weights were trained for: the pixels of an image."""
+
+import dataclasses
+
+import pytest
+from networks import random_restorer
+
+from sisr_jax.errors import InputError
+from sisr_jax.inference.trained_for import check_device, unusual_spacing
+
+
+def with_card(kind, **card):
+    return dataclasses.replace(random_restorer(kind), card=card)
+
+
+@pytest.mark.parametrize(
+    ("card", "spacing", "words"),
+    [
+        ({"spacing_mm": [0.5, 1.0]}, (0.7, 0.7), ""),
+        ({"spacing_mm": [0.5, 1.0]}, (1.004, 1.004), ""),
+        ({"spacing_mm": [0.5, 1.0]}, (1.5, 1.5), "of 1.5 mm, and these weights were"),
+        ({"spacing_mm": [0.5, 1.0]}, (0.2, 0.2), "trained with 0.5 to 1 mm"),
+        ({"spacing_mm": [0.5, 1.0]}, (0.7, 0.8), "of 0.7 x 0.8 mm, and the geometry"),
+        ({"spacing_mm": [0.5, 1.0]}, None, ""),
+        # The images of the training did not say it.
+        ({"spacing_mm": None}, (9.0, 9.0), ""),
+        ({}, (0.7, 1.4), "square ones"),
+    ],
+)
+def test_pixels_unlike_those_of_the_training_are_told(card, spacing, words):
+    found = unusual_spacing(with_card("unet", **card), spacing)
+    assert words in found
+    assert bool(found) == bool(words)
+
+
+def test_columns_have_no_square_pixels():
+    assert unusual_spacing(with_card("columns"), (0.1, 0.8)) == ""
+
+
+def test_devices_of_another_kind_are_refused():
+    ct, us = with_card("unet"), with_card("columns")
+    for restorer, codes in (ct, ("CT", "")), (us, ("US", "IVUS", "")):
+        for code in codes:
+            check_device(restorer, code)
+    with pytest.raises(InputError, match="an image of US, and these weights are for C"):
+        check_device(ct, "US")
+    with pytest.raises(InputError, match=r"image of CT, .* are for IVUS or US"):
+        check_device(us, "CT")
