@@ -1,15 +1,17 @@
 """Measures reconstructions as a physicist measures a scanner: how far to trust them.
 
-    python -m sisr_jax.trust IMAGES --reference=REFERENCE --pixel_size=0.7
+    python -m sisr_jax.trust IMAGES --reference=REFERENCE
     python -m sisr_jax.trust --phantom=fbp,tv,sparse-view-ct-any-dose --photons=1e5
 
 IMAGES and REFERENCE are files or folders of CT slices in HU, in any format that this
 package reads; a file of a folder has the reference of the same path, whatever the
-formats. Slice by slice, the table has: the standard deviation and mean frequency of the
-difference in uniform soft tissue (noise power spectrum); where the transfer
-`|<R conj(X)>| / <|X|^2>` of the images against their references falls to a half; the
-bias in uniform lung, soft tissue and bone. Standard errors are between slices, which of
-one patient are alike. What counts as uniform: `sisr_jax/evaluation/patient_quality.py`.
+formats. Where none of both says how large its pixels are, `--pixel_size=0.7` does, in
+mm; they have to be square, and the same in all files. Slice by slice, the table has:
+the standard deviation and mean frequency of the difference in uniform soft tissue
+(noise power spectrum); where the transfer `|<R conj(X)>| / <|X|^2>` of the images
+against their references falls to a half; the bias in uniform lung, soft tissue and
+bone. Standard errors are between slices, which of one patient are alike. What counts as
+uniform: `sisr_jax/evaluation/patient_quality.py`.
 
 With `--phantom` the methods reconstruct noisy scans of a phantom with discs: noise and
 its mean frequency, f50 of the task transfer function of an edge of 400 HU, bias, and
@@ -25,38 +27,21 @@ mistake in this program, with its traceback; 74 the storage failed; 130 Ctrl-C.
 
 import argparse
 import math
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
-
-import jax.numpy as jnp
-import numpy as np
-from etils import epath
 
 from sisr_jax.arguments import CommandParser, as_place, as_rescale
 from sisr_jax.data.formats.dicom.opening import keep_headers_private
 from sisr_jax.data.pairs import list_pairs
 from sisr_jax.errors import ExitCode, InputError, ending
-from sisr_jax.evaluation.curves import draw_curves
-from sisr_jax.evaluation.patient_quality import patient_quality, slice_quality
-from sisr_jax.evaluation.phantom_methods import (
-    low_dose_weight,
-    method_named,
-    method_names,
-)
-from sisr_jax.evaluation.phantom_quality import (
-    Scan,
-    measure,
-    phantom_quality,
-    reconstruct,
-)
-from sisr_jax.evaluation.quality_report import Quality, as_csv, as_json, as_text
+from sisr_jax.evaluation.patient_files import measure_files, pixel_of
+from sisr_jax.evaluation.phantom_methods import low_dose_weight, method_names
+from sisr_jax.evaluation.phantom_quality import Scan, compare
+from sisr_jax.evaluation.quality_files import check_files, write_files
+from sisr_jax.evaluation.quality_report import Quality, as_text
 from sisr_jax.run.progress import counted
 from sisr_jax.storage.failures import refusing
-from sisr_jax.storage.files import write_whole
-from sisr_jax.storage.folder import check_possible
-from sisr_jax.tomography import ParallelBeamCT
 
 # What flags are that are not given; those of the other kind of use are refused. Scans
 # are as on the cards of the weights, but smaller.
@@ -88,7 +73,6 @@ _LEAST = {
 # Greatest value: of any scanner; of the window; of what a key of JAX is made of.
 _MOST = {"pixel_size": 100.0, "contrast": 1000.0, "seed": 2**32 - 1}
 _MULTIPLE, _SMALLEST = 16, 64
-_FILES = _PICTURE, _TABLE, _ALL = "trust.png", "trust.csv", "trust.json"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -109,7 +93,12 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("images", type=as_place, nargs="?", metavar="IMAGES")
     add("--reference", type=as_place, metavar="REFERENCE", help="what IMAGES should be")
-    add("--pixel_size", type=float, metavar="MM", help="width of a pixel")
+    add(
+        "--pixel_size",
+        type=float,
+        metavar="MM",
+        help="width of a pixel; default: as DICOM and NIfTI say",
+    )
     add(
         "--window",
         type=_pair,
@@ -154,7 +143,8 @@ def _pair(text: str) -> tuple[float, float]:
 def _run(options: argparse.Namespace) -> int:
     if options.output is not None:
         with refusing(f"--output={options.output}: looking"):
-            _check_output(options)
+            inputs = [each for each in (options.images, options.reference) if each]
+            check_files(options.output, inputs, overwrite=options.overwrite)
     if options.phantom is None:
         _complete(options, _PATIENTS, _PHANTOM.keys() - {"pixel_size"})
         qualities = _patients(options)
@@ -162,7 +152,12 @@ def _run(options: argparse.Namespace) -> int:
         _complete(options, _PHANTOM, {"images", "reference", *_PATIENTS})
         qualities = _phantom(options)
     if options.output is not None:
-        _write(options, qualities)
+        settings = {
+            name: value if isinstance(value, int | float | tuple) else str(value)
+            for name, value in vars(options).items()
+            if value is not None and name not in ("output", "overwrite")
+        }
+        write_files(options.output, qualities, settings)
     print(as_text(qualities))  # last: nobody may read it
     return ExitCode.DONE
 
@@ -189,26 +184,9 @@ def _complete(
             raise InputError(f"--{name}={value}: expected at most {most:.12g}")
 
 
-def _check_output(options: argparse.Namespace) -> None:
-    output = options.output
-    if output.exists() and not output.is_dir():
-        raise InputError(f"--output={output}: a file, expected a folder")
-    for folder in (options.images, options.reference):
-        if folder and output.resolve().is_relative_to(folder.resolve()):
-            raise InputError(
-                f"--output={output}: inside {folder}, where it would count as an image"
-            )
-    for name in _FILES:
-        if (output / name).is_dir():
-            raise InputError(f"{output / name}: a folder, expected a file")
-        if os.path.lexists(output / name) and not options.overwrite:
-            raise InputError(f"{output / name}: is there; --overwrite replaces it")
-    check_possible(epath.Path(output), "--output")
-
-
 def _patients(options: argparse.Namespace) -> dict[str, Quality]:
     """Measures files against their references."""
-    for name in ("images", "reference", "pixel_size"):
+    for name in ("images", "reference"):
         if getattr(options, name) is None:
             flag = name.upper() if name == "images" else f"--{name}"
             raise InputError(f"{flag} is missing: without --phantom it is needed")
@@ -217,16 +195,14 @@ def _patients(options: argparse.Namespace) -> dict[str, Quality]:
         raise InputError(f"--window={low:g},{high:g}: expected LO below HI")
     with refusing(f"{options.images} and {options.reference}: reading"):
         pairs = list_pairs(options.images, options.reference, smallest=_SMALLEST)
-    slices = [
-        slice_quality(
-            *(np.clip(each, low, high) for each in planes), pixel_mm=options.pixel_size
-        )
-        for pair in counted(pairs)
-        for planes in pair.read(options.png_rescale)
-    ]
-    return {
-        f"slices: {len(slices)}": patient_quality(slices, pixel_mm=options.pixel_size)
-    }
+    options.pixel_size = pixel_of(pairs, stated=options.pixel_size)
+    return measure_files(
+        pairs,
+        pixel_mm=options.pixel_size,
+        window=options.window,
+        rescale=options.png_rescale,
+        progress=counted,
+    )
 
 
 def _phantom(options: argparse.Namespace) -> dict[str, Quality]:
@@ -242,35 +218,10 @@ def _phantom(options: argparse.Namespace) -> dict[str, Quality]:
     )
     if scan.size % _MULTIPLE:
         raise InputError(f"--size={scan.size}: expected a multiple of {_MULTIPLE}")
-    operator = ParallelBeamCT(scan.beam)
     if options.tv_weight is None:
         options.tv_weight = low_dose_weight(options.photons)
-    methods = {
-        name: method_named(name, operator, tv_weight=options.tv_weight)
-        for name in options.phantom.split(",")
-    }
-    present, absent = measure(scan, operator)
-    qualities = {}
-    for name, method in methods.items():
-        both = jnp.concatenate([present, absent])
-        images = reconstruct(method, both, operator, progress=counted)
-        qualities[name] = phantom_quality(scan, *np.split(images, 2))
-    return qualities
-
-
-def _write(options: argparse.Namespace, qualities: Mapping[str, Quality]) -> None:
-    settings = {
-        name: value if isinstance(value, int | float | tuple) else str(value)
-        for name, value in vars(options).items()
-        if value is not None and name not in ("output", "overwrite")
-    }
-    title = ", ".join(f"{name} {value}" for name, value in settings.items())
-    # Names of files may be no text.
-    title = title.encode(errors="backslashreplace").decode()
-    folder = epath.Path(options.output)
-    draw_curves(folder / _PICTURE, qualities, title=title)
-    write_whole(folder / _TABLE, as_csv(qualities))
-    write_whole(folder / _ALL, as_json(qualities, settings))
+    names = options.phantom.split(",")
+    return compare(scan, names, tv_weight=options.tv_weight, progress=counted)
 
 
 if __name__ == "__main__":

@@ -89,6 +89,40 @@ def test_folders_are_measured_against_their_references(folders, tmp_path, capsys
         assert "pixel_size 1.5" in picture.info["Title"]
 
 
+def test_pixels_are_as_large_as_the_files_say(tmp_path, capsys):
+    """Unless they are not square, or differ from each other or from what is given."""
+    truth = np.clip(np.round(ct_phantom(0, 0, 64)), -1000, 1000).astype(np.int16)
+    for name, spacing in (
+        ("a/1", [1.5, 1.5]),
+        ("a/2", [1.5, 1.5]),
+        ("b/1", [1.5, 1.8]),
+        ("c/1", [1.5, 1.5]),
+        ("c/2", [0.7, 0.7]),
+    ):
+        write_dicom(tmp_path / f"{name}.dcm", truth, PixelSpacing=spacing)
+    np.save(tmp_path / "plain.npy", truth.astype(np.float32))
+
+    def measure(name, *arguments):
+        place = tmp_path / name
+        code = run(place, f"--reference={place}", *arguments)
+        return code, capsys.readouterr().err
+
+    output = tmp_path / "out"
+    assert measure("a", f"--output={output}") == (0, "")
+    settings = json.loads((output / "trust.json").read_text())["settings"]
+    assert settings["pixel_size"] == 1.5
+    for name, arguments, message in (
+        ("a", ["--pixel_size=0.7"], "of 1.5 mm, expected 0.7 mm, as --pixel_size"),
+        ("b", [], "1.dcm: pixels of 1.5 x 1.8 mm, expected square ones"),
+        ("c", [], "2.dcm: pixels of 0.7 mm, expected 1.5 mm, as of the files before"),
+        ("plain.npy", [], "--pixel_size is missing: "),
+    ):
+        code, error = measure(name, *arguments)
+        assert code == ExitCode.BAD_INPUT
+        assert error.count("\n") == 1
+        assert message in error
+
+
 @pytest.mark.parametrize("name", ["of $\\a$", os.fsdecode(b"of \xff")])
 def test_names_are_neither_formulas_nor_always_text(folders, tmp_path, name):
     images = tmp_path / f"{name}.npy"
@@ -158,7 +192,7 @@ def test_the_methods_in_the_box(tmp_path):
     [
         ([], "IMAGES is missing"),
         (["a"], "--reference is missing"),
-        (["a", "--reference=b"], "--pixel_size is missing"),
+        (["a", "--reference=b"], "a: no such file or folder"),
         (["a", "--reference=b", "--pixel_size=1"], "a: no such file or folder"),
         (["a", "--reference=b", "--pixel_size=0"], "--pixel_size=0.0: expected above"),
         (["a", "--reference=b", "--pixel_size=x"], "--pixel_size: invalid float"),

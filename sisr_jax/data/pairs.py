@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sisr_jax.data.files import list_files
+from sisr_jax.data.formats.headers import is_close, spacing_text
 from sisr_jax.data.formats.readers import (
     check_file,
     find_reader,
@@ -24,11 +25,13 @@ class Pair(NamedTuple):
         image: A file.
         reference: What its images should be.
         count: Images in each.
+        spacing: Of pixels in mm, see `Header`, if one of the files says.
     """
 
     image: Path
     reference: Path
     count: int
+    spacing: tuple[float, float] | None = None
 
     def read(
         self, rescale: tuple[float, float]
@@ -86,7 +89,14 @@ def list_pairs(images: Path, references: Path, *, smallest: int = 1) -> list[Pai
                 f"{path}: {size_text(headers[0].shape)} pixels, expected at least "
                 f"{smallest}x{smallest}"
             )
-        pairs.append(Pair(path, known[name], headers[0].count))
+        spacings = [each.spacing for each in headers if each.spacing]
+        if len(spacings) == 2 and not all(map(is_close, *spacings)):
+            raise InputError(
+                f"{path} and {known[name]}: pixels of {spacing_text(spacings[0])} and "
+                f"{spacing_text(spacings[1])} mm, expected the same"
+            )
+        spacing = spacings[0] if spacings else None
+        pairs.append(Pair(path, known[name], headers[0].count, spacing))
     return pairs
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from sisr_jax.data.phantoms.discs import Disc, draw_discs
 from sisr_jax.data.transforms import from_unit_range, to_unit_range
 from sisr_jax.degradation.dose import LowDose
-from sisr_jax.evaluation.phantom_methods import Method
+from sisr_jax.evaluation.phantom_methods import Method, method_named
 from sisr_jax.evaluation.quality_report import (
     NOISE_POWER,
     TRANSFER,
@@ -48,6 +48,7 @@ _BONE_HU = 400.0
 # Of a disc, inwards of the blur of its edge.
 _INNER = 0.7
 _NUM_CHANNELS = 5
+_Progress = Callable[[Sequence[int]], Iterable[int]]
 
 
 class Scan(NamedTuple):
@@ -130,7 +131,7 @@ def reconstruct(
     sinograms: jax.Array,
     operator: ParallelBeamCT,
     *,
-    progress: Callable[[Sequence[int]], Iterable[int]] = iter,
+    progress: _Progress = iter,
 ) -> np.ndarray:
     """Images `[samples, size, size]` in HU, one after another.
 
@@ -145,6 +146,32 @@ def reconstruct(
         for i in progress(range(len(sinograms)))
     ]
     return from_unit_range(np.stack(images), WINDOW)
+
+
+def compare(
+    scan: Scan, names: Sequence[str], *, tv_weight: float, progress: _Progress
+) -> dict[str, Quality]:
+    """Lets methods reconstruct the same noisy scans, and measures them.
+
+    Args:
+        scan: How the phantom is measured.
+        names: Some of `method_names()`.
+        tv_weight: Of total variation.
+        progress: See `reconstruct`.
+
+    Raises:
+        InputError: See `method_named`; before anything is computed.
+    """
+    operator = ParallelBeamCT(scan.beam)
+    methods = {
+        name: method_named(name, operator, tv_weight=tv_weight) for name in names
+    }
+    present, absent = measure(scan, operator)
+    both, qualities = jnp.concatenate([present, absent]), {}
+    for name, method in methods.items():
+        images = reconstruct(method, both, operator, progress=progress)
+        qualities[name] = phantom_quality(scan, *np.split(images, 2))
+    return qualities
 
 
 def phantom_quality(scan: Scan, present: np.ndarray, absent: np.ndarray) -> Quality:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from image_files import write_dicom
 from PIL import Image
 
 from sisr_jax.data.pairs import list_pairs
@@ -43,7 +44,7 @@ def test_folders_are_paired_by_path_whatever_the_format(tmp_path):
 def test_two_files_may_have_any_names(tmp_path):
     a, b = pages(tmp_path / "a.tif", 3, 8, 8), pages(tmp_path / "b.tif", 3, 8, 8)
     [pair] = list_pairs(a, b)
-    assert pair == (a, b, 3)
+    assert pair == (a, b, 3, None)
     assert [(a[0, 0], b[0, 0]) for a, b in pair.read(STORED)] == [
         (0, 0),
         (1, 1),
@@ -86,3 +87,19 @@ def test_places_that_are_no_pair(tmp_path):
     (file.parent / "2.npy").write_bytes(file.read_bytes()[:100])
     with pytest.raises(InputError, match=r"2\.npy: array of 8x8 float32"):
         list_pairs(file.parent, file.parent)
+
+
+def test_pixels_are_as_large_as_one_of_the_files_says(tmp_path):
+    image = write(tmp_path / "a.npy", 8, 8)
+    slices = {
+        name: write_dicom(
+            tmp_path / f"{name}.dcm", np.zeros((8, 8), np.int16), PixelSpacing=spacing
+        )
+        for name, spacing in (("one", [0.7, 0.8]), ("other", [0.7, 0.9]))
+    }
+    [pair] = list_pairs(image, slices["one"])
+    assert pair.spacing == (0.7, 0.8)
+    [pair] = list_pairs(slices["one"], image)
+    assert pair.spacing == (0.7, 0.8)
+    with pytest.raises(InputError, match=r"0\.8 and 0\.7 x 0\.9 mm, expected"):
+        list_pairs(slices["one"], slices["other"])
