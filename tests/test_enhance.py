@@ -162,6 +162,18 @@ def test_any_size_stands_in_a_square_of_air(tmp_path):
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (9, 40)])
+def test_images_too_small_for_ssim_have_none(tmp_path, shape):
+    source = tmp_path / "in" / "a.npy"
+    source.parent.mkdir()
+    np.save(source, np.random.default_rng(0).uniform(0, 50, shape).astype(np.float32))
+    assert run(source.parent, tmp_path / "out", "--simulate=16") == 0
+    (row,) = numbers(tmp_path / "out")
+    assert float(row["psnr"]) > 5
+    assert row["ssim"] == row["ssim_fbp"] == ""
+    assert np.load(tmp_path / "out" / "a.npy").shape == shape
+
+
 def test_what_the_weights_were_not_trained_for_is_told(
     folder, tmp_path, capsys, restorer
 ):

@@ -23,6 +23,7 @@ from sisr_jax.inference.trained_for import (
     config_of,
 )
 from sisr_jax.metrics import psnr, ssim
+from sisr_jax.metrics.structural import SSIM_WINDOW
 from sisr_jax.reconstruction.recovered_views import recover_views
 from sisr_jax.reconstruction.starts import linear_estimate
 from sisr_jax.tomography import ParallelBeam, ParallelBeamCT
@@ -271,10 +272,11 @@ def _operator(beam: ParallelBeam) -> ParallelBeamCT:
 
 
 def _scores(image: jax.Array, truth: jax.Array, suffix: str = "") -> dict:
-    return {
-        f"psnr{suffix}": psnr(image, truth),
-        f"ssim{suffix}": ssim(image, truth),
-    }
+    """PSNR, and SSIM of images that are large enough for it."""
+    scores = {f"psnr{suffix}": psnr(image, truth)}
+    if min(image.shape[1:3]) >= SSIM_WINDOW:
+        scores[f"ssim{suffix}"] = ssim(image, truth)
+    return scores
 
 
 def _parts(images: np.ndarray) -> list[jax.Array]:

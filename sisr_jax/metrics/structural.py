@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 from sisr_jax.metrics.inputs import AnyImage, Mask, as_pair, mask_for
 
-_WINDOW = 11
+SSIM_WINDOW = 11
 _SIGMA = 1.5
 _K1 = 0.01
 _K2 = 0.03
@@ -16,7 +16,7 @@ _K2 = 0.03
 # Finest scale first: section 3.2 of the paper, from trials with observers.
 _SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 # The window still fits into the coarsest scale, of the size halved and rounded up.
-_SMALLEST_FOR_FIVE = (_WINDOW - 1) * 2 ** (len(_SCALE_WEIGHTS) - 1) + 1
+_SMALLEST_FOR_FIVE = (SSIM_WINDOW - 1) * 2 ** (len(_SCALE_WEIGHTS) - 1) + 1
 
 
 def ssim(
@@ -47,11 +47,11 @@ def ssim(
         ValueError: If the shapes differ, the window does not fit or the mask does
             not.
     """
-    images = _pair_for(a, b, _WINDOW, "SSIM")
+    images = _pair_for(a, b, SSIM_WINDOW, "SSIM")
     luminance, structure = _missing(*images, data_range)
     missing = luminance + structure - luminance * structure
     if mask is not None:
-        border = _WINDOW // 2
+        border = SSIM_WINDOW // 2
         centre = slice(border, -border)
         mask = mask_for(images[0].shape, mask)[..., centre, centre, :]
     return 1.0 - jnp.mean(missing, axis=(-3, -2, -1), where=mask)
@@ -156,7 +156,7 @@ def _line_statistics(planes: Array, axis: int) -> tuple[Array, Array]:
     """Mean and variance in the window along one axis."""
     # A loop over shifts and not a convolution, which the matrix unit of a TPU
     # would round to bfloat16; rolled, because 66 slices compile for seconds.
-    length = planes.shape[axis] - _WINDOW + 1
+    length = planes.shape[axis] - SSIM_WINDOW + 1
     weights = jnp.asarray(_weights())
 
     def shifted(start: Array) -> Array:
@@ -169,12 +169,12 @@ def _line_statistics(planes: Array, axis: int) -> tuple[Array, Array]:
         return total + weights[tap] * jnp.square(shifted(tap) - mean)
 
     zeros = jnp.zeros_like(lax.slice_in_dim(planes, 0, length, axis=axis))
-    mean = lax.fori_loop(0, _WINDOW, add_value, zeros)
-    return mean, lax.fori_loop(0, _WINDOW, add_square, zeros)
+    mean = lax.fori_loop(0, SSIM_WINDOW, add_value, zeros)
+    return mean, lax.fori_loop(0, SSIM_WINDOW, add_square, zeros)
 
 
 def _weights() -> np.ndarray:
     """The window along one axis; the square one is its outer product."""
-    distance = np.arange(_WINDOW) - _WINDOW // 2
+    distance = np.arange(SSIM_WINDOW) - SSIM_WINDOW // 2
     weights = np.exp(-0.5 * (distance / _SIGMA) ** 2)
     return (weights / weights.sum()).astype(np.float32)
