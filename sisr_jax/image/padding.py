@@ -1,11 +1,14 @@
 """Padding of images to sizes that networks of several resolutions can take."""
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 
 def pad_to_multiple(
-    image: Float[Array, "*batch height width channels"], *, multiple: int
+    image: Float[Array | np.ndarray, "*batch height width channels"],
+    *,
+    multiple: int,
 ) -> Float[Array, "*batch padded_height padded_width channels"]:
     """Continues an image by its last row and column until its sides divide.
 
@@ -19,7 +22,7 @@ def pad_to_multiple(
     # In this order, sides that are known to be multiples only (`4 * h`) need no value.
     missing = [-(side % multiple) % multiple for side in image.shape[-3:-1]]
     if missing == [0, 0]:
-        return image
+        return jnp.asarray(image)
     whole = [(0, 0)] * (image.ndim - 3)
     below, right = missing
     return jnp.pad(image, [*whole, (0, below), (0, right), (0, 0)], mode="edge")
