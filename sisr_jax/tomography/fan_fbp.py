@@ -8,6 +8,7 @@ its distance along the central ray).
 """
 
 import functools
+import math
 
 import jax.numpy as jnp
 import numpy as np
@@ -92,17 +93,17 @@ def _back_project_by_distance(
     """Adds the views, one after the other: memory is that of a few images."""
     batch = views.shape[:-2]
     # Angle by angle, planes last: a pixel reads its detector of all of them at once.
-    moved = views.reshape(-1, *views.shape[-2:]).transpose(1, 2, 0)
+    moved = views.reshape(math.prod(batch), *views.shape[-2:]).transpose(1, 2, 0)
     middle = (fan.size - 1) / 2
     pixel = (np.arange(fan.size) - middle) * fan.pixel_mm
     x, y = (jnp.asarray(each, views.dtype) for each in (pixel[None], -pixel[:, None]))
     toward = np.stack([np.cos(fan.angles), np.sin(fan.angles)], axis=1)
     add = functools.partial(_add_view, fan, x, y)
-    start = jnp.zeros((fan.size, fan.size, moved.shape[-1]), views.dtype)
-    # Of the type of what is added, in its split over devices, too.
-    start = start + 0 * moved[0, 0]
     turns = jnp.asarray(toward, views.dtype)
-    image, _ = lax.scan(add, start, (moved, turns))
+    nothing = jnp.zeros((fan.size, fan.size, moved.shape[-1]), views.dtype)
+    # A loop must start with what it goes on with, in its split over devices, too.
+    first, _ = add(nothing, (moved[0], turns[0]))
+    image, _ = lax.scan(add, first, (moved[1:], turns[1:]))
     return image.transpose(2, 0, 1).reshape(*batch, fan.size, fan.size)
 
 
