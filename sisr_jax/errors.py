@@ -1,12 +1,13 @@
 """How a command ends: its exit codes, and the errors that are one line."""
 
+import contextlib
 import enum
 import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable
-from typing import TextIO
+from collections.abc import Callable, Iterator
+from typing import Any, TextIO, cast
 
 _LONGEST = 200
 
@@ -89,20 +90,73 @@ def ending(
     """
     listen_to_interrupts()
     try:
-        return flushed(command, run())
+        with telling_outputs():
+            code = run()
+        return flushed(command, code)
     except InputError as error:
         code, line = ExitCode.BAD_INPUT, f"error: {error}"
     except StorageError as error:
         code, line = ExitCode.STORAGE, f"error: {error}"
     except KeyboardInterrupt:
         code, line = ExitCode.INTERRUPTED, interrupted
+    except SystemExit as left:  # a parser that was asked for help
+        return flushed(command, left.code if isinstance(left.code, int) else 0)
     except BrokenPipeError:
         return unread()
     except Exception:
-        traceback.print_exc()
+        tell(traceback.format_exc().rstrip())
         return ExitCode.MISTAKE
-    print(f"{command}: {line}", file=sys.stderr)
+    tell(f"{command}: {line}")
     return code
+
+
+@contextlib.contextmanager
+def telling_outputs() -> Iterator[None]:
+    """Makes what is wrong with the standard streams a `StorageError` that says so.
+
+    Lines that cannot be written fail where they are printed if there is no buffer, or
+    more than it holds, and would pass for an error of the file that is being written.
+    """
+    out = cast(TextIO, _Output(sys.stdout, "standard output"))
+    errors = cast(TextIO, _Output(sys.stderr, "standard error"))
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
+        yield
+
+
+class _Output:
+    """A standard stream whose errors name it."""
+
+    def __init__(self, stream: TextIO, name: str) -> None:
+        self._stream, self._name = stream, name
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        with self._telling():
+            return self._stream.write(text)
+
+    def flush(self) -> None:
+        with self._telling():
+            self._stream.flush()
+
+    @contextlib.contextmanager
+    def _telling(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            _silence(self._stream)
+            raise StorageError(f"{self._name}: {error.strerror}") from error
+
+
+def tell(line: str) -> None:
+    """Prints a last line to the standard error; if that fails, nobody can be told."""
+    try:
+        print(line, file=sys.stderr, flush=True)
+    except OSError:
+        _failure_of(sys.stderr)
 
 
 def flushed(command: str, code: int) -> int:
@@ -121,7 +175,7 @@ def flushed(command: str, code: int) -> int:
     error = _failure_of(sys.stdout)
     if error is None or isinstance(error, BrokenPipeError):
         return code
-    print(f"{command}: error: standard output: {error.strerror}", file=sys.stderr)
+    tell(f"{command}: error: standard output: {error.strerror}")
     return ExitCode.STORAGE
 
 
@@ -130,21 +184,28 @@ def unread() -> ExitCode:
 
     There is nobody to tell, either.
     """
-    for stream in (sys.stdout, sys.stderr):
-        _failure_of(stream)
+    flush()
     return ExitCode.STORAGE
 
 
-def _failure_of(stream: TextIO) -> OSError | None:
-    """Writes a stream out; one that fails leads nowhere from then on.
+def flush() -> None:
+    """Writes out both standard streams; one that fails leads nowhere from then on."""
+    for stream in (sys.stdout, sys.stderr):
+        _failure_of(stream)
 
-    Else Python would try once more as it ends.
-    """
+
+def _failure_of(stream: TextIO) -> OSError | None:
+    """Writes a stream out; one that fails leads nowhere from then on."""
     try:
         stream.flush()
     except OSError as error:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())
-        os.close(nowhere)
+        _silence(stream)
         return error
     return None
+
+
+def _silence(stream: TextIO) -> None:
+    """Lets a stream lead nowhere; else Python would try once more as it ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)

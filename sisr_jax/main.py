@@ -36,7 +36,6 @@ slice, under Slurm and Open MPI as it is, elsewhere with `--coordinator=HOST:POR
 import dataclasses
 import os
 import re
-import sys
 from collections.abc import Sequence
 from typing import NoReturn, cast, get_args
 
@@ -53,6 +52,8 @@ from sisr_jax.errors import (
     StorageError,
     flushed,
     listen_to_interrupts,
+    tell,
+    telling_outputs,
     unread,
 )
 from sisr_jax.hosts import agreement, leaving
@@ -117,7 +118,7 @@ def main(argv: Sequence[str]) -> None:
             heartbeat_seconds=_HEARTBEAT_SECONDS.value,
             environment=os.environ,
         )
-        with leaving.ending_with_the_others():
+        with leaving.ending_with_the_others(), telling_outputs():
             _run(changes)
         if code := flushed("sisr_jax", ExitCode.DONE):
             leaving.leave(ExitCode(code))
@@ -187,7 +188,7 @@ def _is_key(argument: str) -> bool:
 
 
 def _leave(line: Exception | str, exit_code: ExitCode) -> NoReturn:
-    print(f"sisr_jax: {line}", file=sys.stderr)
+    tell(f"sisr_jax: {line}")
     leaving.leave(exit_code)
 
 

@@ -36,7 +36,7 @@ sys.exit(ending("sisr_jax.command", run))
 """
 
 
-def end(tmp_path, code, stream, when, *, full=False):
+def end(tmp_path, code, stream, when, *, full=False, unbuffered=False):
     """Exit code, and what the other stream got."""
     if full:
         nowhere = os.open("/dev/full", os.O_WRONLY)
@@ -48,7 +48,8 @@ def end(tmp_path, code, stream, when, *, full=False):
         command = [sys.executable, "-c", COMMAND, str(code), stream, when]
         streams = {stream: nowhere, other: file}
         buffered = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
-        ended = subprocess.run(command, check=False, env=buffered, **streams)
+        env = buffered | ({"PYTHONUNBUFFERED": "1"} if unbuffered else {})
+        ended = subprocess.run(command, check=False, env=env, **streams)
     os.close(nowhere)
     return ended.returncode, (tmp_path / "other").read_text()
 
@@ -63,13 +64,56 @@ def test_a_command_that_nobody_listens_to_has_no_traceback(tmp_path, stream):
     assert end(tmp_path, 0, stream, "at once") == (74, "")
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
-def test_output_to_a_full_disk_is_one_line(tmp_path):
-    code, line = end(tmp_path, 0, "stdout", "later", full=True)
-    assert code == 74
-    assert line == (
-        "sisr_jax.command: error: standard output: No space left on device\n"
-    )
+needs_full = pytest.mark.skipif(
+    not os.path.exists("/dev/full"), reason="needs /dev/full"
+)
+REFUSED = """
+import sys
+from sisr_jax.errors import InputError, ending
+def run():
+    raise InputError("a file")
+sys.exit(ending("sisr_jax.command", run))
+"""
+FULL = "sisr_jax.command: error: standard output: No space left on device\n"
+
+
+@needs_full
+@pytest.mark.parametrize("unbuffered", [False, True])
+@pytest.mark.parametrize("when", ["later", "at once"])
+def test_output_to_a_full_disk_is_one_line(tmp_path, when, unbuffered):
+    found = end(tmp_path, 0, "stdout", when, full=True, unbuffered=unbuffered)
+    assert found == (74, FULL)
+
+
+@needs_full
+@pytest.mark.parametrize("unbuffered", [False, True])
+def test_a_log_on_a_full_disk_keeps_the_exit_code(tmp_path, unbuffered):
+    found = end(tmp_path, 0, "stderr", "later", full=True, unbuffered=unbuffered)
+    assert found == (74, "")
+    with open("/dev/full", "w") as nowhere:
+        ended = subprocess.run(
+            [sys.executable, "-c", REFUSED], check=False, stderr=nowhere
+        )
+    assert ended.returncode == 2
+
+
+@needs_full
+@pytest.mark.parametrize(
+    "command", [["config", "--config=ct_srresnet:quicktest"], ["data", "inspect"]]
+)
+def test_a_description_on_a_full_disk_is_one_line(tmp_path, command):
+    folder = [str(tmp_path)] if command[0] == "data" else []
+    with open("/dev/full", "w") as nowhere:
+        ended = subprocess.run(
+            [sys.executable, "-m", f"sisr_jax.{command[0]}", *command[1:], *folder],
+            check=False,
+            stdout=nowhere,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert ended.returncode == 74
+    assert ended.stderr.endswith("error: standard output: No space left on device\n")
+    assert ended.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(

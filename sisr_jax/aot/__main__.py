@@ -11,7 +11,6 @@ fits, 1 if something does not, 2 for bad input.
 import json
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
 import jax
 from absl import app, flags, logging
@@ -20,7 +19,7 @@ from sisr_jax.aot.chips import parse_topology
 from sisr_jax.aot.compilation import EVALUATION, check_compiler, measure_config
 from sisr_jax.aot.report import as_text, as_values
 from sisr_jax.config import ConfigError, command_line, parse
-from sisr_jax.errors import ExitCode, InputError
+from sisr_jax.errors import ExitCode, InputError, ending, tell
 from sisr_jax.train.steps import STEPS
 
 _CONFIG = command_line.define_config()
@@ -39,23 +38,24 @@ def main(argv: Sequence[str]) -> None:
     logging.set_verbosity(logging.WARNING)
     # What is attached to this machine is of no interest.
     jax.config.update("jax_platforms", "cpu")
-    try:
-        if len(argv) > 1:
-            raise InputError(f"unexpected argument {argv[1]!r}: all are --flags")
-        if _CONFIG.value is None:
-            raise ConfigError("--config is required")
-        config = parse(_CONFIG.value.to_dict())
-        topology = parse_topology(_TOPOLOGY.value)
-        check_compiler()
-        measured = measure_config(config, topology, _PHASE.value)
-    except InputError as error:
-        _leave(error)
+    sys.exit(ending("sisr_jax", lambda: _run(argv[1:])))
+
+
+def _run(rest: Sequence[str]) -> int:
+    if rest:
+        raise InputError(f"unexpected argument {rest[0]!r}: all are --flags")
+    if _CONFIG.value is None:
+        raise ConfigError("--config is required")
+    config = parse(_CONFIG.value.to_dict())
+    topology = parse_topology(_TOPOLOGY.value)
+    check_compiler()
+    measured = measure_config(config, topology, _PHASE.value)
     if _JSON.value:
         print(json.dumps(as_values(topology, measured), indent=2))
     else:
         print(as_text(topology, measured))
-    if not all(each.fits for each in measured):
-        sys.exit(_DOES_NOT_FIT_EXIT_CODE)
+    fits = all(each.fits for each in measured)
+    return ExitCode.DONE if fits else _DOES_NOT_FIT_EXIT_CODE
 
 
 def parse_flags(argv: list[str]) -> list[str]:
@@ -63,12 +63,8 @@ def parse_flags(argv: list[str]) -> list[str]:
     try:
         return command_line.parse_flags(argv)
     except InputError as error:
-        _leave(error)
-
-
-def _leave(error: Exception | str) -> NoReturn:
-    print(f"sisr_jax: error: {error}", file=sys.stderr)
-    sys.exit(ExitCode.BAD_INPUT)
+        tell(f"sisr_jax: error: {error}")
+        sys.exit(ExitCode.BAD_INPUT)
 
 
 if __name__ == "__main__":

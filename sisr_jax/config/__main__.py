@@ -9,29 +9,28 @@ last line says why.
 """
 
 import sys
-from typing import NoReturn
 
 from absl import app
 
 from sisr_jax.config import ConfigError, command_line, parse
 from sisr_jax.config.describe import Key, as_text, keys
-from sisr_jax.errors import ExitCode, unread
+from sisr_jax.errors import ExitCode, ending, tell
 
 _CONFIG = command_line.define_config()
 
 
 def main(argv: list[str]) -> None:
     """Prints the keys; see the module's description."""
-    try:
-        if _CONFIG.value is None:
-            raise ConfigError("--config is required, for instance --config=ct_srgan")
-        values = _CONFIG.value.to_dict()
-        print(as_text(_chosen(keys(values), argv[1:])), flush=True)
-        parse(values)
-    except ConfigError as error:
-        _leave(error)
-    except BrokenPipeError:
-        sys.exit(unread())
+    sys.exit(ending("sisr_jax", lambda: _explain(argv[1:])))
+
+
+def _explain(names: list[str]) -> int:
+    if _CONFIG.value is None:
+        raise ConfigError("--config is required, for instance --config=ct_srgan")
+    values = _CONFIG.value.to_dict()
+    print(as_text(_chosen(keys(values), names)), flush=True)
+    parse(values)
+    return ExitCode.DONE
 
 
 def parse_flags(argv: list[str]) -> list[str]:
@@ -39,7 +38,8 @@ def parse_flags(argv: list[str]) -> list[str]:
     try:
         return command_line.parse_flags(argv)
     except ConfigError as error:
-        _leave(error)
+        tell(f"sisr_jax: error: {error}")
+        sys.exit(ExitCode.BAD_INPUT)
 
 
 def _chosen(found: list[Key], names: list[str]) -> list[Key]:
@@ -51,11 +51,6 @@ def _chosen(found: list[Key], names: list[str]) -> list[Key]:
             raise ConfigError(f"{path}: unknown key; without it all are listed")
         chosen += below
     return chosen
-
-
-def _leave(error: Exception) -> NoReturn:
-    print(f"sisr_jax: error: {error}", file=sys.stderr)
-    sys.exit(ExitCode.BAD_INPUT)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from sisr_jax.data.contact_sheet import save_contact_sheet
 from sisr_jax.data.formats.dicom.opening import keep_headers_private
 from sisr_jax.data.inspect import AS_STORED, inspect_folder
 from sisr_jax.data.inspect_report import describe
-from sisr_jax.errors import ExitCode, InputError, StorageError, unread
+from sisr_jax.errors import ExitCode, InputError, ending
 from sisr_jax.storage.failures import refusing
 
 
@@ -26,22 +26,18 @@ def main(arguments: Sequence[str]) -> int:
     Returns:
         Exit code: 0, or 2 when the input, a part of the folder, its splits or all of
         its files cannot be used, or training would refuse the window; 74 when the
-        storage fails.
+        storage fails; others as those of `sisr_jax.main`.
     """
-    try:
-        # What follows is for the other parser, options as well.
-        if list(arguments[:1]) == ["prepare"]:
-            from sisr_jax.data import prepare  # imports what only it needs
+    return ending("sisr_jax.data", lambda: _run(list(arguments)))
 
-            return prepare.main(list(arguments[1:]))
-        options = _parser().parse_args(arguments)
-        return _inspect(options)
-    except (InputError, StorageError) as error:
-        print(f"sisr_jax.data: error: {error}", file=sys.stderr)
-        is_input = isinstance(error, InputError)
-        return ExitCode.BAD_INPUT if is_input else ExitCode.STORAGE
-    except BrokenPipeError:
-        return unread()
+
+def _run(arguments: list[str]) -> int:
+    # What follows is for the other parser, options as well.
+    if arguments[:1] == ["prepare"]:
+        from sisr_jax.data import prepare  # imports what only it needs
+
+        return prepare.main(arguments[1:])
+    return _inspect(_parser().parse_args(arguments))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -19,7 +19,7 @@ import jax
 from etils import epath
 from jax.experimental import multihost_utils
 
-from sisr_jax.errors import ExitCode, InputError
+from sisr_jax.errors import ExitCode, InputError, flush, tell
 
 _FAILURE_FILE = "failure.txt"
 
@@ -87,11 +87,7 @@ class Preemption:
         self._interrupts += 1
         if self._interrupts > 1:
             leave_at_once("interrupted twice: left at once", ExitCode.INTERRUPTED)
-        print(
-            "sisr_jax: leaving once this step is saved; Ctrl-C again: at once",
-            file=sys.stderr,
-            flush=True,
-        )
+        tell("sisr_jax: leaving once this step is saved; Ctrl-C again: at once")
         if jax.process_count() > 1:  # as if the cluster had asked
             os.kill(os.getpid(), signal.SIGTERM)
 
@@ -148,7 +144,7 @@ def telling_the_others(workdir: epath.Path) -> Iterator[None]:
     except Exception as error:
         if is_loss(error) and path.exists():
             line = " ".join(path.read_bytes().decode(errors="replace").split())
-            print(f"sisr_jax: error: {line}", file=sys.stderr)
+            tell(f"sisr_jax: error: {line}")
             leave(ExitCode.BAD_INPUT)
         raise
 
@@ -160,7 +156,7 @@ def forget_failures(workdir: epath.Path) -> None:
 
 def leave_with_traceback() -> NoReturn:
     """Ends the process for a mistake in the program, with the traceback of it."""
-    traceback.print_exc()
+    tell(traceback.format_exc().rstrip())
     leave(ExitCode.MISTAKE)
 
 
@@ -168,8 +164,7 @@ def leave(exit_code: ExitCode) -> NoReturn:
     """Ends the process with an exit code; one of several does not wait for the rest."""
     if not jax.distributed.is_initialized():
         sys.exit(exit_code)
-    sys.stdout.flush()
-    sys.stderr.flush()
+    flush()
     os._exit(exit_code)
 
 
@@ -180,8 +175,8 @@ def leave_for_restart(line: str) -> NoReturn:
 
 def leave_at_once(line: str, exit_code: ExitCode) -> NoReturn:
     """Ends the process with a line, whatever its threads still wait for."""
-    print(f"sisr_jax: {line}", file=sys.stderr, flush=True)
-    sys.stdout.flush()
+    tell(f"sisr_jax: {line}")
+    flush()
     os._exit(exit_code)
 
 

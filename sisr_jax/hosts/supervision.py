@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import NamedTuple
 
-from sisr_jax.errors import ExitCode
+from sisr_jax.errors import ExitCode, tell
 
 _RESTART_SIGNALS = frozenset(
     {
@@ -168,4 +168,4 @@ def _ending_with_parent() -> Callable[[], None] | None:
 
 def say(line: str) -> None:
     """Prints a line of the supervisor on standard error."""
-    print(f"supervise: {line}", file=sys.stderr, flush=True)
+    tell(f"supervise: {line}")
