@@ -90,6 +90,35 @@ def test_what_is_refused_is_one_line(workdir, tmp_path, capsys):
         assert not (tmp_path / "b").exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("config.json", '{"model_type": "another"}'),
+        ("config.json", "no JSON"),
+        ("card.json", "{}"),
+        ("weights.safetensors", "mine"),
+    ],
+)
+def test_files_of_another_program_are_not_replaced(
+    workdir, tmp_path, capsys, name, text
+):
+    (tmp_path / "mine").mkdir()
+    path = tmp_path / "mine" / name
+    path.write_text(text)
+    assert run(workdir, tmp_path / "mine", "--overwrite") == ExitCode.BAD_INPUT
+    assert f"holds {name!r}, which no bundle has" in capsys.readouterr().err
+    assert path.read_text() == text
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("name", ["card.json", "config.json"])
+def test_what_is_left_of_a_bundle_is_replaced(workdir, tmp_path, name):
+    assert run(workdir, tmp_path / "b") == ExitCode.DONE
+    (tmp_path / "b" / name).write_bytes(b"")
+    assert run(workdir, tmp_path / "b", "--overwrite") == ExitCode.DONE
+    assert load(tmp_path / "b").card["step"] == 2
+
+
 def test_a_table_with_gaps_has_means_of_what_is_there(workdir, tmp_path):
     protocol = protocol_of(read_config(workdir)).id
     lines = ["method,image,psnr,ssim,residual,patient,protocol"]

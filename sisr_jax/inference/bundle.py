@@ -17,6 +17,7 @@ Nothing in it is code, and none of it is believed: files are of bounded size, an
 they say has to agree.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import re
@@ -113,8 +114,9 @@ def write_bundle(
 
     def write(folder: epath.Path) -> None:
         path = folder / WEIGHTS_FILE
-        write_weights(path, _as_arrays(restorer.variables), half_from=float("inf"))
+        # First: what is unfinished in a bucket is known as ours by it.
         write_object(folder / CONFIG_FILE, config)
+        write_weights(path, _as_arrays(restorer.variables), half_from=float("inf"))
         made = {
             "sisr_jax": sisr_jax.__version__,
             "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
@@ -134,7 +136,8 @@ def check_new(folder: epath.Path, *, overwrite: bool) -> None:
     """Refuses a place where a bundle would destroy something.
 
     Raises:
-        InputError: If it is no bundle and not empty, or one and not to be replaced.
+        InputError: If it is no bundle, by its files and what they say, and not empty;
+            or one and not to be replaced.
     """
     with refusing(f"{folder}"):
         if folder.exists() and not folder.is_dir():
@@ -145,6 +148,22 @@ def check_new(folder: epath.Path, *, overwrite: bool) -> None:
             raise InputError(f"{folder}: holds {name!r}, expected a new folder")
     if names and not overwrite:
         raise InputError(f"{folder}: is there; --overwrite replaces it")
+    if names and not _is_ours(folder):
+        raise InputError(
+            f"{folder}: holds {names[0]!r}, which no bundle has like that; expected a "
+            "bundle or a new folder"
+        )
+
+
+def _is_ours(folder: epath.Path) -> bool:
+    """Whether a card, which may be damaged, or a configuration was written by us."""
+    with contextlib.suppress(InputError):
+        if {"sisr_jax", "sha256"} <= read_object(folder / CARD_FILE).keys():
+            return True
+    with contextlib.suppress(InputError):
+        read_config(folder)
+        return True
+    return False
 
 
 def _as_arrays(variables: Mapping[str, Any]) -> dict[str, Any]:
