@@ -5,8 +5,9 @@ and files that are no slices are left out, padding is air.
 """
 
 import hashlib
+import math
 import os
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +27,9 @@ from sisr_jax.data.splits import Assignment, assign, read_assignments
 from sisr_jax.errors import InputError
 
 _NUM_EXAMPLES = 24
+# Slices of nothing but air are a thousandth as large in a file as in memory, and few. A
+# folder of files like that takes minutes for every megabyte.
+_RATIO, _MOST_UNPACKED = 500, 2**33
 # Values are shown as stored; DICOM, NIfTI and float files are physical by themselves.
 AS_STORED = (1.0, 0.0)
 
@@ -94,7 +98,8 @@ def inspect_folder(
 
     Raises:
         InputError: If the folder is missing or the CSV is unfit, or lists none of its
-            files. A file that cannot be used is reported instead.
+            files, or small files unpack to more memory than images do. A file that
+            cannot be used is reported instead.
     """
     if not os.path.isdir(root):
         raise InputError(f"{root}: no such folder")
@@ -115,6 +120,7 @@ def inspect_folder(
             left_out[path] = f"{path}: {header.left_out}"
         else:
             headers[path] = header
+    _check_unpacked(headers)
     wanted = _spread(list_entries(headers))
     files: list[UsableFile] = []
     examples: list[Example] = []
@@ -145,6 +151,20 @@ def inspect_folder(
         _find_leak(files, root, stated=splits_csv is not None),
         examples,
     )
+
+
+def _check_unpacked(headers: Mapping[Path, Header]) -> None:
+    """Bounds the time that a folder takes, where each of its files may be in bounds."""
+    unpacked = 0
+    for path, header in headers.items():
+        size = header.count * math.prod(header.shape) * 4
+        if size > _RATIO * path.stat().st_size:
+            unpacked += size
+        if unpacked > _MOST_UNPACKED:
+            raise InputError(
+                f"{path} and others before it unpack to more than {_RATIO} times their "
+                f"size, expected at most {_MOST_UNPACKED} bytes of such images in all"
+            )
 
 
 def _find_leak(files: Sequence[UsableFile], root: Path, *, stated: bool) -> str:

@@ -184,3 +184,21 @@ def test_runs_as_a_module(folder):
     assert finished.returncode == 0
     assert finished.stderr == ""
     assert "format" in finished.stdout
+
+
+def test_a_folder_of_small_files_that_unpack_to_much_is_refused(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr("sisr_jax.data.inspect._MOST_UNPACKED", 2**23)
+    noise = np.random.default_rng(0).integers(0, 2**16, (1024, 1024), np.uint16)
+    for number in range(3):
+        write_png(tmp_path / f"noise{number}.png", noise)
+    for number in range(2):  # of 4 MiB each in memory
+        write_png(tmp_path / f"blank{number}.png", np.zeros_like(noise))
+    assert main(["inspect", str(tmp_path)]) == 0
+    write_png(tmp_path / "blank2.png", np.zeros_like(noise))
+    capsys.readouterr()
+    monkeypatch.setattr("sisr_jax.data.inspect._decode", None)  # nor is it tried
+    assert main(["inspect", str(tmp_path)]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert "blank2.png and others before it unpack to more than 500 times" in line
