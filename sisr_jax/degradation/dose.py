@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from sisr_jax.explicit_meshes import placed_alike
 from sisr_jax.tomography import ParallelBeamCT
 from sisr_jax.tomography.noise import WATER_PER_MM, low_dose
 from sisr_jax.types import Key, Keys, Sinogram
@@ -65,11 +66,11 @@ class LowDose:
         if floor:
             offset = operator(jnp.full(operator.domain_shape, floor, sinogram.dtype))
         attenuation = scale * sinogram + offset
-        noisy = jax.vmap(self._measured)(keys, attenuation)
+        noisy = placed_alike(jax.vmap(self._measured), attenuation, keys)
         return (noisy - offset) / scale
 
     def _measured(
-        self, key: Key, attenuation: Float[Array, "angles detectors"]
+        self, attenuation: Float[Array, "angles detectors"], key: Key
     ) -> Float[Array, "angles detectors"]:
         fewest, most = self.range
         photons = fewest

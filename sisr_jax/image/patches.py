@@ -7,10 +7,12 @@ the same example is cut the same way at any batch size and device count.
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 from jaxtyping import Key as TypedKey
 
+from sisr_jax.explicit_meshes import placed_alike
 from sisr_jax.types import Image, Key
 
 Keys = TypedKey[Array, " batch"]
@@ -45,7 +47,7 @@ def flip_and_rotate(
             f"image of {height} x {width} pixels: only square ones can be rotated"
         )
 
-    def move(key: Key, one: Image) -> Image:
+    def move(one: Image, key: Key) -> Image:
         mirror_columns, mirror_rows, turn_half, turn_quarter = jax.random.bernoulli(
             key, shape=(4,)
         )
@@ -59,7 +61,7 @@ def flip_and_rotate(
         one = jnp.where(mirror_columns, one[:, ::-1], one)
         return jnp.where(mirror_rows, one[::-1], one)
 
-    return jax.vmap(move)(keys, image)
+    return placed_alike(jax.vmap(move), image, keys)
 
 
 def random_crop(
@@ -84,16 +86,13 @@ def random_crop(
         raise ValueError(f"images of {sorted(places)} pixels: expected equal sizes")
     height, width = places.pop()
     _check_fits((height, width), size)
-    last = jnp.array([height - size[0], width - size[1]])
+    last = np.array([height - size[0], width - size[1]])
 
-    def cut(key: Key, *each: Array) -> tuple[Array, ...]:
+    def cut(one: Image, key: Key) -> Array:
         row, column = jax.random.randint(key, (2,), 0, last + 1)
-        return tuple(
-            lax.dynamic_slice(one, (row, column, 0), (*size, one.shape[-1]))
-            for one in each
-        )
+        return lax.dynamic_slice(one, (row, column, 0), (*size, one.shape[-1]))
 
-    return jax.vmap(cut)(keys, *images)
+    return tuple(placed_alike(jax.vmap(cut), image, keys) for image in images)
 
 
 def _check_fits(shape: tuple[int, int], size: tuple[int, int]) -> None:

@@ -8,6 +8,8 @@ in which the block is read.
 
 from jaxtyping import Array, Float
 
+from sisr_jax.explicit_meshes import placed_alike
+
 
 def space_to_depth(
     image: Float[Array, "*batch height width channels"], factor: int
@@ -31,9 +33,13 @@ def space_to_depth(
             f"height {height} and the width {width}"
         )
     rows, columns = height // factor, width // factor
-    blocks = image.reshape(*batch, rows, factor, columns, factor, channels)
-    blocks = blocks.swapaxes(-4, -3)
-    return blocks.reshape(*batch, rows, columns, factor**2 * channels)
+
+    def shuffle(image: Array) -> Array:
+        blocks = image.reshape(*batch, rows, factor, columns, factor, channels)
+        blocks = blocks.swapaxes(-4, -3)
+        return blocks.reshape(*batch, rows, columns, factor**2 * channels)
+
+    return placed_alike(shuffle, image)
 
 
 def depth_to_space(
@@ -63,9 +69,13 @@ def depth_to_space(
             f"divide the {channels} channels"
         )
     depth = channels // factor**2
-    blocks = image.reshape(*batch, height, width, factor, factor, depth)
-    blocks = blocks.swapaxes(-4, -3)
-    return blocks.reshape(*batch, height * factor, width * factor, depth)
+
+    def shuffle(image: Array) -> Array:
+        blocks = image.reshape(*batch, height, width, factor, factor, depth)
+        blocks = blocks.swapaxes(-4, -3)
+        return blocks.reshape(*batch, height * factor, width * factor, depth)
+
+    return placed_alike(shuffle, image)
 
 
 def depth_to_width(
@@ -91,4 +101,5 @@ def depth_to_width(
             f"depth_to_width: factor {factor} must be at least 1 and divide the "
             f"{channels} channels"
         )
-    return image.reshape(*batch, height, width * factor, channels // factor)
+    shape = *batch, height, width * factor, channels // factor
+    return placed_alike(lambda image: image.reshape(shape), image)

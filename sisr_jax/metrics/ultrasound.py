@@ -1,5 +1,6 @@
 """Metrics of regions of one ultrasound image, without a reference."""
 
+import functools
 import math
 
 import jax
@@ -7,6 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
+from sisr_jax.explicit_meshes import placed_alike
 from sisr_jax.metrics.inputs import AnyImage, Mask, as_image, mask_for
 
 _AXES = (-3, -2, -1)
@@ -77,6 +79,13 @@ def gcnr(
     values = as_image(image)
     inside = mask_for(values.shape, inside, "inside")
     outside = mask_for(values.shape, outside, "outside")
+    separability = functools.partial(_separability, bins=bins)
+    return placed_alike(separability, values, inside, outside, axes=-3)
+
+
+def _separability(
+    values: Array, inside: Array, outside: Array, *, bins: int
+) -> Float[Array, "*batch"]:
     either = inside | outside
     low = jnp.min(values, axis=_AXES, where=either, initial=jnp.inf)
     high = jnp.max(values, axis=_AXES, where=either, initial=-jnp.inf)

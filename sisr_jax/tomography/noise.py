@@ -6,6 +6,7 @@ electronics add a Gaussian error. The scanner takes the logarithm of what it cou
 (Elbakri and Fessler 2002, IEEE Trans. Med. Imaging 21, 89; section II).
 """
 
+import functools
 import math
 
 import jax
@@ -13,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from sisr_jax.explicit_meshes import placed_alike
 from sisr_jax.types import Key
 
 # Attenuation of water at 70 keV, about the mean energy of a 120 kVp scan, in 1/mm
@@ -84,6 +86,18 @@ def low_dose(
     sinogram = jnp.asarray(sinogram)
     dtype = jnp.promote_types(sinogram.dtype, jnp.float32)
     sinogram = sinogram.astype(dtype)
+    measured = functools.partial(_measured, electronic_noise=electronic_noise)
+    return placed_alike(measured, sinogram, key, photons)
+
+
+def _measured(
+    sinogram: Float[Array, "..."],
+    key: Key,
+    photons: float | Float[Array, ""],
+    *,
+    electronic_noise: float,
+) -> Float[Array, "..."]:
+    dtype = sinogram.dtype
     count_key, error_key = jax.random.split(key)
     expected = photons * jnp.exp(-sinogram)
     few = jnp.minimum(expected, _MANY_COUNTS)
