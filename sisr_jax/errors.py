@@ -100,7 +100,7 @@ def ending(
     except KeyboardInterrupt:
         code, line = ExitCode.INTERRUPTED, interrupted
     except SystemExit as left:  # a parser that was asked for help
-        return flushed(command, left.code if isinstance(left.code, int) else 0)
+        sys.exit(flushed(command, left.code if isinstance(left.code, int) else 0))
     except BrokenPipeError:
         return unread()
     except Exception:
