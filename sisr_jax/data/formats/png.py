@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from PIL.ExifTags import Base
 
 from sisr_jax.data.formats.grey import grey_of
 from sisr_jax.data.formats.headers import Decoded, Header, check_bounds, to_physical
@@ -63,8 +64,8 @@ def read_png(
     """Pixels of a grey PNG as `value * slope + intercept`, for each index 0.
 
     Raises:
-        InputError: As `check_png`, or if a pixel is coloured or transparent, or
-            there are several images.
+        InputError: As `check_png`, or if a pixel is coloured or transparent, the
+            image is turned, or there are several.
         Exception: Of the decoder, if the file is damaged.
     """
     header = check_png(path)
@@ -75,6 +76,11 @@ def read_png(
             frames = getattr(image, "n_frames", 1)
             if frames != 1:
                 raise InputError(f"{path}: animated PNG of {frames} images, expected 1")
+            orientation = image.getexif().get(Base.Orientation, 1)
+            if orientation != 1:
+                raise InputError(
+                    f"{path}: PNG in orientation {orientation}, expected 1 (upright)"
+                )
             values = np.asarray(image)
         if values.ndim == 3:
             if values.shape[-1] == 4 and values[..., 3].min() < 255:

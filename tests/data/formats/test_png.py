@@ -118,3 +118,15 @@ def test_animation_is_refused(tmp_path):
     pages[0].save(path, save_all=True, append_images=pages[1:])
     with pytest.raises(ValueError, match=r"a\.png: animated PNG of 2 images"):
         read(path)
+
+
+def test_an_image_that_is_to_be_turned_is_refused(tmp_path):
+    path = tmp_path / "a.png"
+    exif = Image.Exif()
+    for orientation in (1, 6):
+        exif[274] = orientation
+        Image.fromarray(ramp(dtype=np.uint8)).save(path, exif=exif)
+        if orientation == 1:
+            read(path)
+    with pytest.raises(ValueError, match=r"a\.png: PNG in orientation 6, expected 1"):
+        read(path)
