@@ -16,10 +16,14 @@ def host_numbers(name: str, values: Any) -> Float[np.ndarray, "..."]:
         values: The numbers.
 
     Raises:
-        TypeError: If jax traces them.
+        TypeError: If jax traces them, or they are complex or texts, which NumPy would
+            make real.
     """
     try:
-        return np.asarray(values, np.float64)
+        numbers = np.asarray(values)
+        if numbers.dtype.kind in "cSU":
+            raise TypeError(f"{name} of type {numbers.dtype}: expected real numbers")
+        return numbers.astype(np.float64)
     except (TracerArrayConversionError, ConcretizationTypeError):
         raise TypeError(
             f"{name}: traced by jax, expected numbers known before compilation: take "

@@ -2,6 +2,7 @@
 
 import jax.numpy as jnp
 
+from sisr_jax.image.inputs import check_channels
 from sisr_jax.types import Image
 
 
@@ -13,7 +14,11 @@ def own_range(images: Image) -> Image:
 
     Args:
         images: `[*batch, height, width, channels]`.
+
+    Raises:
+        ValueError: If there is no axis of channels.
     """
+    check_channels(images)
     low = jnp.min(images, axis=(-3, -2, -1), keepdims=True)
     high = jnp.max(images, axis=(-3, -2, -1), keepdims=True)
     return (images - low) / jnp.where(high > low, high - low, 1.0)

@@ -13,6 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Real
 
+from sisr_jax.image.inputs import check_channels
+
 AnyImage = Real[Array | np.ndarray, "*batch height width channels"]
 Interpolation = Literal["linear", "cubic"]
 
@@ -48,7 +50,8 @@ def aligned_columns(
         The full-width image in the dtype of `image`; of whole numbers, in float32.
 
     Raises:
-        ValueError: If `factor`, `offset` or `interpolation` is not as stated.
+        ValueError: If `factor`, `offset`, `interpolation` or the shape of the image is
+            not as stated.
     """
     if factor < 1:
         raise ValueError(f"factor = {factor}: expected at least 1")
@@ -58,6 +61,7 @@ def aligned_columns(
         raise ValueError(
             f"interpolation = {interpolation!r}: expected 'linear' or 'cubic'"
         )
+    check_channels(image)
     return _apply(
         _aligned_weights(image.shape[-2], factor, offset, interpolation), image
     )
@@ -85,10 +89,11 @@ def half_pixel_columns(
         The widened image in the dtype of `image`; of whole numbers, in float32.
 
     Raises:
-        ValueError: If `factor` is below 1.
+        ValueError: If `factor` is below 1, or the image has no channels.
     """
     if factor < 1:
         raise ValueError(f"factor = {factor}: expected at least 1")
+    check_channels(image)
     return _apply(_half_pixel_weights(image.shape[-2], factor), image)
 
 

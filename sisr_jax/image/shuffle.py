@@ -9,6 +9,7 @@ in which the block is read.
 from jaxtyping import Array, Float
 
 from sisr_jax.explicit_meshes import placed_alike
+from sisr_jax.image.inputs import check_channels
 
 
 def space_to_depth(
@@ -24,8 +25,10 @@ def space_to_depth(
         The same values at `1 / factor` of the resolution.
 
     Raises:
-        ValueError: If `factor` is below 1 or does not divide height and width.
+        ValueError: If the image has no channels, or `factor` is below 1 or does not
+            divide height and width.
     """
+    check_channels(image)
     *batch, height, width, channels = image.shape
     if factor < 1 or height % factor or width % factor:
         raise ValueError(
@@ -59,9 +62,10 @@ def depth_to_space(
         The same values at `factor` times the resolution.
 
     Raises:
-        ValueError: If `factor` is below 1 or its square does not divide the
-            channels.
+        ValueError: If the image has no channels, or `factor` is below 1 or its square
+            does not divide the channels.
     """
+    check_channels(image)
     *batch, height, width, channels = image.shape
     if factor < 1 or channels % factor**2:
         raise ValueError(
@@ -93,8 +97,10 @@ def depth_to_width(
         The same values, `factor` times as wide.
 
     Raises:
-        ValueError: If `factor` is below 1 or does not divide the channels.
+        ValueError: If the image has no channels, or `factor` is below 1 or does not
+            divide the channels.
     """
+    check_channels(image)
     *batch, height, width, channels = image.shape
     if factor < 1 or channels % factor:
         raise ValueError(

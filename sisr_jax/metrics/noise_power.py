@@ -53,10 +53,11 @@ def noise_power_spectrum(
         order of `fft2`; `radial_mean` averages it over directions.
 
     Raises:
-        ValueError: If the regions are too small for the degree, the degree is below 0
-            or the width of a pixel is not positive.
+        ValueError: If the regions have fewer than three axes or are too small for the
+            degree, the degree is below 0 or the width of a pixel is not positive.
     """
     check_pixel(pixel_mm)
+    _check_regions(regions)
     height, width = regions.shape[-2:]
     if not 0 <= degree < min(height, width):
         raise ValueError(
@@ -87,13 +88,14 @@ def regional_bias(
         Mean and standard error, `[*batch]`, in the unit of the regions.
 
     Raises:
-        ValueError: If the shapes differ.
+        ValueError: If the shapes differ or have fewer than three axes.
     """
     if regions.shape != references.shape:
         raise ValueError(
             f"regions {regions.shape}, references {references.shape}: expected equal "
             "shapes"
         )
+    _check_regions(regions)
     difference = jnp.asarray(regions, jnp.float32) - jnp.asarray(
         references, jnp.float32
     )
@@ -103,6 +105,14 @@ def regional_bias(
     squares = jnp.sum(jnp.square(each - mean[..., None]), axis=-1)
     degrees = count - 1 if count > 1 else math.nan
     return Bias(mean, jnp.sqrt(squares / (degrees * count)))
+
+
+def _check_regions(regions: Array | np.ndarray) -> None:
+    if regions.ndim < 3:
+        raise ValueError(
+            f"regions of shape {regions.shape}: expected [*batch, regions, height, "
+            "width]"
+        )
 
 
 def _detrended(regions: Array, degree: int) -> Array:

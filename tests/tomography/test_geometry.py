@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from skimage.transform import radon as skimage_radon
 
+from sisr_jax.geometries import host_numbers
 from sisr_jax.tomography import ParallelBeam
 from sisr_jax.tomography.coordinates import join, split
 from sisr_jax.ultrasound import CartesianGrid, PolarGrid
@@ -194,3 +195,9 @@ def test_physics_does_not_import_the_training_stack(room):
         [sys.executable, "-c", code], capture_output=True, text=True, check=False
     )
     assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("angles", [[1j], ["1"], [b"1"]])
+def test_angles_that_are_no_real_numbers(angles):
+    with pytest.raises(TypeError, match=r"angles of type .*: expected real numbers"):
+        host_numbers("angles", np.asarray(angles))
