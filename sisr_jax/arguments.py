@@ -8,8 +8,16 @@ from typing import NoReturn
 from sisr_jax.errors import InputError
 
 
-class CommandParser(argparse.ArgumentParser):
-    """Arguments of a command, of which what is wrong is an `InputError`."""
+class RefusingParser(argparse.ArgumentParser):
+    """A parser for which what is wrong with its arguments is an `InputError`."""
+
+    def error(self, message: str) -> NoReturn:
+        """As `argparse` calls it, which would print how the command is used, too."""
+        raise InputError(message)
+
+
+class CommandParser(RefusingParser):
+    """Arguments of a command, with its description."""
 
     def __init__(self, command: str, description: str | None) -> None:
         super().__init__(
@@ -17,10 +25,6 @@ class CommandParser(argparse.ArgumentParser):
             description=description,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-
-    def error(self, message: str) -> NoReturn:
-        """As `argparse` calls it, which would print how the command is used, too."""
-        raise InputError(message)
 
 
 def as_place(text: str) -> Path:

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
+from sisr_jax.arguments import RefusingParser, as_place
 from sisr_jax.data.checks import check_findings, sum_up
 from sisr_jax.data.contact_sheet import save_contact_sheet
 from sisr_jax.data.formats.dicom.opening import keep_headers_private
@@ -41,18 +42,18 @@ def _run(arguments: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m sisr_jax.data")
+    parser = RefusingParser(prog="python -m sisr_jax.data")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     inspect = commands.add_parser(
         "inspect", help="show what a folder of images holds and what cannot be used"
     )
-    inspect.add_argument("folder", type=Path, metavar="FOLDER")
+    inspect.add_argument("folder", type=as_place, metavar="FOLDER")
     inspect.add_argument(
-        "--output", type=Path, metavar="PNG", help="write a sheet of examples"
+        "--output", type=as_place, metavar="PNG", help="write a sheet of examples"
     )
     inspect.add_argument(
         "--splits_csv",
-        type=Path,
+        type=as_place,
         metavar="CSV",
         help="columns file and split, and patient if there is one",
     )

@@ -10,8 +10,8 @@ A killed run goes on where it was when the same command is given again.
 import argparse
 import os
 from collections import Counter
-from pathlib import Path
 
+from sisr_jax.arguments import RefusingParser, as_place
 from sisr_jax.errors import InputError
 
 # Records of a shard: about 100 MB of packed slices or frames, or some volumes.
@@ -35,12 +35,14 @@ def main(arguments: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m sisr_jax.data prepare")
+    parser = RefusingParser(prog="python -m sisr_jax.data prepare")
     datasets = parser.add_subparsers(dest="dataset", required=True)
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--manual_dir", type=Path, required=True, help="the originals")
     common.add_argument(
-        "--data_dir", type=Path, required=True, help="where prepared data goes"
+        "--manual_dir", type=as_place, required=True, help="the originals"
+    )
+    common.add_argument(
+        "--data_dir", type=as_place, required=True, help="where prepared data goes"
     )
     ct = datasets.add_parser(
         "deeplesion",

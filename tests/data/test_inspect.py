@@ -142,6 +142,10 @@ def test_examples_are_averaged_down():
         (["inspect", "{folder}", "--output", "{folder}/../is.png"], "expected a .png"),
         (["inspect", "{folder}", "--png_rescale=0,0"], "expected a slope, not 0"),
         (["inspect", "n" * 300], "no such folder"),
+        (["inspect", ""], "argument FOLDER: empty, expected a file or folder"),
+        (["inspect", "{folder}", "--window=nan,1"], "expected two finite numbers"),
+        (["nothing"], "invalid choice: 'nothing'"),
+        ([], "required: COMMAND"),
         (["inspect", "{folder}", "--splits_csv", "n" * 300], "no such file"),
     ],
 )
