@@ -1,7 +1,7 @@
 """Functions of arrays whose placement is a part of their type."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import jax
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
@@ -30,4 +30,5 @@ def placed_alike(
         return function(array, *others)
     spec = PartitionSpec(*sharding.spec[:axes])
     out = NamedSharding(sharding.mesh, spec)
-    return jax.sharding.auto_axes(function, out_sharding=out)(array, *others)
+    placed = jax.sharding.auto_axes(function, out_sharding=out)
+    return cast(Array, placed(array, *others))
