@@ -195,7 +195,9 @@ def test_an_interrupt_while_a_command_is_imported_is_no_traceback(
 ):
     """A module that is looked up first of all sends it at a known moment."""
     (tmp_path / "sitecustomize.py").write_text(
-        "import os, sys\n"
+        "import os, signal, sys\n"
+        # Jobs in the background inherit that it is ignored.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "class Interrupting:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
         f"        if name == {imported!r} and 'sisr_jax' in sys.modules:\n"
