@@ -15,12 +15,12 @@ import jax.numpy as jnp
 import optax
 from protocol import images, serve
 
-from sisr_jax.models import SRResNetCT, blocks
+from sisr_jax.models import SRResNetCT, packing
 
 
 def main(variant: str, size: int) -> None:
     if variant == "plain":
-        blocks.convolve = flax_convolution
+        packing.convolve = flax_convolution
     model = SRResNetCT(64, 5, 4, "batch", False)
     degraded, hr = (jnp.asarray(image) for image in images(size))
     variables = jax.jit(lambda key: model.init(key, degraded, train=False))(

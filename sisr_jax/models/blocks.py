@@ -1,7 +1,8 @@
 """Layers shared by the networks.
 
 Images are `[batch, height, width, channels]`. Parameters are float32; `dtype` is
-the type that layers compute in and hand on.
+the type that layers compute in and hand on. Blocks of pixels may lie in the channels,
+see `packing`: where a layer takes a packing, that is the one of its input.
 """
 
 import math
@@ -13,7 +14,7 @@ import jax.numpy as jnp
 from jax.nn.initializers import Initializer, variance_scaling
 from jax.typing import DTypeLike
 
-from sisr_jax.models.convolution import convolve
+from sisr_jax.models.packing import PLAIN, Form, Packing, convolve_packed, spread
 
 Norm = Literal["batch", "group", "none"]
 
@@ -30,30 +31,43 @@ class Conv(nn.Module):
     """Square convolution with zero padding and a bias.
 
     Attributes:
-        features: Output channels.
+        features: Output channels, those that `shuffle` makes pixels of included.
         size: Side of the kernel, odd.
         stride: Step between output pixels.
+        unshuffle: Blocks of pixels that become channels before.
+        shuffle: Blocks of pixels that channels become behind.
         use_bias: Off where a normalisation subtracts the mean anyway.
-        kernel_init: Initialiser of the kernel `[size, size, in, out]`.
+        kernel_init: Initialiser of the kernel `[size, size, in, features]`.
         dtype: Compute type.
     """
 
     features: int
     size: int = 3
     stride: int = 1
+    unshuffle: Packing = PLAIN
+    shuffle: Packing = PLAIN
     use_bias: bool = True
     kernel_init: Initializer = before_activation
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        """Maps `[B, H, W, C]` to `[B, ceil(H/stride), ceil(W/stride), features]`."""
-        shape = (self.size, self.size, x.shape[-1], self.features)
+    def __call__(
+        self, x: jax.Array, *, packing: Packing = PLAIN, into: Packing = PLAIN
+    ) -> jax.Array:
+        """Maps `[B, H, W, C]` to `[B, ceil(H/stride), ceil(W/stride), features]`.
+
+        H, W and C are those behind the space-to-depth, and the result those before the
+        depth-to-space. Only the layout of either depends on `packing` and `into`.
+        """
+        form = Form(self.stride, self.unshuffle, self.shuffle, packing, into)
+        inputs = x.shape[-1] // packing.pixels * self.unshuffle.pixels
+        shape = (self.size, self.size, inputs, self.features)
         kernel = self.param("kernel", self.kernel_init, shape, jnp.float32)
-        y = convolve(x.astype(self.dtype), kernel.astype(self.dtype), self.stride)
+        y = convolve_packed(x.astype(self.dtype), kernel, form)
         if self.use_bias:
             bias = self.param("bias", nn.initializers.zeros, (self.features,))
-            y = y + bias.astype(self.dtype)
+            bias = spread(bias.astype(self.dtype), shuffle=self.shuffle, into=into)
+            y = y + bias
         return y
 
 
@@ -63,12 +77,12 @@ class PReLU(nn.Module):
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: jax.Array, *, packing: Packing = PLAIN) -> jax.Array:
         """Keeps the shape; the slope `[C]` starts at 0.25 (He et al. 2015)."""
-        slope = self.param(
-            "slope", nn.initializers.constant(INITIAL_SLOPE), (x.shape[-1],)
-        )
-        return jnp.where(x >= 0, x, slope.astype(self.dtype) * x)
+        shape = (x.shape[-1] // packing.pixels,)
+        slope = self.param("slope", nn.initializers.constant(INITIAL_SLOPE), shape)
+        slope = spread(slope.astype(self.dtype), shuffle=PLAIN, into=packing)
+        return jnp.where(x >= 0, x, slope * x)
 
 
 def normalise(x: jax.Array, kind: Norm, *, train: bool, dtype: DTypeLike) -> jax.Array:

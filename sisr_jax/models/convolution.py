@@ -9,8 +9,7 @@ where an image has one channel. On CPU it is therefore computed as what it is,
 
 one matrix product over the pixels for each tap (i, j), by blocks of rows that stay
 in the cache. Where everything stays there anyway, XLA's own gradient by a small kernel
-is as fast or up to 3 times faster, and is kept. So is the rest, but for a TPU, where a
-result of one channel is computed in another way (`one_channel`).
+is as fast or up to 3 times faster, and is kept. So is all else.
 """
 
 from collections.abc import Callable
@@ -19,8 +18,6 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 from jax import lax
-
-from sisr_jax.models import one_channel
 
 # Pixels a block: about 1 MB for 64 channels in float32. 2048 to 8192 are alike.
 _BLOCK_PIXELS = 4096
@@ -61,18 +58,7 @@ def _convolve(image: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
     )
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(2,))
-def _convolve_trainable(image: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
-    plain = partial(_convolve, stride=stride)
-    if not _ends_in_one_channel(kernel, stride):
-        return plain(image, kernel)
-    return lax.platform_dependent(
-        image, kernel, tpu=one_channel.to_one_channel, default=plain
-    )
-
-
-def _ends_in_one_channel(kernel: jax.Array, stride: int) -> bool:
-    return kernel.shape[-1] == 1 and stride == 1
+_convolve_trainable = jax.custom_vjp(_convolve, nondiff_argnums=(2,))
 
 
 def _forward(
@@ -87,14 +73,8 @@ def _backward(
     image, kernel = residuals
     plain = partial(_pull_back, gradient=_kernel_gradient, stride=stride)
     by_blocks = partial(_pull_back, gradient=_kernel_gradient_by_blocks, stride=stride)
-    by_taps = one_channel.pull_back
     return lax.platform_dependent(
-        image,
-        kernel,
-        cotangent,
-        cpu=by_blocks,
-        tpu=by_taps if _ends_in_one_channel(kernel, stride) else plain,
-        default=plain,
+        image, kernel, cotangent, cpu=by_blocks, default=plain
     )
 
 

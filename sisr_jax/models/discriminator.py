@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from sisr_jax.models.blocks import Conv, Norm, normalise
+from sisr_jax.models.packing import PLAIN, Packing, repack
 
 # Where the weights of the first dense layer of the head are in `params`.
 HEAD_WEIGHTS = ("Dense_0", "kernel")
@@ -35,12 +36,17 @@ class Discriminator(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         """Maps `[B, H, W, 1]` to logits `[B]`, float32; positive means real."""
-        y = nn.leaky_relu(Conv(self.width, dtype=self.dtype)(x), _SLOPE)
+        is_even = x.shape[1] % 2 == x.shape[2] % 2 == 0
+        packing = Packing(2, 2) if is_even else PLAIN
+        y = repack(x.astype(self.dtype), packing=PLAIN, into=packing)
+        y = Conv(self.width, dtype=self.dtype)(y, packing=packing, into=packing)
+        y = nn.leaky_relu(y, _SLOPE)
         plain = self.norm == "none"
         for multiple, stride in (1, 2), (2, 1), (2, 2), (4, 1), (4, 2), (8, 1), (8, 2):
             y = Conv(
                 multiple * self.width, stride=stride, use_bias=plain, dtype=self.dtype
-            )(y)
+            )(y, packing=packing)
+            packing = PLAIN
             y = normalise(y, self.norm, train=train, dtype=self.dtype)
             y = nn.leaky_relu(y, _SLOPE)
         # The head is a ten-thousandth of the work: float32 in any case.

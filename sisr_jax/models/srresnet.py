@@ -19,8 +19,8 @@ from jax.typing import DTypeLike
 from sisr_jax.config import Config
 from sisr_jax.image.padding import pad_to_multiple
 from sisr_jax.image.resize import aligned_columns
-from sisr_jax.image.shuffle import depth_to_space, depth_to_width, space_to_depth
 from sisr_jax.models.blocks import Conv, Norm, PReLU, Trunk, linear
+from sisr_jax.models.packing import PLAIN, Packing, repack
 
 
 def build(config: Config) -> nn.Module:
@@ -75,15 +75,22 @@ class SRResNetCT(nn.Module):
         """
         height, width = estimate.shape[1:3]
         x = pad_to_multiple(estimate, multiple=2**self.num_shuffles)
-        y = PReLU(self.dtype)(Conv(self.width, dtype=self.dtype)(x))
+        block = Packing(2, 2)
+        packing = block if self.num_shuffles else PLAIN
+        y = repack(x.astype(self.dtype), packing=PLAIN, into=packing)
+        y = Conv(self.width, dtype=self.dtype)(y, packing=packing, into=packing)
+        y = PReLU(self.dtype)(y, packing=packing)
         for _ in range(self.num_shuffles):
-            y = Conv(self.width, dtype=self.dtype)(space_to_depth(y, 2))
-            y = PReLU(self.dtype)(y)
+            y = repack(y, packing=packing, into=block)
+            y = Conv(self.width, unshuffle=block, dtype=self.dtype)(y, packing=block)
+            y, packing = PReLU(self.dtype)(y), PLAIN
         y = Trunk(self.num_blocks, self.norm, self.dtype)(y, train=train)
         for _ in range(self.num_shuffles):
-            y = depth_to_space(Conv(4 * self.width, dtype=self.dtype)(y), 2)
-            y = PReLU(self.dtype)(y)
-        image = _output(y, x if self.global_skip else None, self.dtype)
+            y = repack(y, packing=packing, into=PLAIN)
+            y = Conv(4 * self.width, shuffle=block, dtype=self.dtype)(y, into=block)
+            y, packing = PReLU(self.dtype)(y, packing=block), block
+        skip = x if self.global_skip else None
+        image = _output(y, skip, packing=packing, dtype=self.dtype)
         return image[:, :height, :width]
 
 
@@ -125,23 +132,30 @@ class SRResNetUltrasound(nn.Module):
         if self.factor < 1 or self.factor & (self.factor - 1):
             raise ValueError(f"factor = {self.factor}: expected a power of two")
         x = estimate
+        pair, packing = Packing(1, 2), PLAIN
         y = PReLU(self.dtype)(Conv(self.width, 9, dtype=self.dtype)(x))
         y = Trunk(self.num_blocks, self.norm, self.dtype)(y, train=train)
         for _ in range(self.factor.bit_length() - 1):
-            y = depth_to_width(Conv(2 * self.width, dtype=self.dtype)(y), 2)
-            y = PReLU(self.dtype)(y)
-        if not self.global_skip:
-            return _output(y, None, self.dtype)
-        x = x.astype(jnp.float32)
-        skip = aligned_columns(
-            x, factor=self.factor, offset=self.offset, interpolation="cubic"
-        )
-        return _output(y, skip, self.dtype)
+            y = repack(y, packing=packing, into=PLAIN)
+            y = Conv(2 * self.width, shuffle=pair, dtype=self.dtype)(y, into=pair)
+            y, packing = PReLU(self.dtype)(y, packing=pair), pair
+        skip = None
+        if self.global_skip:
+            skip = aligned_columns(
+                x.astype(jnp.float32),
+                factor=self.factor,
+                offset=self.offset,
+                interpolation="cubic",
+            )
+        return _output(y, skip, packing=packing, dtype=self.dtype)
 
 
-def _output(y: jax.Array, skip: jax.Array | None, dtype: DTypeLike) -> jax.Array:
+def _output(
+    y: jax.Array, skip: jax.Array | None, *, packing: Packing, dtype: DTypeLike
+) -> jax.Array:
     """The last convolution, added to `skip` in float32 if there is one."""
     init = linear if skip is None else nn.initializers.zeros
-    image = Conv(1, 9, kernel_init=init, dtype=dtype, name="output")(y)
+    last = Conv(1, 9, kernel_init=init, dtype=dtype, name="output")
+    image = repack(last(y, packing=packing, into=packing), packing=packing, into=PLAIN)
     image = image.astype(jnp.float32)
     return image if skip is None else skip.astype(jnp.float32) + image

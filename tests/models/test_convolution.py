@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from jax.sharding import NamedSharding, PartitionSpec
 
-from sisr_jax.models import convolution, one_channel
+from sisr_jax.models import convolution
 from sisr_jax.models.convolution import convolve
 
 
@@ -97,108 +97,6 @@ def test_only_the_cpu_takes_blocks_of_what_is_large(
     gradient = jax.jit(jax.grad(lambda k: convolve(image, k).sum()))
     program = gradient.trace(kernel).lower(lowering_platforms=(platform,)).as_text()
     assert ("stablehlo.while" in program) == loops
-
-
-@pytest.fixture
-def like_a_tpu(monkeypatch):
-    """Takes the program of a TPU on any platform."""
-
-    def platform_dependent(*operands, tpu, **_):
-        return tpu(*operands)
-
-    monkeypatch.setattr(convolution.lax, "platform_dependent", platform_dependent)
-
-
-@pytest.mark.usefixtures("like_a_tpu")
-@pytest.mark.parametrize(
-    ("shape", "size", "inputs", "outputs", "stride"),
-    [
-        ((12, 20), 9, 5, 1, 1),  # last layer
-        ((3, 2), 9, 5, 1, 1),  # the kernel is larger than the image
-        ((7, 9), 1, 3, 1, 1),
-        ((7, 9), 3, 1, 1, 1),
-        ((7, 9), 3, 4, 1, 2),  # XLA's own
-        ((7, 9), 3, 4, 2, 1),
-    ],
-)
-def test_program_of_a_tpu_equals_lax_convolution(shape, size, inputs, outputs, stride):
-    image, kernel = draw(2, shape, size, inputs, outputs)
-    found = gradients(convolve, image, kernel, stride)
-    expected = gradients(reference, image, kernel, stride)
-    for a, b in zip(found, expected, strict=True):
-        assert a.shape == b.shape
-        assert relative_error(a, b) < 1e-5
-
-
-def test_bfloat16_is_rounded_once_in_one_channel():
-    image, kernel = draw(2, (16, 16), 9, 32, 1)
-    image, kernel = jnp.asarray(image, jnp.bfloat16), jnp.asarray(kernel, jnp.bfloat16)
-    exact = reference(image.astype(jnp.float32), kernel.astype(jnp.float32))
-    found = one_channel.to_one_channel(image, kernel)
-    assert found.dtype == jnp.bfloat16
-    rounding = relative_error(exact.astype(jnp.bfloat16), exact)
-    assert relative_error(found, exact) < 1.01 * rounding
-
-
-@pytest.mark.usefixtures("like_a_tpu")
-def test_program_of_a_tpu_under_vmap():
-    image, kernel = draw(2, (12, 8), 5, 3, 1)
-    mapped = jax.jit(jax.vmap(lambda x: convolve(x[None], kernel)[0]))(image)
-    assert relative_error(mapped, reference(image, kernel)) < 1e-6
-
-    def slope(function, x):
-        return jax.grad(lambda k: jnp.sin(function(x[None], k)).sum())(kernel)
-
-    found = jax.vmap(lambda x: slope(convolve, x))(image)
-    expected = jax.vmap(lambda x: slope(reference, x))(image)
-    assert relative_error(found, expected) < 1e-5
-
-
-@pytest.mark.usefixtures("like_a_tpu")
-def test_program_of_a_tpu_keeps_a_sharded_batch_apart():
-    image, kernel = draw(4, (16, 8), 5, 4, 1)
-    mesh = jax.make_mesh((4,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
-    split = NamedSharding(mesh, PartitionSpec("data"))
-    whole = NamedSharding(mesh, PartitionSpec())
-    step = jax.jit(
-        jax.grad(lambda image, kernel: jnp.sin(convolve(image, kernel)).sum(), (0, 1)),
-        in_shardings=(split, whole),
-        out_shardings=(split, whole),
-    )
-    compiled = step.lower(image, kernel).compile()
-    text = compiled.as_text()
-    assert text.count(" all-reduce(") == 1  # of the gradient by the kernel
-    for exchange in ("all-gather", "all-to-all", "collective-permute"):
-        assert exchange not in text
-    found = compiled(jax.device_put(image, split), jax.device_put(kernel, whole))
-    expected = gradients(reference, image, kernel, 1)[1:]
-    for a, b in zip(found, expected, strict=True):
-        assert relative_error(a, b) < 1e-5
-
-
-@pytest.mark.usefixtures("like_a_tpu")
-def test_second_derivative_in_bfloat16_on_a_tpu():
-    image, kernel = draw(2, (12, 8), 3, 4, 1)
-
-    def penalty(function, kernel, image):
-        slope = jax.grad(lambda x: jnp.sin(function(x, kernel)).sum())(image)
-        return (slope**2).sum()
-
-    exact = jax.grad(lambda k: penalty(reference, k, image))(kernel)
-    half = jnp.asarray(kernel, jnp.bfloat16), jnp.asarray(image, jnp.bfloat16)
-    found = jax.grad(lambda k: penalty(convolve, k, half[1]))(half[0])
-    assert relative_error(found, exact) < 0.05
-
-
-@pytest.mark.parametrize(
-    ("platform", "window"), [("tpu", "9x1"), ("cpu", "9x9"), ("cuda", "9x9")]
-)
-def test_only_a_tpu_convolves_for_all_taps_of_a_row(platform, window):
-    image, kernel = jnp.zeros((1, 32, 32, 4)), jnp.zeros((9, 9, 4, 1))
-    traced = jax.jit(convolve).trace(image, kernel)
-    program = traced.lower(lowering_platforms=(platform,)).as_text()
-    assert program.count("stablehlo.convolution") == 1
-    assert f"tensor<{window}x4x" in program
 
 
 def test_sharded_batch_meets_once(monkeypatch):

@@ -108,7 +108,7 @@ def test_ultrasound_factor_must_be_a_power_of_two(shapes_of, factor):
 
 
 def test_ct_size_must_divide(shapes_of):
-    with pytest.raises(ValueError, match=r"factor 2 .* height 3"):
+    with pytest.raises(ValueError, match=r"blocks of 2 x 2 .* has 3 x 4"):
         shapes_of(SRResNetCT(2, 1, 2), 1, 6, 8, 1)
 
 
