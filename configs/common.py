@@ -12,7 +12,12 @@ def base() -> ConfigDict:
             "seed": 0,
             "compute_dtype": "float32",
             "ema_decay": 0.999,
-            "discriminator": {"width": 64, "norm": "group", "head": "pooled"},
+            "discriminator": {
+                "kind": "srgan",
+                "width": 64,
+                "norm": "group",
+                "head": "pooled",
+            },
             # The original weighed pixels 1000 : 1 against the discriminator.
             "loss": {"pixel": "l1", "terms": (), "adversarial_weight": 1e-3},
             "optimizer": {"generator": adam(), "discriminator": adam()},
@@ -165,18 +170,64 @@ def with_variant(config: ConfigDict, variant: str) -> ConfigDict:
     Args:
         config: A full configuration.
         variant: Empty, `demo` (minutes on a laptop) or `quicktest` (seconds;
-            its numbers mean nothing).
+            its numbers mean nothing); where the networks are SRResNet and its
+            discriminator also `tpu` and `tpu-fast`, see `_wide`.
 
     Raises:
         ValueError: For any other variant.
     """
     if variant == "":
         return config
+    if config.generator.kind == "srresnet" and variant in _WIDE:
+        return _wide(config, **_WIDE[variant])
     if variant == "demo":
         return _demo(config)
     if variant == "quicktest":
         return _quicktest(config)
     raise ValueError(f"config variant {variant!r}: expected demo or quicktest")
+
+
+# Generator and discriminator that fill the matrix units of a TPU.
+_WIDE = {
+    "tpu": {
+        "width": 256,
+        "widths": (256, 512, 512, 512),
+        "strides": (1, 2, 1, 2),
+    },
+    "tpu-fast": {
+        "width": 128,
+        "widths": (128, 256, 512, 512),
+        "strides": (1, 2, 2, 2),
+    },
+}
+
+
+def _wide(
+    config: ConfigDict,
+    *,
+    width: int,
+    widths: tuple[int, ...],
+    strides: tuple[int, ...],
+) -> ConfigDict:
+    """Networks of blocks of 4 x 4 pixels, in bfloat16, 256 images a step."""
+    config.compute_dtype = "bfloat16"
+    config.data.batch_size = 256
+    config.generator = {
+        "kind": "wide_srresnet",
+        "block": 4,
+        "width": width,
+        "num_blocks": 5,
+        "norm": "none",
+        "global_skip": True,
+    }
+    config.discriminator = {
+        "kind": "wide",
+        "block": 4,
+        "widths": widths,
+        "strides": strides,
+        "norm": "group",
+    }
+    return config
 
 
 # Small networks by their kind: for a demonstration, how that trains, and a quick test.

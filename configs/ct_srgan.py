@@ -7,7 +7,8 @@ With a trained generator at hand, leave its phase out:
 
         --config.init.generator=DIR_OF_A_CT_SRRESNET_RUN --config.phases.generator=0
 
-Variants: `:demo` (about three minutes on two CPU cores), `:quicktest` (seconds).
+Variants: `:demo` (about three minutes on two CPU cores), `:quicktest` (seconds); `:tpu`
+and `:tpu-fast`, wide networks that fill the matrix units of 8 chips.
 """
 
 from configs import common

@@ -19,6 +19,7 @@ NAMES = sorted(
     if path.stem not in ("__init__", "common")
 )
 VARIANTS = ("", "demo", "quicktest")
+WIDE_VARIANTS = ("tpu", "tpu-fast")
 
 
 UNET = {"kind": "unet", "widths": (8, 16), "num_blocks": 1}
@@ -57,8 +58,29 @@ def _all_values():
             json.dumps(dataclasses.asdict(parse(_values(name, variant))))
         )
         for name in NAMES
-        for variant in VARIANTS
+        for variant in (*VARIANTS, *(WIDE_VARIANTS if "srgan" in name else ()))
     }
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        ("generator.block", 3, "a power of two"),
+        ("generator.block", 16, None),
+        ("data.patch", (120, 130), "multiples of generator.block = 4"),
+        ("discriminator.block", 48, "multiples of discriminator.block = 48"),
+        ("discriminator.strides", (1, 2), "one for each of discriminator.widths"),
+        ("discriminator.strides", (1, 2, 3, 1), "1 to 2"),
+        ("discriminator.kind", "narrow", "expected one of 'srgan', 'wide'"),
+    ],
+)
+def test_wide_networks_say_what_they_need(path, value, expected):
+    values = _set(_values("ct_srgan", "tpu"), path, value)
+    if expected is None:
+        parse(values)
+        return
+    with pytest.raises(ConfigError, match=expected):
+        parse(values)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -17,12 +17,15 @@ from sisr_jax.config.degradations import (
 )
 from sisr_jax.config.history import upgraded
 from sisr_jax.config.networks import (
+    DISCRIMINATORS,
     GENERATORS,
     Cascade,
     Discriminator,
     SRResNet,
     UNet,
     Unrolled,
+    WideDiscriminator,
+    WideSRResNet,
 )
 from sisr_jax.config.parsing import parse
 from sisr_jax.config.sections import (
@@ -41,6 +44,7 @@ from sisr_jax.config.sections import (
 
 __all__ = [
     "DEGRADATIONS",
+    "DISCRIMINATORS",
     "GENERATORS",
     "Augmentation",
     "Cascade",
@@ -64,6 +68,8 @@ __all__ = [
     "SparseViewCT",
     "UNet",
     "Unrolled",
+    "WideDiscriminator",
+    "WideSRResNet",
     "parse",
     "upgraded",
 ]

@@ -14,6 +14,7 @@ ADDED: tuple[tuple[str, str, Any], ...] = (
     ("data", "split_by", "patient"),
     ("loss", "terms", ()),
     ("evaluation", "metrics", ()),
+    ("discriminator", "kind", "srgan"),
 )
 # The same, for sections of one kind.
 ADDED_TO_KIND: tuple[tuple[str, str, str, Any], ...] = (

@@ -1,11 +1,12 @@
-"""The sections about networks: one for each kind of generator, and the discriminator.
+"""The sections about networks: one for each kind of generator and of discriminator.
 
-A section has a `kind`, by which `GENERATORS` finds it, says with `check` what it asks
-of the images and of the degradation, and with `names` how tables call what was trained
-on pixels alone and what was trained against the discriminator. `sees` are those of the
-network's arguments that it looks at; heights and widths of training divide by
-`multiple`. The `reach` of one that looks at the estimate alone says how far: with it,
-large images are restored in tiles. `sisr_jax.models` holds what a kind means.
+A section has a `kind`, by which `GENERATORS` or `DISCRIMINATORS` finds it, and says
+with `check` what it asks of the images; a generator's also of the degradation, and with
+`names` how tables call what was trained on pixels alone and what was trained against
+the discriminator. `sees` are those of the network's arguments that it looks at; heights
+and widths of training divide by `multiple`. The `reach` of one that looks at the
+estimate alone says how far: with it, large images are restored in tiles.
+`sisr_jax.models` holds what a kind means.
 """
 
 import dataclasses
@@ -89,6 +90,60 @@ class SRResNet:
             "0, as the factor sets the shuffles",
         )
         _check_multiple(data, self.multiple, "2**generator.num_shuffles")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WideSRResNet:
+    """An SRResNet of blocks of pixels, for matrix units.
+
+    Attributes:
+        kind: Which network.
+        block: Side of the blocks of pixels that become channels; it divides images.
+        width: Channels of the trunk.
+        num_blocks: Residual blocks.
+        norm: Normalisation behind the convolutions.
+        global_skip: Add the first estimate, or its aligned interpolation, to the
+            output.
+    """
+
+    kind: Literal["wide_srresnet"]
+    block: Annotated[int, Range(1, 64)]
+    width: _Channels
+    num_blocks: Annotated[int, Range(1, 1000)]
+    norm: Literal["batch", "group", "none"]
+    global_skip: bool
+    sees: _Sees = _ESTIMATE
+
+    @property
+    def multiple(self) -> int:
+        """Heights and widths of training divide by it."""
+        return self.block
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """How tables call it, without and with an adversarial phase."""
+        return "Wide SRResNet", "Wide SRGAN"
+
+    def reach(self, width_factor: int) -> int | None:
+        """How far from a pixel its result depends on the input, see `SRResNet`.
+
+        Args:
+            width_factor: Columns of the result for each of the input, which has fewer
+                then: as far as along the rows, or less.
+        """
+        del width_factor
+        if self.norm == "group":
+            return None
+        return self.block * (2 * self.num_blocks + 3) + self.block - 1
+
+    def check(self, data: Data, degradation: Any) -> None:
+        """Raises ConfigError for values that do not go with images or degradation."""
+        factor, block = degradation.width_factor, self.block
+        check(block & (block - 1) == 0, "generator.block", block, "a power of two")
+        check(
+            factor & (factor - 1) == 0, "degradation.factor", factor, "a power of two"
+        )
+        _check_multiple(data, block, "generator.block")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -256,19 +311,57 @@ class Discriminator:
     """The SRGAN discriminator.
 
     Attributes:
+        kind: Which network.
         width: Channels of the first convolution; later ones have up to eight times as
             many.
         norm: Normalisation behind the convolutions.
         head: `pooled`, for any size of image, or the original's `dense`, for one.
     """
 
+    kind: Literal["srgan"]
     width: _Channels
     norm: Literal["batch", "group", "none"]
     head: Literal["pooled", "dense"]
 
+    def check(self, data: Data) -> None:
+        """Takes images of any size."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WideDiscriminator:
+    """A discriminator of blocks of pixels, for matrix units.
+
+    Attributes:
+        kind: Which network.
+        block: Side of the blocks that become channels; it divides images.
+        widths: Channels of each convolution.
+        strides: Step of each, 1 or 2.
+        norm: Normalisation behind the convolutions.
+    """
+
+    kind: Literal["wide"]
+    block: Annotated[int, Range(1, 64)]
+    widths: _Widths
+    strides: tuple[Annotated[int, Range(1, 2)], ...]
+    norm: Literal["batch", "group", "none"]
+    head: ClassVar[str] = "pooled"
+
+    def check(self, data: Data) -> None:
+        """Raises ConfigError for values that do not go together."""
+        check(
+            len(self.strides) == len(self.widths) > 0,
+            "discriminator.strides",
+            self.strides,
+            f"one for each of discriminator.widths = {self.widths}",
+        )
+        _check_multiple(data, self.block, "discriminator.block")
+
+
+DISCRIMINATORS: dict[str, Any] = {"srgan": Discriminator, "wide": WideDiscriminator}
 
 GENERATORS: dict[str, Any] = {
     "srresnet": SRResNet,
+    "wide_srresnet": WideSRResNet,
     "unet": UNet,
     "cascade": Cascade,
     "unrolled": Unrolled,

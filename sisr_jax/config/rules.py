@@ -19,6 +19,7 @@ def check_rules(config: Config) -> None:
     )
     config.data.check()
     config.generator.check(config.data, config.degradation)
+    config.discriminator.check(config.data)
     config.degradation.check(config.data)
     check(
         config.mesh.model == 1 or config.discriminator.head == "dense",

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from sisr_jax.config.data import Augmentation, Data
 from sisr_jax.config.degradations import DEGRADATIONS
-from sisr_jax.config.networks import GENERATORS, Discriminator
+from sisr_jax.config.networks import DISCRIMINATORS, GENERATORS
 from sisr_jax.config.ranges import (
     BatchSize,
     Count,
@@ -204,6 +204,7 @@ class Config:
         ema_decay: Decay a step of the averaged generator, which is evaluated.
         degradation: A section of `DEGRADATIONS`, by its `kind`.
         generator: A section of `GENERATORS`, by its `kind`.
+        discriminator: A section of `DISCRIMINATORS`, by its `kind`.
     """
 
     seed: Annotated[int, Range(0, 2**32, below=True)]
@@ -213,7 +214,7 @@ class Config:
     augmentation: Augmentation
     degradation: Any = dataclasses.field(metadata={"kinds": DEGRADATIONS})
     generator: Any = dataclasses.field(metadata={"kinds": GENERATORS})
-    discriminator: Discriminator
+    discriminator: Any = dataclasses.field(metadata={"kinds": DISCRIMINATORS})
     loss: Loss
     optimizer: Optimizers
     phases: Phases

@@ -13,19 +13,28 @@ from collections.abc import Callable
 import flax.linen as nn
 
 from sisr_jax.config import Config
-from sisr_jax.models import cascade, srresnet, unet, unrolled
+from sisr_jax.models import cascade, discriminator, srresnet, unet, unrolled, wide
 from sisr_jax.models.cascade import Cascade
 from sisr_jax.models.discriminator import Discriminator
 from sisr_jax.models.srresnet import SRResNetCT, SRResNetUltrasound
 from sisr_jax.models.unet import UNet
 from sisr_jax.models.unrolled import LearnedPrimalDual
+from sisr_jax.models.wide import WideDiscriminator, WideSRResNet
 
 # By `config.generator.kind`.
 GENERATORS: dict[str, Callable[[Config], nn.Module]] = {
     "srresnet": srresnet.build,
+    "wide_srresnet": wide.build,
     "unet": unet.build,
     "cascade": cascade.build,
     "unrolled": unrolled.build,
+}
+
+
+# By `config.discriminator.kind`.
+DISCRIMINATORS: dict[str, Callable[[Config], nn.Module]] = {
+    "srgan": discriminator.build,
+    "wide": wide.build_discriminator,
 }
 
 
@@ -35,17 +44,12 @@ def build_generator(config: Config) -> nn.Module:
 
 
 def build_discriminator(config: Config) -> nn.Module:
-    """The discriminator that judges images of any generator."""
-    values = config.discriminator
-    return Discriminator(
-        width=values.width,
-        norm=values.norm,
-        head=values.head,
-        dtype=config.compute_dtype,
-    )
+    """The discriminator of `config.discriminator`, for images of any generator."""
+    return DISCRIMINATORS[config.discriminator.kind](config)
 
 
 __all__ = [
+    "DISCRIMINATORS",
     "GENERATORS",
     "Cascade",
     "Discriminator",
@@ -53,6 +57,8 @@ __all__ = [
     "SRResNetCT",
     "SRResNetUltrasound",
     "UNet",
+    "WideDiscriminator",
+    "WideSRResNet",
     "build_discriminator",
     "build_generator",
 ]

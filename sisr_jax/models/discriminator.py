@@ -7,13 +7,26 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
+from sisr_jax.config import Config
 from sisr_jax.models.blocks import Conv, Norm, normalise
 from sisr_jax.models.packing import PLAIN, Packing, repack
 
 # Where the weights of the first dense layer of the head are in `params`.
 HEAD_WEIGHTS = ("Dense_0", "kernel")
 
-_SLOPE = 0.2
+# Of the leaky rectifiers.
+SLOPE = 0.2
+
+
+def build(config: Config) -> nn.Module:
+    """The discriminator of a configuration."""
+    values = config.discriminator
+    return Discriminator(
+        width=values.width,
+        norm=values.norm,
+        head=values.head,
+        dtype=config.compute_dtype,
+    )
 
 
 class Discriminator(nn.Module):
@@ -40,7 +53,7 @@ class Discriminator(nn.Module):
         packing = Packing(2, 2) if is_even else PLAIN
         y = repack(x.astype(self.dtype), packing=PLAIN, into=packing)
         y = Conv(self.width, dtype=self.dtype)(y, packing=packing, into=packing)
-        y = nn.leaky_relu(y, _SLOPE)
+        y = nn.leaky_relu(y, SLOPE)
         plain = self.norm == "none"
         for multiple, stride in (1, 2), (2, 1), (2, 2), (4, 1), (4, 2), (8, 1), (8, 2):
             y = Conv(
@@ -48,9 +61,14 @@ class Discriminator(nn.Module):
             )(y, packing=packing)
             packing = PLAIN
             y = normalise(y, self.norm, train=train, dtype=self.dtype)
-            y = nn.leaky_relu(y, _SLOPE)
+            y = nn.leaky_relu(y, SLOPE)
         # The head is a ten-thousandth of the work: float32 in any case.
         y = y.astype(jnp.float32)
         y = y.mean((1, 2)) if self.head == "pooled" else y.reshape(len(y), -1)
-        y = nn.leaky_relu(nn.Dense(1024)(y), _SLOPE)
-        return nn.Dense(1)(y)[:, 0]
+        return judge(y)
+
+
+def judge(features: jax.Array) -> jax.Array:
+    """The head: two dense layers from `[B, C]` to logits `[B]`, in a compact module."""
+    y = nn.leaky_relu(nn.Dense(1024)(features), SLOPE)
+    return nn.Dense(1)(y)[:, 0]

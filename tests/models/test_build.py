@@ -37,7 +37,9 @@ def config(degradation):
             norm="group",
             global_skip=False,
         ),
-        discriminator=DiscriminatorConfig(width=16, norm="none", head="dense"),
+        discriminator=DiscriminatorConfig(
+            kind="srgan", width=16, norm="none", head="dense"
+        ),
     )
 
 
