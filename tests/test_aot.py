@@ -17,10 +17,12 @@ from jax.sharding import NamedSharding, PartitionSpec
 from sisr_jax.aot import compilation
 from sisr_jax.aot.chips import GIB, parse_topology
 from sisr_jax.aot.measurement import measure
+from sisr_jax.aot.operations import function_flops
 from sisr_jax.aot.program import Program, Traffic
 from sisr_jax.aot.report import as_text, as_values
 from sisr_jax.errors import InputError
 from sisr_jax.hosts.mesh import make_mesh, replicated
+from sisr_jax.models.packing import PLAIN, Form, Packing, convolve_packed
 
 ROOT = pathlib.Path(__file__).parents[1]
 HAS_COMPILER = importlib.util.find_spec("libtpu") is not None
@@ -123,7 +125,10 @@ def test_devices_of_a_chip_share_its_rate_and_memory():
     for topology in (v4, v5e):
         units = topology.peak_flops_per_cycle / (2 * 128**2)
         assert units == pytest.approx(4, rel=0.01)
-    assert (v4.hbm_per_device, v5e.hbm_per_device) == (16 * GIB, 16 * GIB)
+    # What the compiler says of programs that are too large.
+    assert (v4.hbm_per_device, v5e.hbm_per_device) == (15.25 * GIB, 15.75 * GIB)
+    assert v5e.hbm_bytes_per_cycle == pytest.approx(546)
+    assert v4.hbm_bytes_per_cycle == pytest.approx(1228 / 1.05 / 2)
 
 
 def test_loops_multiply_and_fusions_do_not_count_twice():
@@ -150,6 +155,105 @@ def test_collectives_are_found_in_fusions_and_loops():
         "all-gather": Traffic(1, 2 * 16 * 128),
         "all-reduce": Traffic(4, 4 * 4 * 8 * 128),
     }
+
+
+# A convolution in a loop of four turns, copies that go on meanwhile, a sum of rows.
+CONVOLUTIONS = """\
+HloModule jit_step, is_scheduled=true
+
+%add (x: f32[], y: f32[]) -> f32[] {
+  %x = f32[] parameter(0)
+  %y = f32[] parameter(1)
+  ROOT %sum = f32[] add(%x, %y)
+}
+
+%fused (p: bf16[8,64,64,16], k: bf16[3,3,16,32]) -> bf16[8,64,64,32] {
+  %p = bf16[8,64,64,16]{3,0,2,1:T(8,128)(2,1)} parameter(0)
+  %k = bf16[3,3,16,32]{3,2,1,0} parameter(1)
+  ROOT %c = bf16[8,64,64,32]{3,0,2,1} convolution(%p, %k), \
+window={size=3x3 pad=1_1x1_1}, dim_labels=b01f_01io->b01f
+}
+
+%moved (q: f32[8,128]) -> f32[128,8] {
+  %q = f32[8,128]{1,0} parameter(0)
+  ROOT %t = f32[128,8]{1,0} transpose(%q), dimensions={1,0}
+}
+
+%body (arg: (s32[], bf16[8,64,64,16])) -> (s32[], bf16[8,64,64,16]) {
+  %arg = (s32[], bf16[8,64,64,16]) parameter(0)
+  %turned = bf16[8,64,64,32] fusion(%arg, %arg), kind=kOutput, calls=%fused, \
+backend_config={"window_config":{"estimated_cycles":"100"}}
+  ROOT %next = (s32[], bf16[8,64,64,16]) tuple(%arg, %turned)
+}
+
+%condition (arg.1: (s32[], bf16[8,64,64,16])) -> pred[] {
+  %arg.1 = (s32[], bf16[8,64,64,16]) parameter(0)
+  ROOT %below = pred[] constant(true)
+}
+
+ENTRY %main (a: f32[8,128]) -> f32[8] {
+  %a = f32[8,128]{1,0} parameter(0)
+  %loop = (s32[], bf16[8,64,64,16]) while(%a), condition=%condition, body=%body, \
+backend_config={"known_trip_count":{"n":"4"}}
+  %copy-start = (f32[8,128]{1,0:S(1)}, f32[8,128]{1,0}, u32[]) copy-start(%a)
+  %slice-start = ((f32[8,128]{1,0}), f32[2,128]{1,0:S(1)}, u32[]) slice-start(%a)
+  %moves = f32[128,8]{1,0} fusion(%a), kind=kLoop, calls=%moved, \
+backend_config={"window_config":{"estimated_cycles":"20"}}
+  %halves = f32[8,128]{1,0} multiply(%a, %a), \
+backend_config={"window_config":{"estimated_cycles":"7"}}
+  %product = f32[8,8]{1,0} dot(%a, %moves), lhs_contracting_dims={1}, \
+rhs_contracting_dims={0}
+  %up = bf16[8,64,64,16]{3,2,1,0} convolution(%b, %w), \
+window={size=2x2 lhs_dilate=2x2}, dim_labels=b01f_01oi->b01f
+  %b = bf16[8,32,32,32]{3,2,1,0} parameter(1)
+  %w = bf16[2,2,16,32]{3,2,1,0} parameter(2)
+  ROOT %rows = f32[8]{0} reduce(%a, %a), dimensions={1}, to_apply=%add, \
+backend_config={"window_config":{"estimated_cycles":"3"}}
+}
+"""
+
+
+def test_operations_are_counted_by_kind_and_in_every_turn():
+    program = Program(CONVOLUTIONS)
+    assert program.kinds() == {
+        "convolution": 400,
+        "copy": 20,
+        "elementwise": 7,
+        "reduction": 3,
+        "collective": 0,
+    }
+    assert sum(program.kinds().values()) == program.cycles
+    convolution = 2 * (8 * 64 * 64 * 32) * (3 * 3 * 16)
+    # Of the zeros between the pixels of a transposed one nothing counts.
+    upwards = 2 * (8 * 64 * 64 * 16) * (2 * 2 * 32) / 4
+    assert program.flops == 4 * convolution + 2 * 8 * 8 * 128 + upwards
+
+
+def test_copies_count_what_they_move():
+    assert Program(CONVOLUTIONS).copied_bytes == 4 * (8 * 128 + 2 * 128)
+
+
+def test_operations_of_a_function_are_those_of_its_plain_form():
+    image, kernel = jnp.zeros((2, 8, 8, 4)), jnp.zeros((3, 3, 4, 4))
+
+    def function(image, kernel):
+        def turn(carry, _):
+            return convolve_packed(carry, kernel, Form(packing=PLAIN)), None
+
+        images, _ = jax.lax.scan(turn, image, length=5)
+        return jnp.tanh(images).sum()
+
+    once = 2 * (2 * 8 * 8 * 4) * (3 * 3 * 4)
+    assert function_flops(jax.jit(function).trace(image, kernel).jaxpr) == 5 * once
+    gradient = jax.jit(jax.grad(function, (0, 1)))
+    assert function_flops(gradient.trace(image, kernel).jaxpr) == 3 * 5 * once
+
+    def packed(image, kernel):  # where a TPU multiplies zeros, too
+        form = Form(packing=Packing(2, 2), into=Packing(2, 2))
+        return convolve_packed(image, kernel, form)
+
+    packed_image = jnp.zeros((2, 4, 4, 16))
+    assert function_flops(jax.jit(packed).trace(packed_image, kernel).jaxpr) == once
 
 
 def test_dearest_operations_name_the_line_of_the_package():
@@ -232,6 +336,7 @@ def test_every_program_of_a_run_is_measured(
         assert each.fits
         assert each.images == 1
         assert each.flops > 0
+        assert each.function_flops > 0
         assert each.memory.needed > 0
         assert "all-reduce" in each.collectives
     # The whole state comes in and goes out in its place.

@@ -1,7 +1,7 @@
 """Chips and their arrangement: what a topology's name says and what a chip can do.
 
-Peak bfloat16 rates and memories are those of the pages of Google's Cloud TPU
-documentation on each chip (cloud.google.com/tpu/docs/v4, v5e, v5p, v6e, "system
+Peak bfloat16 rates, memories and their rates are those of the pages of Google's Cloud
+TPU documentation on each chip (cloud.google.com/tpu/docs/v4, v5e, v5p, v6e, "system
 architecture"). Clocks: v4 from Jouppi et al. 2023 (ISCA, arXiv:2304.01433, table 4);
 v5e from Austin et al. 2025 ("How to scale your model", chapter on TPUs). That of
 v5p follows from the peak: eight matrix units of 128 x 128 multiply-adds a cycle. For
@@ -28,6 +28,9 @@ class Chip(NamedTuple):
         peak_flops: bfloat16 operations in a second.
         clock_hz: Cycles in a second.
         hbm_bytes: Memory.
+        usable_bytes: What of it the compiler lets a program of one of its devices have,
+            as it says when one is too large.
+        hbm_rate: Bytes that the memory moves in a second.
         rank: Number of sizes in the name of a topology.
         num_devices: Devices of the compiler on one chip, which share its units and
             its memory. (A v4 in a machine appears as one; libtpu compiles for each
@@ -37,15 +40,21 @@ class Chip(NamedTuple):
     peak_flops: float
     clock_hz: float
     hbm_bytes: int
+    usable_bytes: int
+    hbm_rate: float
     rank: int
     num_devices: int
 
 
+def _gib(number: float) -> int:
+    return int(number * GIB)
+
+
 CHIPS = {
-    "v4": Chip(275e12, 1.05e9, 32 * GIB, rank=3, num_devices=2),
-    "v5e": Chip(197e12, 1.5e9, 16 * GIB, rank=2, num_devices=1),
-    "v5p": Chip(459e12, 1.75e9, 95 * GIB, rank=3, num_devices=1),
-    "v6e": Chip(918e12, 1.75e9, 32 * GIB, rank=2, num_devices=1),
+    "v4": Chip(275e12, 1.05e9, 32 * GIB, _gib(15.25), 1228e9, rank=3, num_devices=2),
+    "v5e": Chip(197e12, 1.5e9, 16 * GIB, _gib(15.75), 819e9, rank=2, num_devices=1),
+    "v5p": Chip(459e12, 1.75e9, 95 * GIB, _gib(95.74), 2765e9, rank=3, num_devices=1),
+    "v6e": Chip(918e12, 1.75e9, 32 * GIB, _gib(31.25), 1640e9, rank=2, num_devices=1),
 }
 
 
@@ -77,8 +86,14 @@ class Topology(NamedTuple):
 
     @property
     def hbm_per_device(self) -> int:
-        """Memory of one device of the compiler, in bytes."""
-        return self.chip.hbm_bytes // self.chip.num_devices
+        """Memory that one device of the compiler may use, in bytes."""
+        return self.chip.usable_bytes
+
+    @property
+    def hbm_bytes_per_cycle(self) -> float:
+        """What the memory moves for one device of the compiler in a cycle."""
+        chip = self.chip
+        return chip.hbm_rate / chip.clock_hz / chip.num_devices
 
     @property
     def host_bounds(self) -> tuple[int, int, int]:

@@ -131,14 +131,19 @@ def _measure_step(task: Task, name: str, mesh: Mesh, topology: Topology) -> Meas
         batch_size = config.data.batch_size
         step = compile_step(task, name, mesh)
 
-    def compile_program() -> jax.stages.Compiled:
+    def trace() -> jax.stages.Traced:
         state = abstract_state(task, state_sharding(task, mesh))
         with jax.set_mesh(mesh):
             batch = _batch(config, batch_size, mesh)
-            lowered = cast(Any, step).lower(task, state, batch)
-        return lowered.compile()
+            return cast(Any, step).trace(task, state, batch)
 
-    return measure(name, compile_program, topology, batch_size // mesh.shape["data"])
+    return measure(
+        name,
+        trace,
+        topology,
+        batch_size // mesh.shape["data"],
+        num_devices=mesh.size,
+    )
 
 
 def _batch(config: Config, size: int, mesh: Mesh) -> Batch:

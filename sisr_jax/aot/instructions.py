@@ -10,6 +10,7 @@ _CALLED = re.compile(
     r"(?:body|to_apply|calls|called_computations|branch_computations|"
     r"true_computation|false_computation)=\{?(%[\w.\-]+(?:, %[\w.\-]+)*)"
 )
+_ARRAY = re.compile(r"([a-z]+\w*)\[([\d,]*)\]")
 # Element types whose names do not end with their number of bits.
 _BITS = {"pred": 8}
 
@@ -63,15 +64,25 @@ class Instruction(NamedTuple):
         return match[1] if match else ""
 
     @property
+    def operands(self) -> list[str]:
+        """Names of what it is applied to."""
+        start = self.text.index(f" {self.opcode}(") + len(self.opcode) + 2
+        inside = self.text[start : self.text.index(")", start)]
+        return re.findall(r"%([\w.\-]+)", inside)
+
+    @property
     def result_bytes(self) -> int:
         """Size of what it computes."""
         sizes = [
             math.ceil(_bits(kind) * math.prod(map(int, dims.split(","))) / 8)
             if dims
             else math.ceil(_bits(kind) / 8)
-            for kind, dims in re.findall(r"([a-z]+\w*)\[([\d,]*)\]", self.shape)
+            for kind, dims in re.findall(_ARRAY, self.shape)
         ]
-        # The start of any collective but a sum returns its operand, too.
+        # The start of any collective but a sum returns its operand, too, and so do
+        # those of copies, of which a slice is smaller than what it is cut from.
+        if self.opcode == "slice-start":
+            return sizes[1]
         if self.opcode.endswith("-start") and not self.opcode.startswith("all-reduce"):
             return max(sizes)
         return sum(sizes)
@@ -103,6 +114,12 @@ class Sources(NamedTuple):
             places.append(f"{_shorten(self.files.get(file, '?'))}:{line}")
         ours = [place for place in places if place.startswith("sisr_jax/")]
         return next(iter(ours or places), "")
+
+
+def dimensions(shape: str) -> list[int]:
+    """Sizes along the axes of the first array in the text of a type."""
+    match = _ARRAY.search(shape)
+    return [int(size) for size in match[2].split(",") if size] if match else []
 
 
 def read_computations(text: str) -> tuple[dict[str, list[Instruction]], str]:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import jax
 
 from sisr_jax.aot.chips import Topology
+from sisr_jax.aot.operations import function_flops
 from sisr_jax.aot.program import Costly, Program, Traffic
 
 _NUM_DEAREST = 10
@@ -47,10 +48,15 @@ class Measured:
         compile_seconds: How long the compiler took.
         problem: Why the program does not fit; empty if it does.
         memory: None if it does not fit and the compiler does not say.
-        flops: Operations of one run; a float32 product counts once, although it
-            takes six passes of the matrix units.
+        flops: Operations of one run that the program executes, see `operations`.
+        function_flops: Those of the function that was asked for.
         cycles: Estimated for one run, see `program`.
+        kinds: The same by kind of operation.
         peak_fraction: `flops` in `cycles`, of the peak of bfloat16.
+        useful_fraction: `function_flops` in `cycles`, likewise.
+        copied_bytes: Copied from memory or back while other work goes on, which is not
+            in `cycles`.
+        copy_cycles: What these copies take at the rate of the memory.
         unknown_loops: Loops that count once for want of knowledge.
         collectives: By kind.
         dearest: The operations with the most cycles.
@@ -62,8 +68,13 @@ class Measured:
     problem: str
     memory: Memory | None = None
     flops: float = 0.0
+    function_flops: float = 0.0
     cycles: int = 0
+    kinds: dict[str, int] = dataclasses.field(default_factory=dict)
     peak_fraction: float = 0.0
+    useful_fraction: float = 0.0
+    copied_bytes: int = 0
+    copy_cycles: int = 0
     unknown_loops: int = 0
     collectives: dict[str, Traffic] = dataclasses.field(default_factory=dict)
     dearest: list[Costly] = dataclasses.field(default_factory=list)
@@ -76,21 +87,25 @@ class Measured:
 
 def measure(
     name: str,
-    compile_program: Callable[[], jax.stages.Compiled],
+    trace: Callable[[], jax.stages.Traced],
     topology: Topology,
     num_images: int,
+    *,
+    num_devices: int = 1,
 ) -> Measured:
     """Compiles a program and reads what the compiler says of it.
 
     Args:
         name: Of the program.
-        compile_program: Compiles it.
+        trace: Traces its function.
         topology: Chips it is compiled for.
         num_images: Images of one device.
+        num_devices: Devices that share the work of the function.
     """
     start = time.perf_counter()
     try:
-        compiled = compile_program()
+        traced = trace()
+        compiled = traced.lower().compile()
     except jax.errors.JaxRuntimeError as error:
         if "RESOURCE_EXHAUSTED" not in str(error):
             raise
@@ -103,8 +118,8 @@ def measure(
         )
     seconds = time.perf_counter() - start
     program, memory = Program(compiled.as_text() or ""), _memory(compiled, topology)
-    flops = float((compiled.cost_analysis() or {}).get("flops", 0.0))
-    peak = topology.peak_flops_per_cycle
+    asked = function_flops(traced.jaxpr) / num_devices
+    peak = program.cycles * topology.peak_flops_per_cycle
     needs = f"needs {memory.needed} bytes of {memory.capacity}"
     return Measured(
         name=name,
@@ -112,9 +127,14 @@ def measure(
         compile_seconds=seconds,
         problem="" if memory.needed <= memory.capacity else needs,
         memory=memory,
-        flops=flops,
+        flops=program.flops,
+        function_flops=asked,
         cycles=program.cycles,
-        peak_fraction=flops / (program.cycles * peak) if program.cycles else 0.0,
+        kinds=program.kinds(),
+        peak_fraction=program.flops / peak if peak else 0.0,
+        useful_fraction=asked / peak if peak else 0.0,
+        copied_bytes=program.copied_bytes,
+        copy_cycles=round(program.copied_bytes / topology.hbm_bytes_per_cycle),
         unknown_loops=program.unknown_loops,
         collectives=program.collectives(),
         dearest=program.dearest(_NUM_DEAREST),

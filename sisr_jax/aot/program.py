@@ -10,11 +10,9 @@ import collections
 from typing import NamedTuple
 
 from sisr_jax.aot.instructions import Instruction, read_computations, read_sources
+from sisr_jax.aot.operations import COLLECTIVES, KINDS, kind_of, product_flops
 
-_COLLECTIVES = (
-    *("all-reduce", "all-gather", "reduce-scatter", "all-to-all"),
-    *("collective-permute", "collective-broadcast", "ragged-all-to-all"),
-)
+_COPIES = ("copy-start", "slice-start")
 
 
 class Costly(NamedTuple):
@@ -105,6 +103,43 @@ class Program:
             if instruction.cycles is not None
         ]
 
+    @property
+    def flops(self) -> float:
+        """Operations of its convolutions and products, loops as often as they run."""
+        total = 0.0
+        for name, runs in self._runs.items():
+            shapes = {each.name: each.shape for each in self._computations[name]}
+            total += runs * sum(
+                product_flops(each, shapes) for each in self._computations[name]
+            )
+        return total
+
+    @property
+    def copied_bytes(self) -> int:
+        """What is copied from memory to the core, or back, while other work goes on."""
+        return sum(
+            runs * instruction.result_bytes
+            for name, runs in self._runs.items()
+            for instruction in self._computations[name]
+            if instruction.opcode in _COPIES
+        )
+
+    def kinds(self) -> dict[str, int]:
+        """The estimate by `operations.KINDS`, all of which are there."""
+        found: dict[str, int] = dict.fromkeys(KINDS, 0)
+        for cycles, instruction in self._estimates():
+            found[kind_of(self._opcodes(instruction))] += cycles
+        return found
+
+    def _opcodes(self, instruction: Instruction) -> set[str]:
+        """Of an operation and of all inside it but the sum of a reduction."""
+        found = {instruction.opcode}
+        if instruction.opcode not in ("reduce", "reduce-window", "all-reduce"):
+            for name in instruction.called:
+                for each in self._computations[name]:
+                    found |= self._opcodes(each)
+        return found
+
     def dearest(self, number: int) -> list[Costly]:
         """The operations with the most cycles, the most first."""
         ranked = sorted(self._estimates(), key=lambda each: -each[0])[:number]
@@ -119,7 +154,7 @@ class Program:
         for name, runs in self._runs.items():
             for instruction in self._computations[name]:
                 kind = instruction.opcode.removesuffix("-start")
-                if kind not in _COLLECTIVES:
+                if kind not in COLLECTIVES:
                     continue
                 before = found.get(kind, Traffic(0, 0))
                 size = instruction.result_bytes

@@ -75,13 +75,22 @@ def _numbers(topology: Topology, measured: Measured) -> list[str]:
         f"{kind} x {total.count}, {total.num_bytes / _MIB:.1f} MiB"
         for kind, total in measured.collectives.items()
     )
+    shares = ", ".join(
+        f"{kind} {cycles / max(measured.cycles, 1):.1%}"
+        for kind, cycles in measured.kinds.items()
+    )
     lines = [
         f"  memory         {memory.needed / _MIB:,.0f} of "
         f"{memory.capacity / _MIB:,.0f} MiB ({parts})",
-        f"  operations     {measured.flops / 1e9:,.1f} GFLOP",
+        f"  operations     {measured.flops / 1e9:,.1f} GFLOP, "
+        f"{measured.function_flops / 1e9:,.1f} of them the function's own",
         f"  cycles         {measured.cycles:,d}, that is {seconds * 1e3:.2f} ms, "
         f"{measured.cycles / measured.images:,.0f} an image",
-        f"  of the peak    {measured.peak_fraction:.1%}",
+        f"  by kind        {shares}",
+        f"  of the peak    {measured.peak_fraction:.1%} executed, "
+        f"{measured.useful_fraction:.1%} useful",
+        f"  copied         {measured.copied_bytes / _MIB:,.0f} MiB meanwhile, "
+        f"{measured.copy_cycles:,d} cycles of the memory",
         f"  collectives    {traffic or 'none'}",
     ]
     if measured.unknown_loops:
