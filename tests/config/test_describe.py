@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import pytest
 
-from sisr_jax.config import DEGRADATIONS, GENERATORS
+from sisr_jax.config import DEGRADATIONS, DISCRIMINATORS, GENERATORS
 from sisr_jax.config.describe import as_text, keys, meanings
 from sisr_jax.config.files import load, shipped_names
 from sisr_jax.config.ranges import Range
@@ -36,7 +36,10 @@ def test_every_key_is_there_with_its_value_type_and_meaning(name):
         assert key.about.endswith("."), key.section
 
 
-@pytest.mark.parametrize("section", [*DEGRADATIONS.values(), *GENERATORS.values()])
+@pytest.mark.parametrize(
+    "section",
+    [*DEGRADATIONS.values(), *DISCRIMINATORS.values(), *GENERATORS.values()],
+)
 def test_every_kind_of_section_explains_its_keys(section):
     assert set(meanings(section)) == {
         field.name for field in dataclasses.fields(section)
