@@ -6,8 +6,8 @@ from experiments.reliability.fuzzing import peers
 from experiments.reliability.fuzzing.seeds import write_seeds
 from experiments.reliability.fuzzing.targets import Target
 from sisr_jax.data.collections.archive import Folder, open_archive
-from sisr_jax.data.collections.matlab import read_mat
 from sisr_jax.data.formats.headers import Header
+from sisr_jax.data.formats.matlab import read_mat
 from sisr_jax.data.formats.readers import check_file, read_images
 from sisr_jax.data.persons import find_patient
 from sisr_jax.data.splits import read_assignments

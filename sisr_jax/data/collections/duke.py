@@ -22,7 +22,7 @@ import tensorflow_datasets as tfds
 from sisr_jax.data.collections.archive import Files, Folder, open_archive
 from sisr_jax.data.collections.builder import PlannedBuilder
 from sisr_jax.data.collections.duke_table import LARGEST, NUMBERS, TEXTS, read_table
-from sisr_jax.data.collections.matlab import MAX_BYTES, read_mat
+from sisr_jax.data.formats.matlab import MAX_BYTES, read_mat
 from sisr_jax.data.plan import Plan, Planned, Skip
 from sisr_jax.data.records import DUKE, FLOOR_DB, UltrasoundTarget
 from sisr_jax.errors import InputError

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 import scipy.io
 
-from sisr_jax.data.collections import matlab
-from sisr_jax.data.collections.matlab import read_mat
+from sisr_jax.data.formats import matlab
+from sisr_jax.data.formats.matlab import read_mat, read_mat_file
 from sisr_jax.errors import InputError
 
+# In a structure whose longest field name has six letters, and a zero.
+WIDTH = b"\5\0\4\0\7\0\0\0"
 IQ = (np.arange(12).reshape(4, 3) * (1 + 2j)).astype(np.complex64)
 
 
@@ -108,6 +110,62 @@ def test_big_endian():
     assert read(data, "iq")["iq"].tolist() == [[-1, 300]]
 
 
+@pytest.mark.parametrize("compress", [False, True])
+def test_fields_of_structures(compress):
+    inner = {"text": "mm", "angles": np.arange(3.0), "empty": np.zeros((0, 0))}
+    scan = {"kind": "2d", "sinogram": IQ, "parameters": inner | {"count": np.int16(7)}}
+    data = content(compress, other={"sinogram": 1.0}, scan=scan)
+    names = ("scan.sinogram", "scan.parameters.angles", "scan.parameters.count")
+    found = read(data, *names)
+    assert tuple(found) == names
+    np.testing.assert_array_equal(found[names[0]], IQ)
+    np.testing.assert_array_equal(found[names[1]], [[0, 1, 2]])
+    assert found[names[2]] == 7
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ({"parameters": {"b": 1.0}}, "no variable 'iq.parameters.a'"),
+        ({"parameters": 1.0}, "no variable 'iq.parameters.a'"),
+        (1.0, "no variable 'iq.parameters.a'"),
+        ({"parameters": {"a": "text"}}, "'iq.parameters.a' is not a full numeric"),
+        ({"parameters": {"a": {"b": 1.0}}}, "'iq.parameters.a' is not a full numeric"),
+        ({"parameters": [{"a": 1.0}, {"a": 2.0}]}, "no variable 'iq.parameters.a'"),
+    ],
+)
+def test_fields_that_are_missing_or_no_numbers(value, message):
+    with pytest.raises(InputError, match=message):
+        read(content(iq=value), "iq.parameters.a")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (WIDTH, b"\5\0\4\0\x00\0\0\0", "names of 0"),
+        (WIDTH, b"\5\0\4\0\x21\0\0\0", "14 bytes of names of 33"),
+        (WIDTH, b"\5\0\2\0\7\0\0\0", "without names"),
+        (b"second", b"first\0", "two fields 'iq.first'"),
+    ],
+)
+def test_damaged_structures(old, new, message):
+    data = content(False, iq={"first": 1.0, "second": 2.0})
+    assert data.count(old) == 1
+    with pytest.raises(InputError, match=message):
+        read(data.replace(old, new), "iq.first")
+
+
+def test_files_on_a_disk(tmp_path, monkeypatch):
+    path = tmp_path / "a.mat"
+    path.write_bytes(content())
+    np.testing.assert_array_equal(read_mat_file(path, ["iq"])["iq"], IQ)
+    monkeypatch.setattr(matlab, "MAX_BYTES", path.stat().st_size - 1)
+    with pytest.raises(InputError, match=r"a\.mat: expected at most"):
+        read_mat_file(path, ["iq"])
+    with pytest.raises(InputError, match=r"b\.mat: cannot be opened"):
+        read_mat_file(tmp_path / "b.mat", ["iq"])
+
+
 def matrix_size():
     return content(False)[132:136]
 
@@ -165,9 +223,11 @@ def test_hostile_files(monkeypatch, data, message):
     assert "a.mat" in str(error.value)
 
 
+@pytest.mark.parametrize("names", [("iq", "dtce"), ("a.iq", "a.b.dtce")])
 @pytest.mark.parametrize("compress", [False, True])
-def test_mutated_files_are_read_or_refused(compress):
-    good = content(compress)
+def test_mutated_files_are_read_or_refused(compress, names):
+    fields = {"a": {"iq": IQ, "b": {"dtce": IQ.real}}} if "a.iq" in names else {}
+    good = content(compress, **fields)
     rng = np.random.default_rng(0)
     refused = 0
     for _ in range(500):
@@ -181,7 +241,7 @@ def test_mutated_files_are_read_or_refused(compress):
         if rng.random() < 0.2:
             del data[rng.integers(len(data)) :]
         try:
-            found = read(bytes(data), "iq", "dtce")
+            found = read(bytes(data), *names)
         except InputError:
             refused += 1
         else:
