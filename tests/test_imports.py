@@ -45,6 +45,7 @@ DOORS = {
     "fsspec": {"storage"},
     "aiohttp": {"storage"},
     "array_record": {"data"},
+    "h5py": {"data.scans"},
     "nibabel": {"data.formats"},
     "ml_collections": {"config.command_line"},
     "optax": {"train", "losses"},

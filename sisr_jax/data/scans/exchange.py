@@ -1,0 +1,134 @@
+"""Data exchange: HDF5 files of synchrotron tomography.
+
+De Carlo et al., "Scientific data exchange: a schema for HDF5-based storage of raw and
+analyzed data", J. Synchrotron Radiation 21, 2014. `exchange/data` are counts `[views,
+rows, columns]`, `data_white` and `data_dark` those without object and without beam,
+`theta` the angles in degrees.
+
+The threat is a file that is damaged or of another kind: types and sizes are looked at
+before values are read. That HDF5's own library withstands a forged file is not
+promised; it reads untrusted ones at your risk.
+"""
+
+import math
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sisr_jax.data.formats.headers import MAX_BYTES
+from sisr_jax.errors import InputError, one_line
+
+_FRAMES = ("data", "data_white", "data_dark")
+_NAMES = (*_FRAMES, "theta")
+_MAX_DEGREES = 720.0
+
+
+class Projections(NamedTuple):
+    """Counts of a detector, before any correction.
+
+    Attributes:
+        counts: With the object, float32 `[views, rows, columns]`.
+        flat: With the beam alone, float32 `[frames, rows, columns]`.
+        dark: Without beam, float32 `[frames, rows, columns]`.
+        angles: Of the views in radians, float64 `[views]`.
+    """
+
+    counts: np.ndarray
+    flat: np.ndarray
+    dark: np.ndarray
+    angles: np.ndarray
+
+
+def read_exchange(path: Path, *, rows: slice = slice(None)) -> Projections:
+    """Reads some rows of a scan; the file may be larger than the memory.
+
+    Args:
+        path: The file.
+        rows: Rows of the detector: each is the sinogram of one slice.
+
+    Raises:
+        InputError: If h5py is not installed, the file is damaged or of another kind, an
+            array is missing, of another shape or type, too large, not finite or stored
+            outside of the file, or the angles are not in degrees.
+    """
+    try:
+        import h5py
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"{path}: reading HDF5 needs h5py; run: pip install h5py"
+        ) from error
+    try:
+        with h5py.File(path, "r") as file:
+            found = {name: _dataset(h5py, file, name, path) for name in _NAMES}
+            _check_shapes(path, {name: each.shape for name, each in found.items()})
+            unit = found["theta"].attrs.get("units", "degrees")
+            where = {name: (slice(None), rows) for name in _FRAMES} | {"theta": ()}
+            arrays = {name: _values(path, found[name], where[name]) for name in _NAMES}
+    except InputError:
+        raise
+    except Exception as error:  # damaged bytes surface as almost any type
+        raise InputError(
+            f"{path}: no HDF5 file, or a damaged one ({one_line(error)})"
+        ) from error
+    degrees = arrays["theta"].astype(np.float64)
+    largest = np.abs(degrees).max()
+    if unit not in ("degrees", "deg", b"degrees", b"deg") or largest > _MAX_DEGREES:
+        raise InputError(
+            f"{path}: exchange/theta in {one_line(unit)} up to {largest:g}: expected "
+            f"degrees, at most {_MAX_DEGREES:g}"
+        )
+    frames = [arrays[name].astype(np.float32) for name in _FRAMES]
+    return Projections(*frames, angles=np.deg2rad(degrees))
+
+
+def _dataset(h5py: Any, file: Any, name: str, path: Path) -> Any:
+    """An array of numbers that lies within the file itself."""
+    name = f"exchange/{name}"
+    if name not in file:
+        raise InputError(f"{path}: no array {name!r}; expected {_NAMES} in 'exchange'")
+    dataset = file[name]
+    if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind not in "uif":
+        raise InputError(f"{path}: {name} is no array of real numbers")
+    links = [file.get(each, getlink=True) for each in ("exchange", name)]
+    if (
+        dataset.external
+        or dataset.is_virtual
+        or not all(isinstance(link, h5py.HardLink) for link in links)
+    ):
+        raise InputError(f"{path}: {name} lies in another file, which is not opened")
+    return dataset
+
+
+def _check_shapes(path: Path, shapes: dict[str, tuple[int, ...]]) -> None:
+    data, theta = shapes["data"], shapes["theta"]
+    if len(data) != 3 or 0 in data or theta != data[:1]:
+        raise InputError(
+            f"{path}: exchange/data of shape {data} with angles of shape {theta}: "
+            "expected [views, rows, columns] and an angle for each view"
+        )
+    for name in _FRAMES[1:]:
+        if (
+            len(shapes[name]) != 3
+            or not shapes[name][0]
+            or shapes[name][1:] != data[1:]
+        ):
+            raise InputError(
+                f"{path}: exchange/{name} of shape {shapes[name]}: expected frames of "
+                f"{data[1:]} as those of the data"
+            )
+
+
+def _values(path: Path, dataset: Any, where: tuple[slice, ...]) -> np.ndarray:
+    shape = list(dataset.shape)
+    for axis, part in enumerate(where):
+        shape[axis] = len(range(*part.indices(shape[axis])))
+    if not 0 < (size := math.prod(shape) * dataset.dtype.itemsize) <= MAX_BYTES:
+        raise InputError(
+            f"{path}: {dataset.name} has {size} bytes in the rows asked for, expected "
+            f"1 to {MAX_BYTES}"
+        )
+    values = np.asarray(dataset[where])
+    if not np.isfinite(values).all():
+        raise InputError(f"{path}: {dataset.name} holds values that are not finite")
+    return values
