@@ -17,6 +17,7 @@ numerics of scikit-image 0.26 in every detail with `method="reference"` (and, in
 `weights="uniform"`). The package needs only jax, numpy and jaxtyping.
 """
 
+from sisr_jax.tomography.detector_faults import remove_outliers, remove_rings
 from sisr_jax.tomography.fan_geometry import FanBeam
 from sisr_jax.tomography.fan_operator import FanBeamCT
 from sisr_jax.tomography.fbp import fbp
@@ -24,6 +25,12 @@ from sisr_jax.tomography.geometry import ParallelBeam
 from sisr_jax.tomography.operator import ParallelBeamCT
 from sisr_jax.tomography.planning import PlannedBeam, plan, plan_sharding
 from sisr_jax.tomography.radon import back_project, radon
+from sisr_jax.tomography.rotation_axis import (
+    axis_from_moments,
+    axis_from_pair,
+    onto_axis,
+)
+from sisr_jax.tomography.transmission import line_integrals
 from sisr_jax.tomography.weights import angular_weights
 
 __all__ = [
@@ -33,9 +40,15 @@ __all__ = [
     "ParallelBeamCT",
     "PlannedBeam",
     "angular_weights",
+    "axis_from_moments",
+    "axis_from_pair",
     "back_project",
     "fbp",
+    "line_integrals",
+    "onto_axis",
     "plan",
     "plan_sharding",
     "radon",
+    "remove_outliers",
+    "remove_rings",
 ]

@@ -1,0 +1,42 @@
+"""From counts of a detector to line integrals of the attenuation."""
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Real
+
+
+def line_integrals(
+    counts: Real[Array | np.ndarray, "views rows detectors"],
+    *,
+    flat: Real[Array | np.ndarray, "frames rows detectors"],
+    dark: Real[Array | np.ndarray, "dark_frames rows detectors"],
+    least: float,
+) -> Float[Array, "views rows detectors"]:
+    """Takes `-log` of the share of the beam that passes (Beer and Lambert).
+
+    `-log((counts - dark) / (flat - dark))`, with the means of both fields.
+
+    Args:
+        counts: With the object in the beam.
+        flat: Frames of the beam alone.
+        dark: Frames without beam, of any number.
+        least: Smallest share that counts, above 0: rays of which noise leaves less, or
+            nothing, become `-log(least)`. What a single photon is of the beam, or the
+            noise of a dark frame.
+
+    Returns:
+        Line integrals without unit, float32 (float64 if something is): negative where
+        more arrives than without object. NaN for detectors that are dead, whose flat
+        field is not above the dark one.
+
+    Raises:
+        ValueError: If `least` is not between 0 and 1.
+    """
+    if not 0 < least < 1:
+        raise ValueError(f"least = {least}: expected a share between 0 and 1")
+    dtype = jnp.result_type(counts, flat, dark, jnp.float32)
+    values, beam, offset = (jnp.asarray(each, dtype) for each in (counts, flat, dark))
+    offset = offset.mean(0)
+    beam = beam.mean(0) - offset
+    share = (values - offset) / jnp.where(beam > 0, beam, jnp.nan)
+    return -jnp.log(jnp.maximum(share, least))
