@@ -12,6 +12,7 @@ from sisr_jax.degradation.ct import random_view_ct, sparse_view_ct
 from sisr_jax.degradation.ct_modality import CT
 from sisr_jax.degradation.degradation import Degradation
 from sisr_jax.degradation.dose import LowDose
+from sisr_jax.degradation.fan_ct import sparse_view_fan_ct
 from sisr_jax.degradation.modality import Baselines, Modality
 from sisr_jax.degradation.ultrasound import lateral_decimation
 from sisr_jax.degradation.ultrasound_modality import ULTRASOUND
@@ -44,4 +45,5 @@ __all__ = [
     "modality_of",
     "random_view_ct",
     "sparse_view_ct",
+    "sparse_view_fan_ct",
 ]

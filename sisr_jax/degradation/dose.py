@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from sisr_jax.explicit_meshes import placed_alike
-from sisr_jax.tomography import ParallelBeamCT
+from sisr_jax.operators import LinearOperator
 from sisr_jax.tomography.noise import WATER_PER_MM, low_dose
 from sisr_jax.types import Key, Keys, Sinogram
 
@@ -21,7 +21,8 @@ class LowDose:
         photons: Photons sent along every ray, or the fewest and the most of them, drawn
             for each image, evenly on a logarithmic scale.
         electronic_noise: Standard deviation of the electronics, in photons.
-        pixel_mm: Width of a pixel in mm.
+        pixel_mm: Width of a pixel in mm, where line integrals are in pixels; 1 where
+            they are in mm.
         window: HU that are 0 and 1 in the images, from -1000, where nothing is
             attenuated.
     """
@@ -47,7 +48,7 @@ class LowDose:
         return photons if isinstance(photons, tuple) else (photons, photons)
 
     def spoil(
-        self, keys: Keys, sinogram: Sinogram, operator: ParallelBeamCT
+        self, keys: Keys, sinogram: Sinogram, operator: LinearOperator
     ) -> Sinogram:
         """What the scan reads instead of the line integrals of the images.
 
