@@ -128,6 +128,30 @@ def cascade() -> ConfigDict:
     return config
 
 
+def fan_cascade() -> ConfigDict:
+    """Sparse-view CT with a clinical fan beam: 64 views of a whole turn of 1152.
+
+    Distances and detectors as published for third-generation scanners: 736 of them on
+    an arc around the source, a field of view of 0.5 m, 1152 views a turn.
+    """
+    config = cascade()
+    config.degradation = {
+        "kind": "sparse_view_fan_ct",
+        "num_angles": 1152,
+        "factor": 18,
+        "source_to_origin_mm": 595.0,
+        "source_to_detector_mm": 1085.6,
+        "num_detectors": 736,
+        "detector_pitch_mm": 1.2858,
+        "detector": "arc",
+        "detector_offset_mm": 0.0,
+        "pixel_mm": 0.7,
+        "dose": {"photons": (0.0, 0.0), "electronic_noise": 0.0},
+        "filter_name": "ramp",
+    }
+    return config
+
+
 def ultrasound() -> ConfigDict:
     """Ultrasound with every 16th column, 256 x 256 cut from larger frames."""
     config = base()
@@ -249,6 +273,14 @@ _QUICKTESTS = {
 _SMALL = {
     # Twice as many views for each pixel of the side as 63 are for 512.
     "sparse_view_ct": lambda size: {"num_angles": size * 4, "factor": 16},
+    # As many, in the same field of view: pixels and detectors become larger.
+    "sparse_view_fan_ct": lambda size: {
+        "num_angles": size * 9 // 2,
+        "factor": 18,
+        "num_detectors": size * 23 // 16,
+        "detector_pitch_mm": 1.2858 * 512 / size,
+        "pixel_mm": 0.7 * 512 / size,
+    },
     "lateral_decimation": lambda size: {"factor": 4},
 }
 

@@ -5,6 +5,7 @@ import copy
 import dataclasses
 import importlib
 import json
+import math
 import pathlib
 import typing
 
@@ -40,7 +41,7 @@ def _values(name, variant=""):
 def test_all_configs_are_there():
     modalities, tasks = ("ct", "us"), ("srresnet", "discriminator", "srgan")
     originals = [f"{m}_{t}" for m in modalities for t in tasks]
-    assert NAMES == sorted([*originals, "ct_cascade"])
+    assert NAMES == sorted([*originals, "ct_cascade", "ct_fan_cascade"])
 
 
 def test_configs_equal_the_golden_file():
@@ -223,6 +224,61 @@ def _set(values, path, value):
 def test_wrong_value_is_named(name, path, value, message):
     with pytest.raises(ConfigError, match=message):
         parse(_set(_values(name), path, value))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("num_angles", 0, r"num_angles = 0: expected 1 to"),
+        ("factor", 1153, r"factor = 1153: .* at most degradation\.num_angles = 1152"),
+        ("source_to_origin_mm", 0.0, r"origin_mm = 0\.0: expected above 0"),
+        ("source_to_origin_mm", 250.0, r"250\.0: .* outside of the image, .* 253\.4"),
+        ("source_to_detector_mm", 590.0, r"590\.0: .* at least .* = 595\.0"),
+        ("num_detectors", 0, r"num_detectors = 0: expected 1 to"),
+        ("num_detectors", 400, r"= 400: expected rays through all .* 179\.2 .* 139"),
+        ("detector_pitch_mm", -1.0, r"pitch_mm = -1\.0: expected above 0"),
+        (
+            "detector_pitch_mm",
+            5.0,
+            r"pitch_mm = 5\.0: .* less than half a turn, not 36",
+        ),
+        ("detector", "curved", r"detector = 'curved': expected one of 'flat', 'arc'"),
+        ("detector_offset_mm", 300.0, r"num_detectors = 736: expected rays through"),
+        ("detector_offset_mm", -300.0, r"num_detectors = 736: expected rays through"),
+        ("pixel_mm", 0.0, r"pixel_mm = 0\.0: expected above 0"),
+        ("pixel_mm", 1.0, r"num_detectors = 736: expected rays .* of 256 mm"),
+        ("dose.photons", (0.0, 1e4), r"photons = \(0\.0, 1000"),
+        ("dose.pixel_mm", 0.7, r"pixel_mm: unknown key"),
+        ("views", (4, 9), r"views: unknown key"),
+        ("filter_name", "none", r"filter_name = 'none': expected one of 'ramp'"),
+    ],
+)
+def test_impossible_fans_are_named(key, value, message):
+    with pytest.raises(ConfigError, match=rf"config\.degradation\..*{message}"):
+        parse(_set(_values("ct_fan_cascade"), f"degradation.{key}", value))
+
+
+@pytest.mark.parametrize("detector", ["flat", "arc"])
+def test_a_fan_covers_what_its_last_ray_passes(detector):
+    """The foot of the perpendicular from the centre upon the outermost ray."""
+    values = _set(_values("ct_fan_cascade"), "degradation.detector", detector)
+    values = _set(values, "degradation.detector_offset_mm", 0.3)
+    end = 736 * 1.2858 / 2 - 0.3
+    angle = math.atan2(end, 1085.6) if detector == "flat" else end / 1085.6
+    covered = parse(values).degradation.covered_mm
+    assert covered == pytest.approx(595 * math.sin(angle))
+    assert covered == pytest.approx(250, abs=15)
+
+
+def test_fans_see_squares_and_noise_from_air_on():
+    values = _values("ct_fan_cascade")
+    shape = _set(_set(values, "data.shape", (512, 256)), "data.patch", (512, 256))
+    with pytest.raises(ConfigError, match=r"data\.shape = .* square for CT"):
+        parse(_set(shape, "augmentation.rotate", False))
+    noisy = _set(values, "degradation.dose.photons", (1e5, 1e5))
+    parse(noisy)
+    with pytest.raises(ConfigError, match=r"data\.window.* -1000 HU"):
+        parse(_set(noisy, "data.window", (-1024.0, 200.0)))
 
 
 def test_rotation_needs_square_images():

@@ -10,7 +10,12 @@ from sisr_jax.degradation import MODALITIES
 
 PACKAGE = pathlib.Path(__file__).parents[1] / "sisr_jax"
 # The sections of the kinds, and the values themselves.
-KNOWING = ("config/degradations.py", "config/history.py", "degradation/")
+KNOWING = (
+    "config/degradations.py",
+    "config/fan_ct.py",
+    "config/history.py",
+    "degradation/",
+)
 NAMES = {*MODALITIES, *(modality.name for modality in MODALITIES.values())}
 SECTIONS = {section.__name__ for section in DEGRADATIONS.values()}
 

@@ -9,12 +9,8 @@ There are no defaults here: a config file states every value.
 
 from sisr_jax.config.checks import ConfigError
 from sisr_jax.config.data import Augmentation, Data
-from sisr_jax.config.degradations import (
-    DEGRADATIONS,
-    Dose,
-    LateralDecimation,
-    SparseViewCT,
-)
+from sisr_jax.config.degradations import DEGRADATIONS, LateralDecimation, SparseViewCT
+from sisr_jax.config.fan_ct import SparseViewFanCT
 from sisr_jax.config.history import upgraded
 from sisr_jax.config.networks import (
     DISCRIMINATORS,
@@ -28,6 +24,7 @@ from sisr_jax.config.networks import (
     WideSRResNet,
 )
 from sisr_jax.config.parsing import parse
+from sisr_jax.config.scans import Dose, Exposure
 from sisr_jax.config.sections import (
     Checkpoint,
     Config,
@@ -55,6 +52,7 @@ __all__ = [
     "Discriminator",
     "Dose",
     "Evaluation",
+    "Exposure",
     "Init",
     "LateralDecimation",
     "Log",
@@ -66,6 +64,7 @@ __all__ = [
     "SRResNet",
     "Safety",
     "SparseViewCT",
+    "SparseViewFanCT",
     "UNet",
     "Unrolled",
     "WideDiscriminator",

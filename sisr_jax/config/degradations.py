@@ -13,32 +13,11 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from sisr_jax.config.checks import check
 from sisr_jax.config.data import Data
+from sisr_jax.config.fan_ct import SparseViewFanCT
 from sisr_jax.config.ranges import Range
+from sisr_jax.config.scans import Dose, Factor, Filter, check_same_factor, check_views
 
 _Views = Annotated[int, Range(0, 2**16)]
-_Factor = Annotated[int, Range(1, 2**16)]
-_Photons = Annotated[float, Range(0, 1e12)]
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Dose:
-    """How many photons a scan spends; see `tomography.noise`.
-
-    Attributes:
-        photons: Fewest and most photons along a ray, drawn for each image, evenly on a
-            logarithmic scale; (0, 0): a scan without noise.
-        electronic_noise: Standard deviation of the electronics, in photons.
-        pixel_mm: Width of a pixel in mm.
-    """
-
-    photons: tuple[_Photons, _Photons]
-    electronic_noise: Annotated[float, Range(0, 1e6)]
-    pixel_mm: Annotated[float, Range(0, 100, above=True)]
-
-    @property
-    def is_noisy(self) -> bool:
-        """Whether there is any noise."""
-        return self.photons[1] > 0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -60,10 +39,10 @@ class SparseViewCT:
 
     kind: Literal["sparse_view_ct"]
     num_angles: Annotated[int, Range(1, 2**16)]
-    factor: _Factor
+    factor: Factor
     views: tuple[_Views, _Views]
     dose: Dose
-    filter_name: Literal["ramp", "shepp-logan", "cosine", "hamming", "hann"]
+    filter_name: Filter
     method: Literal["matmul", "reference"]
     weights: Literal["gaps", "uniform"]
     measures: ClassVar[str] = "views"
@@ -101,14 +80,7 @@ class SparseViewCT:
 
     def check(self, data: Data) -> None:
         """Raises ConfigError for values that do not go with the images."""
-        square = data.shape[0] == data.shape[1]
-        check(square, "data.shape", data.shape, "square for CT")
-        check(
-            self.factor <= self.num_angles,
-            "degradation.factor",
-            self.factor,
-            f"at most degradation.num_angles = {self.num_angles}",
-        )
+        check_views(data, factor=self.factor, num_angles=self.num_angles)
         check(
             self.views == (0, 0)
             or 1 <= self.views[0] <= self.views[1] <= self.num_kept,
@@ -123,22 +95,7 @@ class SparseViewCT:
             self.weights,
             "'gaps' where degradation.views are drawn",
         )
-        self._check_dose(data)
-
-    def _check_dose(self, data: Data) -> None:
-        fewest, most = self.dose.photons
-        check(
-            (fewest, most) == (0, 0) or 0 < fewest <= most,
-            "degradation.dose.photons",
-            self.dose.photons,
-            "(0, 0), or 0 < fewest <= most",
-        )
-        check(
-            not self.dose.is_noisy or data.window[0] >= -1000,
-            "data.window",
-            data.window,
-            "to start at -1000 HU (no attenuation) or above for a scan with noise",
-        )
+        self.dose.check(data)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -152,7 +109,7 @@ class LateralDecimation:
     """
 
     kind: Literal["lateral_decimation"]
-    factor: _Factor
+    factor: Factor
     offset: Annotated[int, Range(0, 2**16)]
     measures: ClassVar[str] = "columns"
     of_square: ClassVar[bool] = False
@@ -172,8 +129,7 @@ class LateralDecimation:
         Raises:
             ConfigError: If that is another factor, for which a network is not made.
         """
-        own = self.factor
-        check(factor == own, "degradation.factor", factor, f"{own}, as in training")
+        check_same_factor(factor, own=self.factor)
         return self
 
     def check(self, data: Data) -> None:
@@ -197,5 +153,6 @@ class LateralDecimation:
 
 DEGRADATIONS: dict[str, Any] = {
     "sparse_view_ct": SparseViewCT,
+    "sparse_view_fan_ct": SparseViewFanCT,
     "lateral_decimation": LateralDecimation,
 }

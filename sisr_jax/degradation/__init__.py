@@ -13,6 +13,7 @@ from sisr_jax.degradation.ct_modality import CT
 from sisr_jax.degradation.degradation import Degradation
 from sisr_jax.degradation.dose import LowDose
 from sisr_jax.degradation.fan_ct import sparse_view_fan_ct
+from sisr_jax.degradation.fan_ct_modality import FAN_CT
 from sisr_jax.degradation.modality import Baselines, Modality
 from sisr_jax.degradation.ultrasound import lateral_decimation
 from sisr_jax.degradation.ultrasound_modality import ULTRASOUND
@@ -20,6 +21,7 @@ from sisr_jax.degradation.ultrasound_modality import ULTRASOUND
 # By `config.degradation.kind`.
 MODALITIES: dict[str, Modality] = {
     "sparse_view_ct": CT,
+    "sparse_view_fan_ct": FAN_CT,
     "lateral_decimation": ULTRASOUND,
 }
 

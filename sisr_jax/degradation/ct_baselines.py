@@ -1,9 +1,11 @@
 """Sparse-view CT without learning: what a network has to beat."""
 
 import dataclasses
+import math
 from typing import NamedTuple
 
 import jax
+import numpy as np
 
 from sisr_jax.reconstruction.total_variation import total_variation
 from sisr_jax.reconstruction.view_interpolation import (
@@ -13,10 +15,19 @@ from sisr_jax.reconstruction.view_interpolation import (
 )
 from sisr_jax.tomography import ParallelBeamCT
 from sisr_jax.tomography.fbp import Weights
-from sisr_jax.tomography.radon import without_plan
+from sisr_jax.tomography.radon import Method, without_plan
 from sisr_jax.types import Image, Measurement, SquarePlane
 
 _STATIC = {"static": True}
+
+# Total variation, chosen on the train split by `experiments/baselines/tune.py`: views
+# for each pixel of the side, and the weight; between them on a logarithmic scale. Views
+# measured by another projector than the one that reconstructs deserve less trust.
+_TV_WEIGHTS = {
+    "matmul": ((63 / 512, 1e-4), (125 / 512, 5e-5), (250 / 512, 2e-5)),
+    "reference": ((63 / 512, 1e-3), (125 / 512, 5e-4), (250 / 512, 1e-3)),
+}
+_TV_ITERATIONS = 100
 
 
 class TotalVariation(NamedTuple):
@@ -34,6 +45,18 @@ class TotalVariation(NamedTuple):
     def name(self) -> str:
         """What tables call it."""
         return f"TV ({self.num_iterations} iterations, weight {self.weight:g})"
+
+
+def chosen_total_variation(method: Method, density: float) -> TotalVariation:
+    """Total variation as it is published.
+
+    Args:
+        method: What measured the views.
+        density: Views for each pixel of the side.
+    """
+    densities, weights = np.log(np.array(_TV_WEIGHTS[method])).T
+    weight = math.exp(np.interp(math.log(density), densities, weights))
+    return TotalVariation(float(f"{weight:.1e}"), _TV_ITERATIONS)
 
 
 @jax.tree_util.register_dataclass

@@ -1,15 +1,12 @@
 """Sparse-view CT: how it is measured, estimated, compared, shown and labelled."""
 
 import dataclasses
-import math
 from typing import Any
-
-import numpy as np
 
 from sisr_jax.config import Config
 from sisr_jax.config import SparseViewCT as Section
 from sisr_jax.degradation.ct import random_view_ct, sparse_view_ct
-from sisr_jax.degradation.ct_baselines import CTBaselines, TotalVariation
+from sisr_jax.degradation.ct_baselines import CTBaselines, chosen_total_variation
 from sisr_jax.degradation.degradation import Degradation
 from sisr_jax.degradation.dose import LowDose
 from sisr_jax.degradation.modality import Modality, Original
@@ -19,15 +16,6 @@ from sisr_jax.types import Image, Keys, Measurement
 
 # The original cuts its slices to these HU before it scales them.
 _ORIGINAL_WINDOW = (-1024.0, 200.0)
-
-# Total variation, chosen on the train split by `experiments/baselines/tune.py`: views
-# for each pixel of the side, and the weight; between them on a logarithmic scale. Views
-# measured by another projector than the one that reconstructs deserve less trust.
-_TV_WEIGHTS = {
-    "matmul": ((63 / 512, 1e-4), (125 / 512, 5e-5), (250 / 512, 2e-5)),
-    "reference": ((63 / 512, 1e-3), (125 / 512, 5e-4), (250 / 512, 1e-3)),
-}
-_TV_ITERATIONS = 100
 
 
 def _full_beam(config: Config) -> ParallelBeam:
@@ -63,17 +51,8 @@ def _baselines(config: Config) -> CTBaselines:
         factor=section.factor,
         iterative=None if section.method == "matmul" else ParallelBeamCT(kept),
         weights=section.weights,
-        settings=TotalVariation(
-            _tv_weight(section.method, kept.num_angles / kept.size), _TV_ITERATIONS
-        ),
+        settings=chosen_total_variation(section.method, kept.num_angles / kept.size),
     )
-
-
-def _tv_weight(method: str, density: float) -> float:
-    """Weight of total variation for some views for each pixel of the side."""
-    densities, weights = np.log(np.array(_TV_WEIGHTS[method])).T
-    weight = math.exp(np.interp(math.log(density), densities, weights))
-    return float(f"{weight:.1e}")
 
 
 def _facts(config: Config) -> dict[str, Any]:
@@ -94,16 +73,21 @@ def _facts(config: Config) -> dict[str, Any]:
 def _describe(protocol: Any) -> str:
     kept = -(-protocol.num_angles // protocol.factor)
     drawn = "" if protocol.views is None else "{} to {} of ".format(*protocol.views)
-    text = (
+    return (
         f"{drawn}{kept} of {protocol.num_angles} views ({protocol.projector}, "
         f"{protocol.weights} weights), {protocol.filter_name} FBP"
+        f"{dose_in_words(protocol)}"
     )
+
+
+def dose_in_words(protocol: Any) -> str:
+    """The dose of a protocol, to follow upon its views; empty without noise."""
     if protocol.dose is None:
-        return text
+        return ""
     (fewest, most), electronic, pixel_mm = protocol.dose
     photons = f"{fewest:g}" if fewest == most else f"{fewest:g} to {most:g}"
     return (
-        f"{text}, {photons} photons a ray, electronic noise {electronic:g}, "
+        f", {photons} photons a ray, electronic noise {electronic:g}, "
         f"{pixel_mm:g} mm pixels"
     )
 

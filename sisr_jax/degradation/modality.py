@@ -72,7 +72,7 @@ class Modality:
         windows: Display windows that are scored by themselves, `(name, low, high)`.
         shown: Names of the display windows through which pictures show close-ups; none:
             the window of the images.
-        original: The original's protocol.
+        original: The original's protocol; None if it knew no such images.
     """
 
     name: str
@@ -87,4 +87,4 @@ class Modality:
     mask_above: Callable[[tuple[float, float]], float]
     windows: tuple[tuple[str, float, float], ...]
     shown: tuple[str, ...]
-    original: Original
+    original: Original | None

@@ -14,12 +14,13 @@ import json
 from typing import Any, Literal
 
 from sisr_jax.config import Config
-from sisr_jax.degradation import modality_named, modality_of
+from sisr_jax.degradation import Modality, modality_named, modality_of
+from sisr_jax.degradation.modality import Original
 
 Family = Literal["physical", "original"]
 
 # Attributes that a name from before they existed has left out.
-_OPTIONAL = ("views", "dose", "split")
+_OPTIONAL = ("views", "dose", "split", "geometry")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -34,7 +35,8 @@ class Protocol:
         shape: Height and width of the images that are scored.
         crop: How other sizes get there: `none`; `central`; `central, mirrored`:
             smaller images are continued by their mirror image.
-        num_angles: Views before the decimation, over 180 degrees (CT, else 0).
+        num_angles: Views before the decimation, over 180 degrees or, of a fan beam,
+            over 360 (CT, else 0).
         projector: Numerics of the projection (CT, else empty), of the degraded
             image as of every baseline; `reference` are those of scikit-image.
         weights: Of the views in a reconstruction (CT, else empty), likewise;
@@ -57,6 +59,9 @@ class Protocol:
             noise, else None.
         split: `position` if training saw other slices of the patients that are
             scored; None if it saw none of them.
+        geometry: Of a fan beam: source to rotation centre and to detector in mm, kind
+            and number of detectors, their pitch and offset and the width of a pixel in
+            mm; else None.
         version: Raised when the numerics behind a number change.
     """
 
@@ -81,6 +86,7 @@ class Protocol:
     views: tuple[int, int] | None = None
     dose: tuple[Any, ...] | None = None
     split: str | None = None
+    geometry: tuple[Any, ...] | None = None
     version: int = 1
 
     @property
@@ -143,13 +149,27 @@ def config_of(config: Config, family: Family = "physical") -> Config:
         family: See the module.
 
     Raises:
-        ValueError: If the family is unknown.
+        ValueError: If the family is unknown, or the original knew no such images.
     """
     if family not in ("physical", "original"):
         raise ValueError(f"family = {family!r}: expected 'physical' or 'original'")
     if family == "physical":
         return config
-    return modality_of(config).original.config(config)
+    return original_of(modality_of(config)).config(config)
+
+
+def original_of(modality: Modality) -> Original:
+    """The original's protocol of a modality.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    if modality.original is None:
+        raise ValueError(
+            f"family = 'original': the original has no {modality.name}, expected "
+            "'physical'"
+        )
+    return modality.original
 
 
 def protocol_of(config: Config, family: Family = "physical") -> Protocol:
@@ -160,14 +180,15 @@ def protocol_of(config: Config, family: Family = "physical") -> Protocol:
         family: See the module.
 
     Raises:
-        ValueError: If the family is unknown.
+        ValueError: If the family is unknown, or the original knew no such images.
     """
     is_original = family == "original"
     config, modality = config_of(config, family), modality_of(config)
     crop = "central" if config.data.fit == "crop" else "none"
     target, windows = modality.target, _windows(modality.windows, config.data.window)
     if is_original:
-        crop, target = modality.original.crop or crop, modality.original.target
+        original = original_of(modality)
+        crop, target = original.crop or crop, original.target
         windows = ()
     return Protocol(
         family=family,

@@ -9,7 +9,7 @@ from jax import Array
 
 from sisr_jax.degradation import Baselines, Degradation, modality_named
 from sisr_jax.evaluation.measures import body_mask, measure
-from sisr_jax.evaluation.protocol import Protocol
+from sisr_jax.evaluation.protocol import Protocol, original_of
 from sisr_jax.evaluation.regions import Regions
 from sisr_jax.metrics import residual
 from sisr_jax.types import Image, Keys, Measurement
@@ -52,7 +52,7 @@ def observe(
         regions: Of the images.
     """
     if protocol.family == "original":
-        original = modality_named(protocol.modality).original
+        original = original_of(modality_named(protocol.modality))
         target, measurement = original.observe(degradation, baselines, keys, hr)
     else:
         target, measurement = hr, degradation.measure(keys, hr)
@@ -99,5 +99,6 @@ def score(
 def finish(protocol: Protocol, estimate: Image) -> Any:
     """An estimate as it is scored and shown: clipped, or as the original has it."""
     if protocol.family == "original":
-        estimate = modality_named(protocol.modality).original.finish(estimate)
+        original = original_of(modality_named(protocol.modality))
+        estimate = original.finish(estimate)
     return jnp.clip(estimate, 0.0, 1.0) if protocol.clip else estimate

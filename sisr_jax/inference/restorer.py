@@ -150,7 +150,7 @@ class Restorer:
                 nothing else. Ultrasound: the columns that are left.
             measurement: `[*batch, *operator.range_shape]`, of images in units of the
                 window's [0, 1]: for CT, integrals of `(HU - low) / (high - low)` along
-                rays, in pixels.
+                rays, in pixels; of fan beams, in mm.
             operator: What measured them, for instance `ParallelBeamCT(beam)`.
 
         Returns:

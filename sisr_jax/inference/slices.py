@@ -262,6 +262,7 @@ def _placed(config: Config, images: np.ndarray) -> tuple[np.ndarray, Any]:
 def _degradation(config: Config, shape: tuple[int, int], factor: int) -> Degradation:
     data = dataclasses.replace(config.data, shape=shape, patch=shape)
     section = config.degradation.every(factor)
+    section.check(data)
     config = dataclasses.replace(config, data=data, degradation=section)
     return modality_of(config).degrade(config)
 

@@ -47,7 +47,9 @@ def check_sinogram(restorer: Restorer) -> None:
     """
     measures = config_of(restorer).degradation.measures
     if measures != "views":
-        raise InputError(f"a sinogram, and these weights are for {measures}, not views")
+        raise InputError(
+            f"a sinogram of parallel beams, and these weights are for {measures}"
+        )
 
 
 def check_simulation(restorer: Restorer, factor: int) -> None:
@@ -69,8 +71,10 @@ def check_views(restorer: Restorer, views: int) -> None:
     """Refuses a number of views that weights were not trained for.
 
     Raises:
-        InputError: If the card of the restorer, or else its configuration, says so.
+        InputError: If the card of the restorer, or else its configuration, says so, or
+            weights are for no views of parallel beams.
     """
+    check_sinogram(restorer)
     trained = restorer.card.get("views") or config_of(restorer).degradation.num_measured
     fewest, most = trained
     if not fewest <= views <= most:

@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from sisr_jax.evaluation.protocol import protocol_of
+from sisr_jax.evaluation.protocol import config_of, protocol_of
 from sisr_jax.metrics import structural
 
 
@@ -17,6 +17,51 @@ def test_the_name_is_stable(ct, load_config):
     assert protocol_of(ct).id == "physical-ct-x16-c1b803"
     assert protocol_of(load_config("us_srgan", "")).id == "physical-us-x16-6d6587"
     assert re.fullmatch(r"original-ct-x16-[0-9a-f]{6}", protocol_of(ct, "original").id)
+
+
+def test_a_fan_has_a_name_of_its_own(load_config, ct):
+    """Every number of its geometry is part of it."""
+    changes = (
+        {},
+        {"source_to_origin_mm": 600.0},
+        {"source_to_detector_mm": 1100.0},
+        {"num_detectors": 738},
+        {"detector_pitch_mm": 1.3},
+        {"detector": "flat"},
+        {"detector_offset_mm": 0.3},
+        {"pixel_mm": 0.6},
+        {"num_angles": 1150},
+        {"factor": 36},
+        {"filter_name": "hann"},
+        {"dose": {"photons": (1e5, 1e5)}},
+        {"dose": {"photons": (1e5, 1e5), "electronic_noise": 2.0}},
+    )
+    protocols = [protocol_of(ct)]
+    for change in changes:
+        flat = {
+            f"degradation__{key}": value
+            for key, value in change.items()
+            if key != "dose"
+        }
+        flat |= {
+            f"degradation__dose__{key}": value
+            for key, value in change.get("dose", {}).items()
+        }
+        protocols.append(protocol_of(load_config("ct_fan_cascade", "", **flat)))
+    assert len({protocol.id for protocol in protocols}) == len(changes) + 1
+    plain, noisy = protocols[1], protocols[-1]
+    assert re.fullmatch(r"physical-fan-ct-x18-[0-9a-f]{6}", plain.id)
+    assert (plain.windows, plain.mask_above) == (protocols[0].windows, -500.0)
+    assert "64 of 1152 fan-beam views of a whole turn" in plain.describe()
+    assert "595 mm from the centre and 1085.6 mm from the arc" in plain.describe()
+    assert "100000 photons a ray, electronic noise 2, 0.7 mm" in noisy.describe()
+
+
+def test_the_original_has_no_fans(load_config):
+    config = load_config("ct_fan_cascade", "")
+    for of in (config_of, protocol_of):
+        with pytest.raises(ValueError, match=r"family = 'original': .* no fan-ct"):
+            of(config, "original")
 
 
 def _changed(value):
