@@ -9,7 +9,9 @@ from networks import random_restorer
 from sisr_jax.data.formats.sinogram import MeasuredSinogram
 from sisr_jax.data.transforms import clipped_share
 from sisr_jax.errors import InputError
+from sisr_jax.inference.exporting import export_views
 from sisr_jax.inference.slices import restore_images, restore_sinogram, simulate
+from sisr_jax.inference.trained_for import check_simulation, check_sinogram, check_views
 from sisr_jax.models import build_generator
 from sisr_jax.tomography import ParallelBeam, ParallelBeamCT
 
@@ -66,3 +68,31 @@ def test_slices_of_any_size(kind):
     views = ParallelBeamCT(beam)((square + 1000) / 2000)
     again = restore_sinogram(restorer, MeasuredSinogram(np.asarray(views), beam, None))
     np.testing.assert_allclose(again.images[:, 2:19], found.images, atol=0.5)
+
+
+@pytest.fixture
+def of_fans(load_config):
+    """A restorer for the fan beam of 32 x 32 pixels."""
+    return dataclasses.replace(
+        random_restorer("unet"), config=load_config("ct_fan_cascade")
+    )
+
+
+def test_weights_for_fans_take_no_parallel_views(of_fans):
+    line = "parallel beams, and these weights are for fan-beam views"
+    with pytest.raises(InputError, match=line):
+        check_sinogram(of_fans)
+    with pytest.raises(InputError, match=line):
+        check_views(of_fans, 8)
+    with pytest.raises(InputError, match="weights are for fan-beam views"):
+        export_views(of_fans, size=32, views=8)
+
+
+def test_fans_are_simulated_as_in_training(of_fans):
+    check_simulation(of_fans, 18)
+    with pytest.raises(InputError, match="factor = 9: expected 18, as in training"):
+        check_simulation(of_fans, 9)
+    # Pixels keep their width: four times as many are beyond the rays.
+    images = np.zeros((1, 128, 128), np.float32)
+    with pytest.raises(InputError, match=r"source_to_origin_mm = 595\.0: expected a"):
+        simulate(of_fans, images, factor=18)
