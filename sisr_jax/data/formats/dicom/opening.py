@@ -91,12 +91,12 @@ def is_dicom(path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def open_dicom(path: Path, *, elements: Collection[str]) -> Iterator[Opened]:
+def open_dicom(path: Path, *, elements: Collection[str | int]) -> Iterator[Opened]:
     """Reads some elements of a file, which stays open for its pixels.
 
     Args:
         path: The file.
-        elements: Keywords of what the header is to hold.
+        elements: Keywords of what the header is to hold, tags of what is private.
 
     Raises:
         InputError: If it is not DICOM, damaged, or out of bounds: too large, inflating
@@ -117,7 +117,7 @@ def open_dicom(path: Path, *, elements: Collection[str]) -> Iterator[Opened]:
         yield opened
 
 
-def _parse(path: Path, file: BinaryIO, elements: Collection[str]) -> Opened:
+def _parse(path: Path, file: BinaryIO, elements: Collection[str | int]) -> Opened:
     start = file.read(_MAX_META_BYTES)
     preamble = start[128:132] == b"DICM"
     if not preamble and not _is_bare(start):
@@ -132,7 +132,9 @@ def _parse(path: Path, file: BinaryIO, elements: Collection[str]) -> Opened:
     uid = uid or _guess_syntax(stream.read(6))
     end = stream.seek(0, io.SEEK_END)
     stream.seek(offset)
-    wanted = {tag_for_keyword(keyword) for keyword in elements}
+    wanted = {
+        each if isinstance(each, int) else tag_for_keyword(each) for each in elements
+    }
     place: list[Any] = ["", "", 0, False]
 
     def reached_pixels(tag: BaseTag, vr: str | None, length: int) -> bool:
