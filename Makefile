@@ -5,10 +5,12 @@ PYTHON_NEWEST ?= python3.13
 VENV := .venv
 PY := $(VENV)/bin/python
 MATRIX := .matrix
+SITE := $(MATRIX)/site
 # What must hold on every supported stack: imports, the library, a whole run.
 QUICK_TESTS := tests/test_imports.py tests/test_main.py
 
-.PHONY: help demo demo-ultrasound test check lint types test-slow test-matrix check-tpu lock clean
+.PHONY: help demo demo-ultrasound test check lint types test-slow test-matrix check-tpu \
+	docs lock clean
 .PRECIOUS: $(MATRIX)/%/.installed
 
 help:
@@ -18,6 +20,7 @@ help:
 	@echo "check            lint, types, slow tests"
 	@echo "test-matrix      quick tests on the oldest and newest supported stacks"
 	@echo "check-tpu        compile for TPUs that are not there, against the budgets"
+	@echo "docs             the site, in $(SITE)"
 	@echo "lock             resolve the lock files anew (needs uv)"
 
 # install(folder, python, lock file)
@@ -77,14 +80,23 @@ check-tpu: $(MATRIX)/aot/.installed
 	$(MATRIX)/aot/bin/python -m pytest -q tests/test_aot.py tests/test_tpu_budgets.py
 	$(MATRIX)/aot/bin/python -m experiments.tpu.check --config $(TPU_CONFIGS)
 
-LOCK := uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
-	--no-annotate --no-header --group test pyproject.toml
+$(MATRIX)/docs/.installed: requirements-docs.lock pyproject.toml
+	$(call install,$(MATRIX)/docs,$(PYTHON),requirements-docs.lock)
+
+# Strict: a warning is an error.
+docs: $(MATRIX)/docs/.installed
+	NO_MKDOCS_2_WARNING=1 $(MATRIX)/docs/bin/python -m mkdocs build --strict
+
+LOCK_ONLY := uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
+	--no-annotate --no-header pyproject.toml
+LOCK := $(LOCK_ONLY) --group test
 
 lock:
 	$(LOCK) --group lint --python-version 3.11 --output-file requirements.lock
 	$(LOCK) --extra tpu --python-version 3.11 --output-file requirements-aot.lock
 	$(LOCK) --constraint colab-constraints.txt --python-version 3.13 \
 	  --output-file requirements-colab.lock
+	$(LOCK_ONLY) --group docs --python-version 3.11 --output-file requirements-docs.lock
 
 clean:
 	rm -rf $(VENV) $(MATRIX)
