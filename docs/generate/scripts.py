@@ -10,6 +10,8 @@ ROOT = Path(__file__).parents[2]
 # The order of the gallery: from ten lines to parts of one's own.
 NAMES = (
     "degrade_and_reconstruct",
+    "your_own_loss",
+    "fan_beam",
     "ultrasound_beams",
     "dicom_series",
     "trust_page",
