@@ -16,6 +16,7 @@ NAMES = (
     "dicom_series",
     "trust_page",
     "add_a_loss",
+    "add_an_operator",
 )
 
 _CELL = re.compile(r"^# %%( \[markdown\])?\n", re.MULTILINE)
