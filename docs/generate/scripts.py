@@ -11,6 +11,8 @@ ROOT = Path(__file__).parents[2]
 NAMES = (
     "degrade_and_reconstruct",
     "your_own_loss",
+    "operator_in_a_network",
+    "sparse_view_ct",
     "fan_beam",
     "ultrasound_beams",
     "dicom_series",
