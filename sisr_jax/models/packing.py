@@ -131,9 +131,12 @@ def convolve_packed(image: jax.Array, kernel: jax.Array, form: Form) -> jax.Arra
     Raises:
         ValueError: If blocks do not divide the image or one another.
     """
+    plain = functools.partial(_convolve_plain, form=form)
+    if not all(isinstance(length, int) for length in image.shape[1:3]):
+        # Exported for images of any size, whose blocks cannot be told.
+        return plain(image, kernel)
     wide = form._replace(into=_larger_blocks(image.shape, kernel.shape, form))
     plan = _plan(image.shape, len(kernel), wide)
-    plain = functools.partial(_convolve_plain, form=form)
     if (wide.packing, wide.into) == (form.unshuffle, form.shuffle):
         return plain(image, kernel)
 

@@ -177,7 +177,7 @@ def test_windows_are_cut_to_what_the_images_show(load_config):
 
 def test_stated_constants_are_those_of_the_metric(ct):
     assert protocol_of(ct).ssim == (
-        structural._WINDOW,
+        structural.SSIM_WINDOW,
         structural._SIGMA,
         structural._K1,
         structural._K2,
