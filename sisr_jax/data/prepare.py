@@ -37,7 +37,7 @@ def main(arguments: list[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = RefusingParser(prog="python -m sisr_jax.data prepare")
     datasets = parser.add_subparsers(dest="dataset", required=True)
-    common = argparse.ArgumentParser(add_help=False)
+    common = RefusingParser(add_help=False)
     common.add_argument(
         "--manual_dir", type=as_place, required=True, help="the originals"
     )
