@@ -107,9 +107,17 @@ def test_ultrasound_factor_must_be_a_power_of_two(shapes_of, factor):
         shapes_of(SRResNetUltrasound(factor), 1, 8, 8, 1)
 
 
-def test_ct_size_must_divide(shapes_of):
-    with pytest.raises(ValueError, match=r"blocks of 2 x 2 .* has 3 x 4"):
-        shapes_of(SRResNetCT(2, 1, 2), 1, 6, 8, 1)
+def test_a_size_that_does_not_divide_is_continued_and_cut(fill):
+    image = image_like(1, 6, 9, 1)
+    model = SRResNetCT(2, 1, 2)
+    variables = fill(model, 1, 8, 12, 1)
+    whole = np.pad(image, [(0, 0), (0, 2), (0, 3), (0, 0)], mode="edge")
+    found, padded = (
+        jax.jit(lambda x: model.apply(variables, x, train=False))(x)
+        for x in (image, whole)
+    )
+    assert found.shape == image.shape
+    np.testing.assert_array_equal(found, padded[:, :6, :9])
 
 
 def test_global_skip_starts_as_the_identity():
