@@ -68,6 +68,14 @@ def test_every_gradient_of_the_discriminator_is_there(fill, norm):
         assert np.abs(gradient).max() > 0, name
 
 
-def test_blocks_that_do_not_divide_are_refused(shapes_of):
-    with pytest.raises(ValueError, match=r"blocks of 4 x 4 .* has 6 x 8"):
-        shapes_of(WideSRResNet(), 1, 6, 8, 1)
+def test_a_size_that_does_not_divide_is_continued_and_cut(fill):
+    image = images(1, 6, 9, 1)
+    model = WideSRResNet(width=4, num_blocks=1)
+    variables = fill(model, 1, 8, 12, 1)
+    whole = jnp.pad(image, [(0, 0), (0, 2), (0, 3), (0, 0)], mode="edge")
+    found, padded = (
+        jax.jit(lambda x: model.apply(variables, x, train=False))(x)
+        for x in (image, whole)
+    )
+    assert found.shape == image.shape
+    np.testing.assert_array_equal(found, padded[:, :6, :9])
