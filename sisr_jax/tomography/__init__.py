@@ -18,7 +18,7 @@ numerics of scikit-image 0.26 in every detail with `method="reference"` (and, in
 """
 
 from sisr_jax.tomography.detector_faults import remove_outliers, remove_rings
-from sisr_jax.tomography.fan_geometry import FanBeam
+from sisr_jax.tomography.fan_geometry import FanBeam, FanScan
 from sisr_jax.tomography.fan_operator import FanBeamCT
 from sisr_jax.tomography.fbp import fbp
 from sisr_jax.tomography.geometry import ParallelBeam
@@ -36,6 +36,7 @@ from sisr_jax.tomography.weights import angular_weights
 __all__ = [
     "FanBeam",
     "FanBeamCT",
+    "FanScan",
     "ParallelBeam",
     "ParallelBeamCT",
     "PlannedBeam",

@@ -15,7 +15,7 @@ the middle of the detectors is at `u = detector_offset_mm`.
 
 import dataclasses
 import math
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import jax
 import numpy as np
@@ -195,6 +195,19 @@ class FanBeam:
             f"num_angles={self.num_angles}, num_detectors={self.num_detectors}, "
             f"detector={self.detector!r})"
         )
+
+
+class FanScan(NamedTuple):
+    """What a fan-beam scanner measured.
+
+    Attributes:
+        sinogram: Line integrals of the attenuation, without unit: float32 `[views,
+            detectors]`.
+        fan: The rays, and the image they are to become.
+    """
+
+    sinogram: np.ndarray
+    fan: FanBeam
 
 
 def _length(name: str, value: float) -> float:

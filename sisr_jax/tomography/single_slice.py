@@ -18,19 +18,7 @@ from jaxtyping import Float, Int
 
 from sisr_jax.tomography.cone_views import ConeViews
 from sisr_jax.tomography.fan_fbp import TURN
-from sisr_jax.tomography.fan_geometry import FanBeam
-
-
-class FanSlice(NamedTuple):
-    """One slice.
-
-    Attributes:
-        sinogram: Line integrals, without unit: float32 `[views, detectors]`.
-        fan: The rays, and the image they are to become.
-    """
-
-    sinogram: np.ndarray
-    fan: FanBeam
+from sisr_jax.tomography.fan_geometry import FanBeam, FanScan
 
 
 def views_of_slice(
@@ -81,7 +69,7 @@ def rebin_slice(
     height_mm: float,
     size: int,
     pixel_mm: float,
-) -> FanSlice:
+) -> FanScan:
     """Makes the fan beam of one slice from cone-beam views.
 
     Rows are interpolated linearly. The fan's source is at the mean distance of the
@@ -140,7 +128,7 @@ def rebin_slice(
             )
         values = _at_rows(view, rows[index]) * shorter[index]
         sinogram[index] = np.interp(fan.fan_angles, fan_angles[index], values)
-    return FanSlice(sinogram, fan)
+    return FanScan(sinogram, fan)
 
 
 class _Rays(NamedTuple):

@@ -2,11 +2,10 @@
 
 from sisr_jax.data.scans.ct_pd import CtPdScan, read_ct_pd, read_slice, read_views
 from sisr_jax.data.scans.exchange import Projections, read_exchange
-from sisr_jax.data.scans.helsinki import FanScan, read_helsinki
+from sisr_jax.data.scans.helsinki import read_helsinki
 
 __all__ = [
     "CtPdScan",
-    "FanScan",
     "Projections",
     "read_ct_pd",
     "read_exchange",

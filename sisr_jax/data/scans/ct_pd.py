@@ -22,7 +22,8 @@ from sisr_jax.data.formats.dicom.projection import (
 from sisr_jax.errors import InputError
 from sisr_jax.tomography.cone_views import ConeViews
 from sisr_jax.tomography.fan_fbp import TURN
-from sisr_jax.tomography.single_slice import FanSlice, rebin_slice, views_of_slice
+from sisr_jax.tomography.fan_geometry import FanScan
+from sisr_jax.tomography.single_slice import rebin_slice, views_of_slice
 
 # What is the same in all views, and the pixels of the files as well.
 _CONSTANT = (
@@ -105,7 +106,7 @@ def read_views(scan: CtPdScan, indices: Sequence[int] | np.ndarray) -> np.ndarra
 
 def read_slice(
     scan: CtPdScan, *, height_mm: float, size: int, pixel_mm: float, arc: float = TURN
-) -> FanSlice:
+) -> FanScan:
     """One slice of a scan as a fan beam, which `FanBeamCT(fan).fbp` reconstructs.
 
     Only the files of its arc are read, one at a time.

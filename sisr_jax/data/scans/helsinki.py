@@ -10,13 +10,12 @@ its half turn: found by comparing reconstructions with the organisers' own.
 """
 
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from sisr_jax.data.formats.matlab import read_mat_file
 from sisr_jax.errors import InputError
-from sisr_jax.tomography import FanBeam
+from sisr_jax.tomography import FanBeam, FanScan
 
 _SINOGRAM = "CtDataFull.sinogram"
 _ANGLES = "CtDataFull.parameters.angles"
@@ -27,19 +26,6 @@ _LENGTHS = {
 }
 # Two turns, and what no ray loses.
 _MAX_DEGREES, _MAX_VALUE = 720.0, 1e3
-
-
-class FanScan(NamedTuple):
-    """What a fan-beam scanner measured.
-
-    Attributes:
-        sinogram: Line integrals of the attenuation, without unit: float32 `[views,
-            detectors]`.
-        fan: The rays, and the image they are to become.
-    """
-
-    sinogram: np.ndarray
-    fan: FanBeam
 
 
 def read_helsinki(path: Path, *, size: int) -> FanScan:
