@@ -6,7 +6,6 @@ the measured one above or below it that meets it half way through the scanner, a
 point nearest to the axis, times the cosine of its slope. What lies there counts in its
 place, what lies towards the ends of the ray is seen at another height: the error grows
 with the slope.
-
 """
 
 import math

@@ -84,20 +84,26 @@ def read_exchange(path: Path, *, rows: slice = slice(None)) -> Projections:
 
 def _dataset(h5py: Any, file: Any, name: str, path: Path) -> Any:
     """An array of numbers that lies within the file itself."""
-    name = f"exchange/{name}"
-    if name not in file:
-        raise InputError(f"{path}: no array {name!r}; expected {_NAMES} in 'exchange'")
-    dataset = file[name]
-    if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind not in "uif":
+    place, name = file, f"exchange/{name}"
+    for part in name.split("/"):
+        # Before it is followed, which would open what it leads to.
+        link = place.get(part, getlink=True) if isinstance(place, h5py.Group) else None
+        if link is None:
+            raise InputError(
+                f"{path}: no array {name!r}; expected {_NAMES} in 'exchange'"
+            )
+        if not isinstance(link, h5py.HardLink):
+            raise _elsewhere(path, name)
+        place = place[part]
+    if not isinstance(place, h5py.Dataset) or place.dtype.kind not in "uif":
         raise InputError(f"{path}: {name} is no array of real numbers")
-    links = [file.get(each, getlink=True) for each in ("exchange", name)]
-    if (
-        dataset.external
-        or dataset.is_virtual
-        or not all(isinstance(link, h5py.HardLink) for link in links)
-    ):
-        raise InputError(f"{path}: {name} lies in another file, which is not opened")
-    return dataset
+    if place.external or place.is_virtual:
+        raise _elsewhere(path, name)
+    return place
+
+
+def _elsewhere(path: Path, name: str) -> InputError:
+    return InputError(f"{path}: {name} lies in another file, which is not opened")
 
 
 def _check_shapes(path: Path, shapes: dict[str, tuple[int, ...]]) -> None:

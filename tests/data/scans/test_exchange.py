@@ -82,6 +82,18 @@ def test_other_units_and_other_files(tmp_path):
         read_exchange(tmp_path / "b.h5")
 
 
+@pytest.mark.parametrize("name", ["exchange", "exchange/data"])
+def test_links_are_not_followed(tmp_path, name):
+    """Not even to find out that there is nothing."""
+    h5py = pytest.importorskip("h5py")
+    path = write(tmp_path / "a.h5")
+    with h5py.File(path, "r+") as file:
+        del file[name]
+        file[name] = h5py.ExternalLink("missing.h5", "exchange/data")
+    with pytest.raises(InputError, match="exchange/data lies in another file"):
+        read_exchange(path)
+
+
 def test_sizes_are_checked_before_values_are_read(tmp_path, monkeypatch):
     path = write(tmp_path / "a.h5")
     monkeypatch.setattr(exchange, "MAX_BYTES", 64)
