@@ -14,7 +14,7 @@ from sisr_jax import trust
 from sisr_jax.data.phantoms.ct import ct_phantom
 from sisr_jax.errors import ExitCode, StorageError
 from sisr_jax.evaluation import phantom_methods
-from sisr_jax.inference import Restorer
+from sisr_jax.inference import Restorer, load
 
 SMALL = ("--size=64", "--pixel_size=2.8", "--samples=6")
 
@@ -138,9 +138,10 @@ def test_names_are_neither_formulas_nor_always_text(folders, tmp_path, name):
 
 
 def test_methods_reconstruct_the_phantom_side_by_side(tmp_path, capsys, monkeypatch):
-    restorer = Restorer(Identity(), {}, {"views": [32, 250]})
-    monkeypatch.setattr(phantom_methods, "load", lambda name: restorer)
     name = phantom_methods.method_names()[-1]
+    trained = load(name)
+    restorer = Restorer(Identity(), {}, trained.card, trained.config)
+    monkeypatch.setattr(phantom_methods, "load", lambda name: restorer)
     output = tmp_path / "out"
     assert run(f"--phantom=fbp,{name}", *SMALL, f"--output={output}") == ExitCode.DONE
     text = capsys.readouterr().out
