@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from absl import logging
 
 from sisr_jax.config import Data
 from sisr_jax.data.files import identity, list_files
-from sisr_jax.data.formats.headers import Header
+from sisr_jax.data.formats.headers import Header, oblong_remark
 from sisr_jax.data.formats.readers import (
     FORMATS,
     check_file,
@@ -108,7 +109,7 @@ def open_folder(config: Data, split: Split) -> FolderSource:
     headers = _check_files(files.values())
     if not headers:
         raise InputError(_describe_empty(config, split, splits))
-    _check_sizes(config, headers)
+    _check_geometry(config, headers)
     return FolderSource(root, list_entries(headers), config.png_rescale)
 
 
@@ -132,7 +133,7 @@ def _open_by_position(config: Data, split: Split, root: Path) -> FolderSource:
     entries = sorted(list_entries(headers), key=order)
     entries = cut_by_position(entries, split, series_of=series_of)
     if entries:
-        _check_sizes(config, headers)
+        _check_geometry(config, headers)
     else:
         raise InputError(
             f"config.data.path = {config.path!r}: no image in split {split!r}, too few "
@@ -204,8 +205,11 @@ def _describe_empty(config: Data, split: Split, splits: Mapping[Path, Split]) ->
     )
 
 
-def _check_sizes(config: Data, headers: Mapping[Path, Header]) -> None:
+def _check_geometry(config: Data, headers: Mapping[Path, Header]) -> None:
     wanted = config.shape
+    remark = oblong_remark(headers)
+    if remark:
+        logging.warning("%s: %s", config.path, remark)
     first_path, first = next(iter(headers.items()))
     for path, header in headers.items():
         if config.fit == "exact" and header.shape != first.shape:

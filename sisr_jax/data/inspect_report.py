@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sisr_jax.data.checks import sum_up
 from sisr_jax.data.formats.dicom.padding import OUTSIDE_HU
+from sisr_jax.data.formats.headers import oblong_remark
 from sisr_jax.data.inspect import AS_STORED, Inspection, UsableFile
 from sisr_jax.data.transforms import size_text
 
@@ -128,6 +129,9 @@ def _remarks(
             f"constant: {seen.constant} of {seen.images} images have no content and "
             "will be left out; --window counts those that are constant after it"
         )
+    oblong = oblong_remark({f.path: f.header for f in files})
+    if oblong:
+        yield f"spacing: {oblong}"
     lossy = sum(f.header.format == "JPEG" for f in files)
     if lossy:
         yield f"JPEG: {lossy} files, whose losses become part of what is learned"

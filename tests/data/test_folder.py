@@ -2,6 +2,7 @@ import os
 
 import numpy as np
 import pytest
+from absl import logging
 from image_files import cut, make_config, ramp, write_dicom, write_png
 from PIL import Image
 
@@ -229,3 +230,19 @@ def test_what_cannot_be_read_is_not_left_out_in_silence(tmp_path, monkeypatch, k
         message = r"P2: folder cannot be read \(Permission denied\)"
     with pytest.raises(ValueError, match=message):
         open_folder(folder_config(tmp_path), "train")
+
+
+def test_pixels_that_are_not_square_are_warned_of(tmp_path, monkeypatch):
+    for name, spacing in (("1", [1, 2]), ("2", [1, 1])):
+        elements = {"PatientID": name, "PixelSpacing": spacing}
+        write_dicom(tmp_path / f"{name}.dcm", ramp((16, 16)), **elements)
+    csv = write_split_csv(tmp_path, {"1.dcm": "train", "2.dcm": "test"})
+    warned = []
+    monkeypatch.setattr(logging, "warning", lambda *parts: warned.append(parts))
+    config = folder_config(tmp_path, splits_csv=csv)
+    open_folder(config, "test")
+    assert not warned
+    open_folder(config, "train")
+    [(_, path, remark)] = warned
+    assert path == str(tmp_path)
+    assert "1 of 1 files have pixels that are not square" in remark

@@ -143,6 +143,16 @@ def test_jpeg_is_remarked(tmp_path, capsys):
     assert any(line.startswith("JPEG: 1 files, whose losses") for line in lines)
 
 
+def test_pixels_that_are_not_square_are_remarked(tmp_path, capsys):
+    ct(tmp_path / "1.dcm", PixelSpacing=[1, 2])
+    ct(tmp_path / "2.dcm", PixelSpacing=[0.7, 0.7])
+    (tmp_path / "frames").mkdir()
+    ct(tmp_path / "frames/3.dcm", PixelSpacing=[1, 2], Modality="US")
+    [line] = [each for each in lines_for(capsys, tmp_path) if "square" in each]
+    assert line.startswith("spacing: 1 of 3 files have pixels that are not square")
+    assert "1.dcm, 1 x 2 mm" in line
+
+
 def test_folder_that_cannot_be_read_decides_the_exit_code(folder, capsys, monkeypatch):
     scandir = os.scandir
 

@@ -4,6 +4,7 @@ A decoder is only started on a file whose header stays inside these bounds, so a
 small file cannot ask for a large amount of memory.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -89,6 +90,31 @@ def is_close(one: float, other: float) -> bool:
 def spacing_text(spacing: tuple[float, float]) -> str:
     """Rows x columns, in mm, for messages."""
     return f"{spacing[0]:.4g} x {spacing[1]:.4g}"
+
+
+def oblong_remark(headers: Mapping[Path, Header]) -> str:
+    """What to say of files whose pixels are not square; nothing if all are.
+
+    Views of CT are simulated on square ones. Files of other devices do not count.
+
+    Args:
+        headers: Header of each file.
+    """
+    oblong = [
+        path
+        for path, header in headers.items()
+        if header.spacing
+        and header.taken_by in ("", "CT")
+        and not is_close(*header.spacing)
+    ]
+    if not oblong:
+        return ""
+    spacing = headers[oblong[0]].spacing
+    assert spacing
+    return (
+        f"{len(oblong)} of {len(headers)} files have pixels that are not square (the "
+        f"first is {oblong[0]}, {spacing_text(spacing)} mm); CT takes them as square"
+    )
 
 
 def check_bounds(path: Path, shape: tuple[int, int], count: int = 1) -> None:
