@@ -14,14 +14,28 @@ from jaxtyping import Array, Float
 def l1(
     predictions: Float[Array, "*shape"], targets: Float[Array, "*shape"]
 ) -> Float[Array, "*shape"]:
-    """Absolute difference; its gradient at equality is 0."""
+    """Absolute difference; its gradient at equality is 0.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> from sisr_jax.losses import l1
+        >>> print(l1(jnp.array([0.2, 0.5]), jnp.array([0.5, 0.5])))
+        [0.3 0. ]
+    """
     return _size(predictions - targets)
 
 
 def mse(
     predictions: Float[Array, "*shape"], targets: Float[Array, "*shape"]
 ) -> Float[Array, "*shape"]:
-    """Squared difference."""
+    """Squared difference.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> from sisr_jax.losses import mse
+        >>> print(mse(jnp.array([0.25, 0.5]), jnp.array([0.5, 0.5])))
+        [0.0625 0.    ]
+    """
     return jnp.square(predictions - targets)
 
 
@@ -39,6 +53,13 @@ def charbonnier(
         predictions: Any shape.
         targets: Same shape.
         epsilon: Half width of the rounded tip, in units of the image.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> from sisr_jax.losses import charbonnier
+        >>> predictions, targets = jnp.array([0.2, 0.5]), jnp.array([0.5, 0.5])
+        >>> print(charbonnier(predictions, targets, epsilon=0.4))
+        [0.5 0.4]
     """
     return jnp.sqrt(jnp.square(predictions - targets) + epsilon**2)
 
@@ -58,6 +79,15 @@ def log_mse(
         predictions: Images along the first axis.
         targets: Same shape.
         epsilon: Mean squared difference that is as good as none.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> from sisr_jax.losses import log_mse
+        >>> predictions = jnp.array([[0.51, 0.51], [0.6, 0.6]])  # one easy, one hard
+        >>> found = log_mse(predictions, jnp.full((2, 2), 0.5))
+        >>> print((found / jnp.log(10)).round(3))
+        [[-4. -4.]
+         [-2. -2.]]
     """
     squared = jnp.square(predictions - targets)
     mean = squared.mean(tuple(range(1, squared.ndim)), keepdims=True)
@@ -84,6 +114,15 @@ def gradient_difference(
     Args:
         predictions: Images.
         targets: Same shape.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> from sisr_jax.losses import gradient_difference
+        >>> ramp = jnp.tile(0.25 * jnp.arange(4.0), (4, 1))[None, :, :, None]
+        >>> print(gradient_difference(ramp, ramp + 0.5))  # nothing but the brightness
+        0.0
+        >>> print(gradient_difference(ramp, 0 * ramp))  # the slope is lost
+        0.25
     """
     error = predictions - targets
     return jnp.mean(_size(jnp.diff(error, axis=1))) + jnp.mean(

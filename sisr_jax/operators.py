@@ -43,6 +43,24 @@ class LinearOperator(abc.ABC):
 
     Attributes:
         known_norm: What `norm` has computed, else None.
+
+    Examples:
+        >>> import dataclasses
+        >>> import jax
+        >>> import numpy as np
+        >>> from sisr_jax.operators import LinearOperator
+        >>> @jax.tree_util.register_dataclass
+        ... @dataclasses.dataclass(frozen=True, eq=False)
+        ... class Gain(LinearOperator):
+        ...     factor: float
+        ...     domain_shape = range_shape = (3,)
+        ...     def __call__(self, x, /):
+        ...         return self.factor * x
+        ...     transpose = __call__
+        ...
+        >>> A = Gain(2.0)
+        >>> print(A(np.ones(3)), A.gram(np.ones(3)), f"{A.norm():.3f}")
+        [2. 2. 2.] [4. 4. 4.] 2.000
     """
 
     known_norm: Any = dataclasses.field(default=None, kw_only=True, repr=False)
@@ -133,7 +151,18 @@ class LinearOperator(abc.ABC):
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True, eq=False)
 class Transpose(LinearOperator):
-    """The transpose of an operator."""
+    """The transpose of an operator.
+
+    Examples:
+        >>> import numpy as np
+        >>> from sisr_jax.operators import Transpose
+        >>> from sisr_jax.ultrasound import LateralDecimation
+        >>> A = LateralDecimation(factor=2)
+        >>> print(Transpose(A)(np.array([[1.0, 2.0]])))
+        [[1. 0. 2. 0.]]
+        >>> A.T.T is A
+        True
+    """
 
     operator: LinearOperator
 
@@ -173,7 +202,18 @@ class Transpose(LinearOperator):
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True, eq=False)
 class Composition(LinearOperator):
-    """One operator after the other: `outer(inner(x))`."""
+    """One operator after the other: `outer(inner(x))`.
+
+    Examples:
+        >>> import numpy as np
+        >>> from sisr_jax.operators import Composition
+        >>> from sisr_jax.ultrasound import LateralDecimation
+        >>> A = LateralDecimation(factor=2) @ LateralDecimation(factor=2)
+        >>> isinstance(A, Composition)
+        True
+        >>> print(A(np.arange(12.0)[None]))
+        [[0. 4. 8.]]
+    """
 
     outer: LinearOperator
     inner: LinearOperator
@@ -215,6 +255,14 @@ def check_adjoint(operator: LinearOperator, key: Key) -> float:
 
     Raises:
         ValueError: If the transpose gives another shape than the operator takes.
+
+    Examples:
+        >>> import jax
+        >>> from sisr_jax.operators import check_adjoint
+        >>> from sisr_jax.tomography import ParallelBeam, ParallelBeamCT
+        >>> A = ParallelBeamCT(ParallelBeam(size=16, num_angles=24))
+        >>> check_adjoint(A, jax.random.key(0)) < 1e-6
+        True
     """
     x = operator.draw(jax.random.fold_in(key, 0))
     there = operator(x)

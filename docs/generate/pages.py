@@ -8,7 +8,7 @@ from sisr_jax.config import files
 from sisr_jax.config.describe import keys
 
 # The reference: page, its heading and the modules whose public names it has.
-_REFERENCE = {
+REFERENCE = {
     "physics": ("Physics", ["operators", "tomography", "ultrasound"]),
     "reconstruction": (
         "Reconstruction",
@@ -21,12 +21,26 @@ _REFERENCE = {
                 "view_interpolation",
                 "null_space",
                 "recovered_views",
+                "starts",
+                "error_scale",
             )
         ],
     ),
     "inference": ("Inference", ["inference"]),
     "metrics": ("Metrics and losses", ["metrics", "losses"]),
     "learning": ("Degradation and networks", ["degradation", "models"]),
+    "data": (
+        "Images",
+        [
+            "data",
+            *(
+                f"image.{name}"
+                for name in ("intensity", "padding", "patches", "resize", "shuffle")
+            ),
+            "types",
+            "random",
+        ],
+    ),
 }
 
 # Pictures of the experiments that pages show, by their names there.
@@ -106,7 +120,7 @@ def commands() -> str:
 
 
 def _reference(name: str) -> str:
-    heading, modules = _REFERENCE[name]
+    heading, modules = REFERENCE[name]
     parts = [f"# {heading}"]
     parts += [f"::: sisr_jax.{module}" for module in modules]
     return "\n\n".join(parts) + "\n"
@@ -116,4 +130,4 @@ PAGES = {
     "gallery.md": gallery,
     "configuration.md": configuration,
     "commands.md": commands,
-} | {f"api/{name}.md": (lambda name=name: _reference(name)) for name in _REFERENCE}
+} | {f"api/{name}.md": (lambda name=name: _reference(name)) for name in REFERENCE}

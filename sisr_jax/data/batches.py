@@ -31,7 +31,18 @@ class Rate(NamedTuple):
 
 
 class Batches(Iterator[Batch]):
-    """Batches decoded ahead by threads; `close` it, or use it in a `with`."""
+    """Batches decoded ahead by threads; `close` it, or use it in a `with`.
+
+    Examples:
+        >>> from sisr_jax.config import files, parse
+        >>> from sisr_jax.data import Batches, open_source, training_batches
+        >>> config = parse(files.load("us_srgan:quicktest").to_dict()).data
+        >>> source = open_source(config, "train", seed=0)
+        >>> batches = training_batches(source, config, seed=0, start_step=0)
+        >>> isinstance(batches, Batches), next(batches).hr.shape
+        (True, (4, 32, 32, 1))
+        >>> batches.close()
+    """
 
     def __init__(self, dataset: grain.MapDataset, *, num_threads: int) -> None:
         # An element is a whole batch: one in work for each thread, and one ready.

@@ -49,6 +49,19 @@ def training_batches(
 
     Raises:
         InputError: If the source is empty, or an argument is out of range.
+
+    Examples:
+        >>> from sisr_jax.config import files, parse
+        >>> from sisr_jax.data import open_source, training_batches
+        >>> config = parse(files.load("us_srgan:quicktest").to_dict()).data
+        >>> source = open_source(config, "train", seed=0)
+        >>> with training_batches(source, config, seed=0, start_step=7) as batches:
+        ...     batch = next(batches)
+        ...
+        >>> batch.hr.shape == (config.batch_size, *config.shape, 1)
+        True
+        >>> batch.index
+        array([28, 29, 30, 31], dtype=int32)
     """
     if not 0 <= seed < 2**32:
         raise InputError(f"seed = {seed}: expected 0 <= seed < 2**32")
@@ -97,6 +110,17 @@ def evaluation_batches(
 
     Raises:
         InputError: If the source is empty, or an argument is out of range.
+
+    Examples:
+        >>> from sisr_jax.config import files, parse
+        >>> from sisr_jax.data import evaluation_batches, open_source
+        >>> config = parse(files.load("us_srgan:quicktest").to_dict()).data
+        >>> source = open_source(config, "test", seed=0)
+        >>> with evaluation_batches(source, config, batch_size=4) as batches:
+        ...     masks = [batch.mask.tolist() for batch in batches]
+        ...
+        >>> len(source), masks
+        (3, [[True, True, True, False]])
     """
     rows = _checked_rows(source, batch_size, "batch_size", rows)
 

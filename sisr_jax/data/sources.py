@@ -76,6 +76,15 @@ def fingerprint(source: Source) -> str:
 
     Raises:
         InputError: If a file is no longer there.
+
+    Examples:
+        >>> from sisr_jax.config import files, parse
+        >>> from sisr_jax.data import fingerprint, open_source, spread
+        >>> config = parse(files.load("us_srgan:quicktest").to_dict()).data
+        >>> source = open_source(config, "train", seed=0)
+        >>> whole, part = fingerprint(source), fingerprint(spread(source, 2))
+        >>> len(whole), whole == part
+        (64, False)
     """
     digest = hashlib.sha256()
     for index in range(len(source)):
@@ -116,6 +125,16 @@ def open_source(config: Data, split: Split, *, seed: int) -> Source:
     Raises:
         InputError: One line that names the key or file, what it is and what was
             expected.
+
+    Examples:
+        >>> from sisr_jax.config import files, parse
+        >>> from sisr_jax.data import open_source
+        >>> config = parse(files.load("us_srgan:quicktest").to_dict()).data
+        >>> source = open_source(config, "train", seed=0)
+        >>> len(source) == config.num_phantoms[0], source[0].shape == config.shape
+        (True, True)
+        >>> source.name(0)
+        'ultrasound_phantom_000000000'
     """
     if config.source == "folder":
         return CachedSource(open_folder(config, split), max_bytes=CACHE_BYTES)
@@ -233,6 +252,15 @@ def spread(source: Source, count: int) -> Source:
 
     Raises:
         InputError: If `count` is negative.
+
+    Examples:
+        >>> from sisr_jax.config import files, parse
+        >>> from sisr_jax.data import open_source, spread
+        >>> config = parse(files.load("us_srgan:quicktest").to_dict()).data
+        >>> source = open_source(config, "train", seed=0)
+        >>> few = spread(source, 2)
+        >>> len(source), few.name(0) == source.name(0), few.name(1) == source.name(4)
+        (8, True, True)
     """
     if count < 0:
         raise InputError(f"count = {count}: expected 0 (all images) or more")

@@ -27,12 +27,25 @@ MODALITIES: dict[str, Modality] = {
 
 
 def modality_of(config: Config) -> Modality:
-    """The modality of a configuration."""
+    """The modality of a configuration.
+
+    Examples:
+        >>> from sisr_jax.config import files, parse
+        >>> from sisr_jax.degradation import modality_of
+        >>> modality_of(parse(files.load("us_srgan:quicktest").to_dict())).name
+        'us'
+    """
     return MODALITIES[config.degradation.kind]
 
 
 def modality_named(name: str) -> Modality:
-    """The modality of a short name, as in the name of a protocol."""
+    """The modality of a short name, as in the name of a protocol.
+
+    Examples:
+        >>> from sisr_jax.degradation import modality_named
+        >>> modality_named("us").unit((0.0, 255.0))
+        'levels'
+    """
     return {each.name: each for each in MODALITIES.values()}[name]
 
 

@@ -80,6 +80,16 @@ def sparse_view_ct(
 
     Returns:
         A function `(key, hr[batch, size, size, 1])` to an image of that shape.
+
+    Examples:
+        >>> import jax
+        >>> import jax.numpy as jnp
+        >>> from sisr_jax.degradation import sparse_view_ct
+        >>> from sisr_jax.tomography import ParallelBeam
+        >>> scan = sparse_view_ct(ParallelBeam(size=16, num_angles=24).every(4))
+        >>> key, hr = jax.random.key(0), jnp.ones((1, 16, 16, 1))
+        >>> jax.jit(scan.measure)(key, hr).values.shape, jax.jit(scan)(key, hr).shape
+        ((1, 6, 23), (1, 16, 16, 1))
     """
     operator = ParallelBeamCT(beam, method=method)
     return _SparseViewCT(operator, filter_name, weights, dose, None)
@@ -114,6 +124,20 @@ def random_view_ct(
 
     Raises:
         ValueError: If not 1 <= min_views <= max_views <= views of the beam.
+
+    Examples:
+        >>> import jax
+        >>> import jax.numpy as jnp
+        >>> import numpy as np
+        >>> from sisr_jax.degradation import random_view_ct
+        >>> from sisr_jax.tomography import ParallelBeam
+        >>> beam = ParallelBeam(size=16, num_angles=24)
+        >>> scan = random_view_ct(beam, min_views=6, max_views=12)
+        >>> key, hr = jax.random.key(0), jnp.ones((4, 16, 16, 1))
+        >>> found = jax.jit(scan.measure)(key, hr)
+        >>> views = (np.asarray(found.operator.sampled) > 0).sum(-1)  # drawn for each
+        >>> found.values.shape, bool(views.min() >= 6 and views.max() <= 12)
+        ((4, 24, 23), True)
     """
     available = without_plan(beam).num_angles
     if not 1 <= min_views <= max_views <= available:

@@ -20,6 +20,18 @@ class Degradation(abc.ABC):
 
     Attributes:
         operator: `A`, before any views of it are drawn.
+
+    Examples:
+        >>> import jax
+        >>> import jax.numpy as jnp
+        >>> from sisr_jax.degradation import lateral_decimation
+        >>> degrade, key = lateral_decimation(factor=4), jax.random.key(0)
+        >>> hr = jnp.tile(jnp.arange(16) / 16, (2, 16, 1))[..., None]
+        >>> measurement = degrade.measure(key, hr)
+        >>> print(measurement.values[0, 0])
+        [0.   0.25 0.5  0.75]
+        >>> degrade.estimate(measurement).shape, degrade(key, hr).shape
+        ((2, 16, 4, 1), (2, 16, 4, 1))
     """
 
     operator: LinearOperator

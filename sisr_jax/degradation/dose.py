@@ -25,6 +25,19 @@ class LowDose:
             they are in mm.
         window: HU that are 0 and 1 in the images, from -1000, where nothing is
             attenuated.
+
+    Examples:
+        >>> import jax
+        >>> import jax.numpy as jnp
+        >>> from sisr_jax.degradation import LowDose
+        >>> from sisr_jax.tomography import ParallelBeam, ParallelBeamCT
+        >>> A = ParallelBeamCT(ParallelBeam(size=16, num_angles=24))
+        >>> dose = LowDose(photons=1e4, pixel_mm=0.5)
+        >>> air = jnp.zeros((1, 24, 23))
+        >>> keys = jax.random.split(jax.random.key(0), 1)
+        >>> noise = jax.jit(dose.spoil)(keys, air, A)
+        >>> print(f"{noise.std() * 0.5 * 2 * 0.0193:.3f}")  # 1 / sqrt(photons)
+        0.010
     """
 
     photons: float | tuple[float, float]

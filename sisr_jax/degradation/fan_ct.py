@@ -59,6 +59,26 @@ def sparse_view_fan_ct(
 
     Raises:
         ValueError: If the dose is for line integrals in pixels.
+
+    Examples:
+        >>> import jax
+        >>> import jax.numpy as jnp
+        >>> import numpy as np
+        >>> from sisr_jax.degradation import sparse_view_fan_ct
+        >>> from sisr_jax.tomography import FanBeam
+        >>> fan = FanBeam(
+        ...     size=16,
+        ...     pixel_mm=2.0,
+        ...     source_to_origin_mm=100.0,
+        ...     source_to_detector_mm=200.0,
+        ...     num_detectors=33,
+        ...     detector_pitch_mm=4.0,
+        ...     angles=2 * np.pi * np.arange(24) / 24,
+        ... )
+        >>> scan = sparse_view_fan_ct(fan.every(4))
+        >>> key, hr = jax.random.key(0), jnp.ones((1, 16, 16, 1))
+        >>> jax.jit(scan.measure)(key, hr).values.shape, jax.jit(scan)(key, hr).shape
+        ((1, 6, 33), (1, 16, 16, 1))
     """
     if dose is not None and dose.pixel_mm != 1:
         raise ValueError(

@@ -73,6 +73,12 @@ class Modality:
         shown: Names of the display windows through which pictures show close-ups; none:
             the window of the images.
         original: The original's protocol; None if it knew no such images.
+
+    Examples:
+        >>> from sisr_jax.degradation import modality_named
+        >>> ct = modality_named("ct")
+        >>> ct.name, ct.unit((-1000.0, 1000.0)), sorted(ct.dicom)
+        ('ct', 'HU', ['CT'])
     """
 
     name: str

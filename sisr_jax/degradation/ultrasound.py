@@ -36,5 +36,14 @@ def lateral_decimation(*, factor: int, offset: int = 0) -> Degradation:
     Returns:
         A function `(key, hr[batch, height, width, 1])` to
         `[batch, height, width // factor, 1]`.
+
+    Examples:
+        >>> import jax
+        >>> import jax.numpy as jnp
+        >>> from sisr_jax.degradation import lateral_decimation
+        >>> hr = jnp.tile(jnp.arange(8) / 8, (1, 2, 1))[..., None]
+        >>> print(lateral_decimation(factor=4)(jax.random.key(0), hr)[0, ..., 0])
+        [[0.  0.5]
+         [0.  0.5]]
     """
     return _LateralDecimation(LateralDecimation(factor, offset))

@@ -17,6 +17,12 @@ def own_range(images: Image) -> Image:
 
     Raises:
         ValueError: If there is no axis of channels.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> from sisr_jax.image.intensity import own_range
+        >>> print(own_range(jnp.array([[[2.0], [4.0], [6.0]]], jnp.float32))[0, :, 0])
+        [0.  0.5 1. ]
     """
     check_channels(images)
     low = jnp.min(images, axis=(-3, -2, -1), keepdims=True)

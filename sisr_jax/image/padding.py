@@ -18,6 +18,14 @@ def pad_to_multiple(
 
     Returns:
         The image with rows below it and columns on its right; itself if it divides.
+
+    Examples:
+        >>> import numpy as np
+        >>> from sisr_jax.image.padding import pad_to_multiple
+        >>> row = np.array([1.0, 2.0, 3.0])[None, :, None]
+        >>> print(pad_to_multiple(row, multiple=2)[..., 0])
+        [[1. 2. 3. 3.]
+         [1. 2. 3. 3.]]
     """
     # In this order, sides that are known to be multiples only (`4 * h`) need no value.
     missing = [-(side % multiple) % multiple for side in image.shape[-3:-1]]

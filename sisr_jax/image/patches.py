@@ -40,6 +40,18 @@ def flip_and_rotate(
 
     Raises:
         ValueError: If `rotate` is asked for images that are not square.
+
+    Examples:
+        >>> import jax
+        >>> import numpy as np
+        >>> from sisr_jax.image.patches import flip_and_rotate
+        >>> keys = jax.random.split(jax.random.key(0), 64)
+        >>> images = jax.numpy.arange(4.0).reshape(1, 2, 2, 1).repeat(64, 0)
+        >>> moved = flip_and_rotate(
+        ...     keys, images, horizontal=True, vertical=True, rotate=True
+        ... )
+        >>> len(np.unique(moved, axis=0))  # symmetries of the square
+        8
     """
     height, width = image.shape[-3:-1]
     if rotate and height != width:
@@ -80,6 +92,16 @@ def random_crop(
     Raises:
         ValueError: If the images differ in height or width, or are smaller than
             the window.
+
+    Examples:
+        >>> import jax
+        >>> import jax.numpy as jnp
+        >>> from sisr_jax.image.patches import random_crop
+        >>> keys = jax.random.split(jax.random.key(0), 2)
+        >>> image = jnp.ones((2, 16, 16, 1))
+        >>> a, b = random_crop(keys, (image, 2 * image), (8, 8))
+        >>> a.shape, bool((b == 2 * a).all())
+        ((2, 8, 8, 1), True)
     """
     places = {image.shape[-3:-1] for image in images}
     if len(places) != 1:

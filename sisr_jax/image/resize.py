@@ -52,6 +52,13 @@ def aligned_columns(
     Raises:
         ValueError: If `factor`, `offset`, `interpolation` or the shape of the image is
             not as stated.
+
+    Examples:
+        >>> import numpy as np
+        >>> from sisr_jax.image.resize import aligned_columns
+        >>> lines = np.array([0.0, 4.0, 8.0])[None, :, None]
+        >>> print(aligned_columns(lines, factor=4)[0, :, 0])
+        [0. 1. 2. 3. 4. 5. 6. 7. 8. 8. 8. 8.]
     """
     if factor < 1:
         raise ValueError(f"factor = {factor}: expected at least 1")
@@ -90,6 +97,13 @@ def half_pixel_columns(
 
     Raises:
         ValueError: If `factor` is below 1, or the image has no channels.
+
+    Examples:
+        >>> import numpy as np
+        >>> from sisr_jax.image.resize import half_pixel_columns
+        >>> lines = np.arange(6.0)[None, :, None] * 4
+        >>> print(half_pixel_columns(lines, factor=2)[0, 4:8, 0])  # half a column off
+        [ 7.  9. 11. 13.]
     """
     if factor < 1:
         raise ValueError(f"factor = {factor}: expected at least 1")

@@ -27,6 +27,14 @@ def space_to_depth(
     Raises:
         ValueError: If the image has no channels, or `factor` is below 1 or does not
             divide height and width.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> from sisr_jax.image.shuffle import space_to_depth
+        >>> image = jnp.arange(16.0).reshape(4, 4, 1)
+        >>> blocks = space_to_depth(image, 2)
+        >>> print(blocks.shape, blocks[0, 0])
+        (2, 2, 4) [0. 1. 4. 5.]
     """
     check_channels(image)
     *batch, height, width, channels = image.shape
@@ -64,6 +72,13 @@ def depth_to_space(
     Raises:
         ValueError: If the image has no channels, or `factor` is below 1 or its square
             does not divide the channels.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> from sisr_jax.image.shuffle import depth_to_space
+        >>> print(depth_to_space(jnp.arange(4.0).reshape(1, 1, 4), 2)[..., 0])
+        [[0. 1.]
+         [2. 3.]]
     """
     check_channels(image)
     *batch, height, width, channels = image.shape
@@ -99,6 +114,12 @@ def depth_to_width(
     Raises:
         ValueError: If the image has no channels, or `factor` is below 1 or does not
             divide the channels.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> from sisr_jax.image.shuffle import depth_to_width
+        >>> print(depth_to_width(jnp.arange(4.0).reshape(1, 1, 4), 4)[..., 0])
+        [[0. 1. 2. 3.]]
     """
     check_channels(image)
     *batch, height, width, channels = image.shape

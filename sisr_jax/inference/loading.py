@@ -23,7 +23,13 @@ _FOLDER = epath.resource_path("sisr_jax") / "weights"
 
 
 def available() -> tuple[str, ...]:
-    """Names of the weights in the box."""
+    """Names of the weights in the box.
+
+    Examples:
+        >>> from sisr_jax.inference import available
+        >>> available()
+        ('sparse-view-ct', 'sparse-view-ct-any-dose')
+    """
     return tuple(sorted(path.name for path in _FOLDER.iterdir() if is_bundle(path)))
 
 
@@ -48,6 +54,12 @@ def load(source: epath.PathLike) -> Restorer:
     Raises:
         InputError: If there are no such weights, or they are damaged.
         StorageError: If the storage fails.
+
+    Examples:
+        >>> from sisr_jax.inference import load
+        >>> restorer = load("sparse-view-ct")
+        >>> restorer.card["name"], restorer.card["views"]
+        ('sparse-view-ct', [32, 250])
     """
     name = str(source)
     if name in available():

@@ -42,6 +42,15 @@ def laguerre_gauss_channels(
 
     Raises:
         ValueError: If there is no channel or the width is not positive.
+
+    Examples:
+        >>> import numpy as np
+        >>> from sisr_jax.metrics import laguerre_gauss_channels
+        >>> channels = laguerre_gauss_channels((16, 16), num_channels=2, width=6)
+        >>> flat = np.asarray(channels).reshape(2, -1)
+        >>> print(abs(flat @ flat.T).round(3))
+        [[1. 0.]
+         [0. 1.]]
     """
     if num_channels < 1 or not width > 0:
         raise ValueError(
@@ -93,6 +102,19 @@ def hotelling_detectability(
     Raises:
         ValueError: If sizes differ, or there are not at least 6 samples more than
             channels, in both classes together.
+
+    Examples:
+        >>> import numpy as np
+        >>> from sisr_jax.metrics import (
+        ...     hotelling_detectability,
+        ...     laguerre_gauss_channels,
+        ... )
+        >>> channels = laguerre_gauss_channels((16, 16), num_channels=2, width=8)
+        >>> noise = np.random.default_rng(0).normal(size=(2, 400, 16, 16))
+        >>> present = noise[0] + 3 * channels[0]  # by three deviations of its output
+        >>> found = hotelling_detectability(present, noise[1], channels=channels)
+        >>> print(f"{found.d_prime:.1f} +- {found.standard_error:.1f}")
+        3.0 +- 0.1
     """
     shapes = present.shape[-2:], absent.shape[-2:], channels.shape[-2:]
     if len(set(shapes)) > 1 or present.shape[:-3] != absent.shape[:-3]:

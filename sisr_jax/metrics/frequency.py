@@ -57,6 +57,13 @@ def radial_mean(
 
     Raises:
         ValueError: If a bin has no sample, or the width of a pixel is not positive.
+
+    Examples:
+        >>> import numpy as np
+        >>> from sisr_jax.metrics import radial_mean
+        >>> found = radial_mean(np.ones((16, 16)), pixel_mm=0.5, num_bins=4)
+        >>> print(np.asarray(found.frequencies).round(2), found.values)
+        [0.18 0.39 0.63 0.87] [1. 1. 1. 1.]
     """
     check_pixel(pixel_mm)
     height, width = spectrum.shape[-2:]
@@ -92,6 +99,12 @@ def mean_frequency(curve: Curve) -> Float[Array, "*batch"]:
 
     Returns:
         `[*batch]`, in cycles/mm; NaN without any power.
+
+    Examples:
+        >>> import numpy as np
+        >>> from sisr_jax.metrics import Curve, mean_frequency
+        >>> print(mean_frequency(Curve(np.array([0.25, 0.5, 0.75]), np.ones(3))))
+        0.5
     """
     weighted = jnp.sum(curve.frequencies * curve.values, axis=-1)
     return weighted / jnp.sum(curve.values, axis=-1)
@@ -106,6 +119,13 @@ def half_frequency(curve: Curve) -> Float[Array, "*batch"]:
     Returns:
         `[*batch]`, in cycles/mm; infinite if the curve stays above a half as far as it
         goes, NaN if it begins below or is NaN anywhere before.
+
+    Examples:
+        >>> import numpy as np
+        >>> from sisr_jax.metrics import Curve, half_frequency
+        >>> frequencies = np.array([0.0, 0.25, 0.75, 1.0])
+        >>> print(half_frequency(Curve(frequencies, 1 - frequencies)))
+        0.5
     """
     frequencies, values = map(jnp.asarray, curve)
     above = values >= 0.5

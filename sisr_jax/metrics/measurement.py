@@ -22,6 +22,13 @@ def residual(
 
     Raises:
         ValueError: If the shapes differ.
+
+    Examples:
+        >>> import numpy as np
+        >>> from sisr_jax.metrics import residual
+        >>> measured = np.ones((24, 23))
+        >>> print(f"{residual(1.1 * measured, measured):.3f}")
+        0.100
     """
     if projected.shape != measured.shape:
         raise ValueError(

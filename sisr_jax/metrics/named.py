@@ -20,6 +20,13 @@ def mae(predictions: AnyImage, targets: AnyImage) -> Float[Array, "*batch"]:
 
     Raises:
         ValueError: If the shapes differ.
+
+    Examples:
+        >>> import numpy as np
+        >>> from sisr_jax.metrics import mae
+        >>> image = np.full((16, 16, 1), 0.5)
+        >>> print(f"{mae(image - 0.1, image):.3f}")
+        0.100
     """
     predictions, targets = as_pair(predictions, targets)
     difference = predictions - targets

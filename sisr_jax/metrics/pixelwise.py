@@ -27,6 +27,13 @@ def psnr(
 
     Raises:
         ValueError: If the shapes differ or the mask does not fit.
+
+    Examples:
+        >>> import numpy as np
+        >>> from sisr_jax.metrics import psnr
+        >>> image = np.full((16, 16, 1), 0.5)
+        >>> print(f"{psnr(image - 0.1, image):.1f} {psnr(image - 0.01, image):.1f}")
+        20.0 40.0
     """
     error = _mean_square(a, b, mask)
     equal = error == 0
@@ -52,6 +59,15 @@ def rmse(
 
     Raises:
         ValueError: If the shapes differ or the mask does not fit.
+
+    Examples:
+        >>> import numpy as np
+        >>> from sisr_jax.metrics import rmse
+        >>> image = np.full((16, 16, 1), 0.5)
+        >>> half = np.arange(16)[:, None, None] < np.full((16, 1), 8)
+        >>> worse = np.where(half, image + 0.1, image)
+        >>> print(f"{rmse(worse, image, mask=half):.3f} {rmse(worse, image):.3f}")
+        0.100 0.071
     """
     error = _mean_square(a, b, mask)
     equal = error == 0

@@ -39,12 +39,30 @@ DISCRIMINATORS: dict[str, Callable[[Config], nn.Module]] = {
 
 
 def build_generator(config: Config) -> nn.Module:
-    """The generator of `config.generator`, for `config.degradation`."""
+    """The generator of `config.generator`, for `config.degradation`.
+
+    Examples:
+        >>> from sisr_jax.config import files, parse
+        >>> from sisr_jax.models import build_generator
+        >>> config = parse(files.load("us_srgan:quicktest").to_dict())
+        >>> generator = build_generator(config)
+        >>> type(generator).__name__, generator.factor == config.degradation.factor
+        ('SRResNetUltrasound', True)
+    """
     return GENERATORS[config.generator.kind](config)
 
 
 def build_discriminator(config: Config) -> nn.Module:
-    """The discriminator of `config.discriminator`, for images of any generator."""
+    """The discriminator of `config.discriminator`, for images of any generator.
+
+    Examples:
+        >>> from sisr_jax.config import files, parse
+        >>> from sisr_jax.models import build_discriminator
+        >>> config = parse(files.load("us_srgan:quicktest").to_dict())
+        >>> discriminator = build_discriminator(config)
+        >>> type(discriminator).__name__, discriminator.norm
+        ('Discriminator', 'group')
+    """
     return DISCRIMINATORS[config.discriminator.kind](config)
 
 

@@ -41,6 +41,20 @@ class Cascade(nn.Module):
         start_weights: See `multiples` of `starts`.
         dtype: Compute type of the networks; starts, consistency, parameters and output
             are float32.
+
+    Examples:
+        >>> import jax
+        >>> from sisr_jax.models import Cascade
+        >>> from sisr_jax.tomography import ParallelBeam, ParallelBeamCT
+        >>> A = ParallelBeamCT(ParallelBeam(size=16, num_angles=24))
+        >>> network = Cascade(num_stages=1, widths=(4, 8))
+        >>> key, estimate = jax.random.key(0), jax.numpy.zeros((1, 16, 16, 1))
+        >>> restored = jax.eval_shape(
+        ...     lambda y: network.init_with_output(key, estimate, y, A, train=False)[0],
+        ...     A(estimate[..., 0]),
+        ... )
+        >>> restored.shape
+        (1, 16, 16, 1)
     """
 
     num_stages: int = 2

@@ -39,6 +39,17 @@ class Discriminator(nn.Module):
             into the dense layer as in the original, which fixes the image size and
             has 537 million weights at 512x512 and width 64.
         dtype: Compute type; parameters and logits are float32.
+
+    Examples:
+        >>> import jax
+        >>> from sisr_jax.models import Discriminator
+        >>> network = Discriminator(width=8)
+        >>> key, images = jax.random.key(0), jax.numpy.zeros((2, 32, 32, 1))
+        >>> logits = jax.eval_shape(
+        ...     lambda: network.init_with_output(key, images, train=False)[0]
+        ... )
+        >>> logits.shape
+        (2,)
     """
 
     width: int = 64

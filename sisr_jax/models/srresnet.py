@@ -50,6 +50,17 @@ class SRResNetCT(nn.Module):
         norm: Normalisation in the trunk: `batch`, `group` or `none`.
         global_skip: Add the input to the output.
         dtype: Compute type; parameters and output are float32.
+
+    Examples:
+        >>> import jax
+        >>> from sisr_jax.models import SRResNetCT
+        >>> network = SRResNetCT(width=8, num_blocks=1)
+        >>> key, estimate = jax.random.key(0), jax.numpy.zeros((1, 16, 16, 1))
+        >>> restored = jax.eval_shape(
+        ...     lambda: network.init_with_output(key, estimate, train=False)[0]
+        ... )
+        >>> restored.shape
+        (1, 16, 16, 1)
     """
 
     width: int = 64
@@ -105,6 +116,17 @@ class SRResNetUltrasound(nn.Module):
         factor: Columns for each column of the input, a power of two.
         offset: Result column of the first input column.
         dtype: Compute type; parameters and output are float32.
+
+    Examples:
+        >>> import jax
+        >>> from sisr_jax.models import SRResNetUltrasound
+        >>> network = SRResNetUltrasound(factor=4, width=8, num_blocks=1)
+        >>> key, lines = jax.random.key(0), jax.numpy.zeros((1, 16, 4, 1))
+        >>> restored = jax.eval_shape(
+        ...     lambda: network.init_with_output(key, lines, train=False)[0]
+        ... )
+        >>> restored.shape
+        (1, 16, 16, 1)
     """
 
     factor: int

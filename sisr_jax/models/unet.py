@@ -32,6 +32,17 @@ class UNet(nn.Module):
         num_blocks: Residual blocks on the way down and on the way up at each level;
             the coarsest has both, the finest has those on the way up.
         dtype: Compute type of the layers; parameters and output are float32.
+
+    Examples:
+        >>> import jax
+        >>> from sisr_jax.models import UNet
+        >>> network = UNet(widths=(4, 8))
+        >>> key, image = jax.random.key(0), jax.numpy.zeros((1, 16, 16, 1))
+        >>> corrected = jax.eval_shape(
+        ...     lambda: network.init_with_output(key, image, train=False)[0]
+        ... )
+        >>> corrected.shape
+        (1, 16, 16, 1)
     """
 
     widths: Sequence[int] = (32, 64, 128)

@@ -31,6 +31,20 @@ class LearnedPrimalDual(nn.Module):
         memory: Channels of the image and of the dual variable that are handed on.
         num_steps: Steps of `data_consistency` at the end.
         dtype: Compute type of the networks; the physics is float32.
+
+    Examples:
+        >>> import jax
+        >>> from sisr_jax.models import LearnedPrimalDual
+        >>> from sisr_jax.tomography import ParallelBeam, ParallelBeamCT
+        >>> A = ParallelBeamCT(ParallelBeam(size=16, num_angles=24))
+        >>> network = LearnedPrimalDual(num_iterations=2, width=4)
+        >>> key, estimate = jax.random.key(0), jax.numpy.zeros((1, 16, 16, 1))
+        >>> restored = jax.eval_shape(
+        ...     lambda y: network.init_with_output(key, estimate, y, A, train=False)[0],
+        ...     A(estimate[..., 0]),
+        ... )
+        >>> restored.shape
+        (1, 16, 16, 1)
     """
 
     num_iterations: int = 6

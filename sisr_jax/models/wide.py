@@ -61,6 +61,17 @@ class WideSRResNet(nn.Module):
         factor: Columns of the result for each one of the input, a power of two.
         offset: Result column of the first input column.
         dtype: Compute type; parameters and output are float32.
+
+    Examples:
+        >>> import jax
+        >>> from sisr_jax.models import WideSRResNet
+        >>> network = WideSRResNet(width=8, num_blocks=1, factor=4)
+        >>> key, lines = jax.random.key(0), jax.numpy.zeros((1, 16, 4, 1))
+        >>> restored = jax.eval_shape(
+        ...     lambda: network.init_with_output(key, lines, train=False)[0]
+        ... )
+        >>> restored.shape
+        (1, 16, 16, 1)
     """
 
     block: int = 4
@@ -115,6 +126,17 @@ class WideDiscriminator(nn.Module):
         strides: Step of each.
         norm: Normalisation after every convolution but the first.
         dtype: Compute type; parameters and logits are float32.
+
+    Examples:
+        >>> import jax
+        >>> from sisr_jax.models import WideDiscriminator
+        >>> network = WideDiscriminator(block=4, widths=(16, 32), strides=(1, 2))
+        >>> key, images = jax.random.key(0), jax.numpy.zeros((2, 32, 32, 1))
+        >>> logits = jax.eval_shape(
+        ...     lambda: network.init_with_output(key, images, train=False)[0]
+        ... )
+        >>> logits.shape
+        (2,)
     """
 
     block: int

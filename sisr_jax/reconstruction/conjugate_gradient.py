@@ -52,6 +52,17 @@ def conjugate_gradient(
     Raises:
         ValueError: If a shape does not fit, there is no step or the damping is
             negative.
+
+    Examples:
+        >>> import numpy as np
+        >>> from sisr_jax.reconstruction.conjugate_gradient import conjugate_gradient
+        >>> from sisr_jax.ultrasound import LateralDecimation
+        >>> A, y = LateralDecimation(factor=2), np.ones((1, 2), np.float32)
+        >>> print(conjugate_gradient(y, A, num_steps=3))
+        [[1. 0. 1. 0.]]
+        >>> near = np.full((1, 4), 0.5, np.float32)
+        >>> print(conjugate_gradient(y, A, num_steps=3, x=near))
+        [[1.  0.5 1.  0.5]]
     """
     y = as_real(y)
     check_steps(num_steps)

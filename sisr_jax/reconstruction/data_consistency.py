@@ -50,6 +50,14 @@ def data_consistency(
     Raises:
         ValueError: If a shape does not fit, the bounds are no interval or there is no
             step.
+
+    Examples:
+        >>> import numpy as np
+        >>> from sisr_jax.reconstruction.data_consistency import data_consistency
+        >>> from sisr_jax.ultrasound import LateralDecimation
+        >>> A, y = LateralDecimation(factor=2), np.ones((1, 2), np.float32)
+        >>> print(data_consistency(np.full((1, 4), 0.5, np.float32), y, A, num_steps=8))
+        [[1.  0.5 1.  0.5]]
     """
     x, y = as_alike(x, y)
     check_steps(num_steps)

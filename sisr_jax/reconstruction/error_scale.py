@@ -32,6 +32,16 @@ def error_scale(
 
     Returns:
         Above 0, in units of the image.
+
+    Examples:
+        >>> import numpy as np
+        >>> from sisr_jax.reconstruction.error_scale import error_scale
+        >>> from sisr_jax.ultrasound import LateralDecimation
+        >>> image = np.tile(np.linspace(0, 1, 16, dtype=np.float32), (16, 1))
+        >>> few, all_lines = LateralDecimation(factor=4), LateralDecimation(factor=1)
+        >>> scales = [error_scale(A(image), A).mean() for A in (few, all_lines)]
+        >>> bool(scales[0] > scales[1])  # the prior decides what is not measured
+        True
     """
     images = starts(y, A, multiples=_MULTIPLES)
     squared = jnp.square(images[..., 1] - images[..., 0])

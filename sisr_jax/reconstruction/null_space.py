@@ -28,6 +28,14 @@ def null_space(
 
     Raises:
         ValueError: If a shape does not fit, or there is no step.
+
+    Examples:
+        >>> import numpy as np
+        >>> from sisr_jax.reconstruction.null_space import null_space
+        >>> from sisr_jax.ultrasound import LateralDecimation
+        >>> image = np.arange(1.0, 9.0, dtype=np.float32)[None]
+        >>> print(null_space(image, LateralDecimation(factor=4)))
+        [[0. 2. 3. 4. 0. 6. 7. 8.]]
     """
     x = as_real(x)
     return x - conjugate_gradient(A(x), A, num_steps=num_steps)

@@ -64,6 +64,17 @@ def recover_views(
 
     Raises:
         ValueError: If a shape does not fit, or there is no step.
+
+    Examples:
+        >>> import numpy as np
+        >>> from sisr_jax.reconstruction.recovered_views import recover_views
+        >>> from sisr_jax.tomography import ParallelBeam, ParallelBeamCT
+        >>> A = ParallelBeamCT(ParallelBeam(size=16, num_angles=6))
+        >>> image = np.zeros((16, 16), np.float32)
+        >>> image[4:12, 6:10] = 1
+        >>> views, mismatch = recover_views(A.fbp(A(image)), A)
+        >>> views.shape, bool(mismatch < 1e-3)
+        ((6, 23), True)
     """
     image = as_real(image)
     back = _FilteredBackProjection(A)

@@ -26,6 +26,13 @@ def linear_estimate(
     Args:
         y: Measurements, `[*batch, *range_shape]`.
         A: The operator.
+
+    Examples:
+        >>> import numpy as np
+        >>> from sisr_jax.reconstruction.starts import linear_estimate
+        >>> from sisr_jax.ultrasound import LateralDecimation
+        >>> print(linear_estimate(np.ones((1, 2)), LateralDecimation(factor=2)))
+        [[1. 0. 1. 0.]]
     """
     fbp = getattr(A, "fbp", None)
     return A.T(A.precondition(y)) if fbp is None else fbp(y)
@@ -55,6 +62,17 @@ def starts(
     Raises:
         ValueError: If a shape does not fit, the domain are no images, or the multiples
             do not ascend from above 0.
+
+    Examples:
+        >>> import numpy as np
+        >>> from sisr_jax.reconstruction.starts import starts
+        >>> from sisr_jax.ultrasound import LateralDecimation
+        >>> y = np.full((16, 4), 0.5, np.float32)
+        >>> images = starts(y, LateralDecimation(factor=4))
+        >>> images.shape
+        (16, 16, 3)
+        >>> print(images[8, 8:12, -1])  # the linear one
+        [0.5 0.  0.  0. ]
     """
     falling = list(reversed(multiples))
     if not all(a > b for a, b in itertools.pairwise([*falling, 0])) or not falling:

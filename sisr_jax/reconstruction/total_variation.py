@@ -73,6 +73,16 @@ def total_variation(
         ValueError: If a shape does not fit, the domain are no images, the weight is
             negative, the continuation below 1, the bounds are no interval or a number
             of steps is below 1.
+
+    Examples:
+        >>> import numpy as np
+        >>> from sisr_jax.reconstruction.total_variation import total_variation
+        >>> from sisr_jax.ultrasound import LateralDecimation
+        >>> A = LateralDecimation(factor=4)
+        >>> y = A(np.where(np.arange(16) < 8, 0.2, 0.8)[None].repeat(16, 0))
+        >>> image = total_variation(y, A, weight=1e-3)
+        >>> print(np.asarray(image[8]).round(1))
+        [0.2 0.2 0.2 0.2 0.2 0.3 0.3 0.4 0.8 0.8 0.8 0.8 0.8 0.8 0.8 0.8]
     """
     y = as_real(y)
     if isinstance(weight, int | float) and weight < 0:

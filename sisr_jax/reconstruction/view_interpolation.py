@@ -48,6 +48,17 @@ def fill_views(
     Raises:
         ValueError: If the method is unknown, a shape or the sizes differ, the kept
             angles do not rise within half a turn or are fewer than the taps.
+
+    Examples:
+        >>> import numpy as np
+        >>> from sisr_jax.reconstruction.view_interpolation import fill_views
+        >>> from sisr_jax.tomography import ParallelBeam, radon
+        >>> full = ParallelBeam(size=16, num_angles=24)
+        >>> kept, at = full.every(4), np.arange(16) - 8
+        >>> views = radon(np.exp(-(at[:, None] ** 2 + at**2) / 8), full)
+        >>> filled = fill_views(views[::4], kept=kept, full=full, method="cubic")
+        >>> filled.shape, bool(abs(filled - views).max() < 0.01)
+        ((24, 23), True)
     """
     if method not in NUM_TAPS:
         raise ValueError(f"method = {method!r}: expected 'linear' or 'cubic'")
@@ -63,6 +74,12 @@ def mirror(sinogram: Sinogram) -> Sinogram:
 
     Offset 0 is detector `num_detectors // 2`. An even number of detectors has no
     counterpart of its first one, which lies outside the image: it reads 0.
+
+    Examples:
+        >>> import numpy as np
+        >>> from sisr_jax.reconstruction.view_interpolation import mirror
+        >>> print(mirror(np.array([[1.0, 2.0, 3.0, 4.0, 5.0]])))
+        [[5. 4. 3. 2. 1.]]
     """
     flipped = jnp.flip(sinogram, axis=-1)
     if sinogram.shape[-1] % 2:

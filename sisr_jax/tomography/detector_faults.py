@@ -29,6 +29,14 @@ def remove_outliers(
 
     Raises:
         ValueError: If the threshold is not above 0 or the reach is below 1.
+
+    Examples:
+        >>> import numpy as np
+        >>> from sisr_jax.tomography import remove_outliers
+        >>> views = np.full((3, 4), 2.0)
+        >>> views[1, 2] = 50
+        >>> print(remove_outliers(views, threshold=1.0)[1])
+        [2. 2. 2. 2.]
     """
     if not threshold > 0:
         raise ValueError(f"threshold = {threshold}: expected a distance above 0")
@@ -69,6 +77,14 @@ def remove_rings(
 
     Raises:
         ValueError: If the width is even or below 3.
+
+    Examples:
+        >>> import numpy as np
+        >>> from sisr_jax.tomography import remove_rings
+        >>> views = np.full((3, 6), 2.0)
+        >>> views[:, 2] += 0.5  # a detector that always reads too much
+        >>> print(remove_rings(views, width=3)[1])
+        [2. 2. 2. 2. 2. 2.]
     """
     if width < 3 or width % 2 == 0:
         raise ValueError(f"width = {width}: expected an odd number of at least 3")

@@ -52,6 +52,23 @@ class FanBeam:
             detector.
         detector: `flat`, or an `arc` around the source (equal fan angles).
         detector_offset_mm: Coordinate of the middle of the detectors.
+
+    Examples:
+        >>> import numpy as np
+        >>> from sisr_jax.tomography import FanBeam
+        >>> fan = FanBeam(
+        ...     size=16,
+        ...     pixel_mm=2.0,
+        ...     source_to_origin_mm=100.0,
+        ...     source_to_detector_mm=200.0,
+        ...     num_detectors=33,
+        ...     detector_pitch_mm=4.0,
+        ...     angles=2 * np.pi * np.arange(24) / 24,
+        ... )
+        >>> print(fan.pitch_at_origin_mm, "mm from ray to ray in the middle")
+        2.0 mm from ray to ray in the middle
+        >>> fan.every(4).num_angles
+        6
     """
 
     size: int

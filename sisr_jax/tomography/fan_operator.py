@@ -35,6 +35,25 @@ class FanBeamCT(LinearOperator):
 
     Attributes:
         fan: The rays. Their table is made with the operator.
+
+    Examples:
+        >>> import numpy as np
+        >>> from sisr_jax.tomography import FanBeam, FanBeamCT
+        >>> fan = FanBeam(
+        ...     size=16,
+        ...     pixel_mm=2.0,
+        ...     source_to_origin_mm=100.0,
+        ...     source_to_detector_mm=200.0,
+        ...     num_detectors=33,
+        ...     detector_pitch_mm=4.0,
+        ...     angles=2 * np.pi * np.arange(24) / 24,
+        ... )
+        >>> A = FanBeamCT(fan)
+        >>> A.domain_shape, A.range_shape
+        ((16, 16), (24, 33))
+        >>> views = A(np.full((16, 16), 0.05))  # in 1/mm, over 32 mm
+        >>> print(f"{views[0, 16]:.1f}")
+        1.6
     """
 
     fan: FanBeam | PlannedFan

@@ -50,6 +50,16 @@ def fbp(
     Raises:
         ValueError: If the sinogram does not have the beam's shape or the filter,
             the method or the weights are unknown.
+
+    Examples:
+        >>> import numpy as np
+        >>> from sisr_jax.tomography import ParallelBeam, fbp, radon
+        >>> beam = ParallelBeam(size=16, num_angles=24)
+        >>> at = np.arange(16) - 8
+        >>> disc = 1.0 * (np.hypot(at[:, None], at) < 5)
+        >>> image = fbp(radon(disc, beam), beam)
+        >>> print(f"{image[6:11, 6:11].mean():.2f}")  # inside
+        1.00
     """
     rays = without_plan(beam)
     sinogram = as_sinogram(sinogram, rays)

@@ -34,6 +34,16 @@ class ParallelBeam:
 
     Attributes:
         size: Height and width of the image in pixels.
+
+    Examples:
+        >>> from sisr_jax.tomography import ParallelBeam
+        >>> beam = ParallelBeam(size=16, num_angles=24)
+        >>> beam.num_angles, beam.num_detectors
+        (24, 23)
+        >>> beam.every(4).num_angles
+        6
+        >>> beam == ParallelBeam(size=16, num_angles=24)
+        True
     """
 
     size: int

@@ -39,6 +39,20 @@ class ParallelBeamCT(LinearOperator):
             view stands for, `[*batch, angles]`, 0 for views that are not: they read 0,
             and whatever they hold is ignored. With a batch, images and measurements
             have it, too.
+
+    Examples:
+        >>> import numpy as np
+        >>> from sisr_jax.tomography import ParallelBeam, ParallelBeamCT
+        >>> A = ParallelBeamCT(ParallelBeam(size=16, num_angles=24))
+        >>> A.domain_shape, A.range_shape
+        ((16, 16), (24, 23))
+        >>> image = np.zeros((16, 16))
+        >>> image[4:12, 4:12] = 1
+        >>> views, ones = A(image), np.ones(A.range_shape)
+        >>> print(f"{views.sum():.0f} {(image * A.T(ones)).sum():.0f}")  # 24 * 64
+        1536 1536
+        >>> A.fbp(views).shape
+        (16, 16)
     """
 
     beam: ParallelBeam | PlannedBeam

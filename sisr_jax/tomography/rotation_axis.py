@@ -35,6 +35,15 @@ def axis_from_moments(
     Raises:
         ValueError: If the numbers of views and angles differ, the angles are too few or
             alike to tell, or a view has no mass.
+
+    Examples:
+        >>> import numpy as np
+        >>> from sisr_jax.tomography import axis_from_moments
+        >>> angles = np.linspace(0, np.pi, 12, endpoint=False)
+        >>> seen_at = 9.5 + 3 * np.cos(angles)  # a thread, off the axis by 3 detectors
+        >>> sinogram = np.exp(-((np.arange(20) - seen_at[:, None]) ** 2))
+        >>> round(axis_from_moments(sinogram, angles=angles), 3)
+        9.5
     """
     values, radians = np.asarray(sinogram, np.float64), np.asarray(angles, np.float64)
     if radians.shape != values.shape[:1]:
@@ -71,6 +80,14 @@ def axis_from_pair(
 
     Raises:
         ValueError: If the views have different lengths, or fewer than 8 detectors.
+
+    Examples:
+        >>> import numpy as np
+        >>> from sisr_jax.tomography import axis_from_pair
+        >>> view = np.exp(-((np.arange(20) - 12) ** 2))  # a thread, seen by detector 12
+        >>> opposite = np.exp(-((np.arange(20) - 7) ** 2))  # and by 7
+        >>> round(axis_from_pair(view, opposite), 3)
+        9.5
     """
     first, second = (np.asarray(each, np.float64) for each in (view, opposite))
     if first.shape != second.shape or len(first) < 8:
@@ -119,6 +136,13 @@ def onto_axis(
 
     Raises:
         ValueError: If there is to be no detector.
+
+    Examples:
+        >>> import numpy as np
+        >>> from sisr_jax.tomography import onto_axis
+        >>> view = np.array([[0.0, 0.0, 4.0, 2.0, 0.0]])
+        >>> print(onto_axis(view, axis=2.0, num_detectors=7))  # 2 becomes 7 // 2
+        [[0. 0. 0. 4. 2. 0. 0.]]
     """
     if num_detectors < 1:
         raise ValueError(f"num_detectors = {num_detectors}: expected at least 1")

@@ -31,6 +31,14 @@ def line_integrals(
 
     Raises:
         ValueError: If `least` is not between 0 and 1.
+
+    Examples:
+        >>> import numpy as np
+        >>> from sisr_jax.tomography import line_integrals
+        >>> dark, flat = np.full((1, 1, 3), 100.0), np.full((1, 1, 3), 1100.0)
+        >>> counts = 100 + 1000 * np.exp(-np.array([[[1.0, 2.0, 3.0]]]))
+        >>> print(line_integrals(counts, flat=flat, dark=dark, least=1e-3))
+        [[[1. 2. 3.]]]
     """
     if not 0 < least < 1:
         raise ValueError(f"least = {least}: expected a share between 0 and 1")

@@ -54,6 +54,13 @@ def angular_weights(
 
     Raises:
         ValueError: If the name is unknown.
+
+    Examples:
+        >>> import numpy as np
+        >>> from sisr_jax.tomography import ParallelBeam, angular_weights
+        >>> uneven = ParallelBeam(size=16, angles=np.deg2rad([0, 10, 40, 90, 120, 150]))
+        >>> print(np.rad2deg(angular_weights(uneven)).round(3))
+        [20. 20. 40. 40. 30. 30.]
     """
     if weights not in get_args(Weights):
         raise ValueError(f"weights = {weights!r}: expected one of {get_args(Weights)}")

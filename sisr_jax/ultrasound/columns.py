@@ -29,6 +29,12 @@ def decimate_columns(
     Raises:
         ValueError: If `factor` is below 1 or does not divide the width, or
             `offset` is out of range.
+
+    Examples:
+        >>> import numpy as np
+        >>> from sisr_jax.ultrasound import decimate_columns
+        >>> print(decimate_columns(np.arange(8.0)[None], factor=4, offset=1))
+        [[1. 5.]]
     """
     image = jnp.asarray(image)
     if image.ndim < 2:

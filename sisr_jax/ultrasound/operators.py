@@ -28,6 +28,14 @@ class LateralDecimation(LinearOperator):
     Attributes:
         factor: Lines for each line kept, at least 1.
         offset: First line kept, `0 <= offset < factor`.
+
+    Examples:
+        >>> import numpy as np
+        >>> from sisr_jax.ultrasound import LateralDecimation
+        >>> A = LateralDecimation(factor=4, offset=1)
+        >>> kept = A(np.arange(8.0)[None])
+        >>> print(kept, A.T(kept))
+        [[1. 5.]] [[0. 1. 0. 0. 0. 5. 0. 0.]]
     """
 
     factor: int = dataclasses.field(metadata=_STATIC)
@@ -93,6 +101,19 @@ class ScanConversion(LinearOperator):
         cartesian: Where the pixels are.
         taps: The samples around each pixel. They are found on the host in float64
             when the operator is made, and kept in float32.
+
+    Examples:
+        >>> import numpy as np
+        >>> from sisr_jax.ultrasound import CartesianGrid, PolarGrid, ScanConversion
+        >>> polar = PolarGrid(radii=np.arange(0, 9), angles=np.deg2rad([-45, 0, 45]))
+        >>> pixels = CartesianGrid(shape=(3, 5), spacing=(2, 2), origin=(0, -4))
+        >>> A = ScanConversion(polar, pixels)
+        >>> A.domain_shape, A.range_shape
+        ((9, 3), (3, 5))
+        >>> print(A(np.ones((9, 3))))  # below the apex the fan opens
+        [[0. 0. 1. 0. 0.]
+         [0. 1. 1. 1. 0.]
+         [1. 1. 1. 1. 1.]]
     """
 
     polar: PolarGrid = dataclasses.field(metadata=_STATIC)

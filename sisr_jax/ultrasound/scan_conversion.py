@@ -56,6 +56,17 @@ def to_cartesian(
 
     Raises:
         ValueError: If `beams` does not have the shape of `polar`.
+
+    Examples:
+        >>> import numpy as np
+        >>> from sisr_jax.ultrasound import CartesianGrid, PolarGrid, to_cartesian
+        >>> polar = PolarGrid(radii=np.arange(0, 9), angles=np.deg2rad([-45, 0, 45]))
+        >>> pixels = CartesianGrid(shape=(3, 5), spacing=(2, 2), origin=(2, -4))
+        >>> beams = np.tile(np.arange(9.0)[:, None], (1, 3))  # each sample its radius
+        >>> print(np.asarray(to_cartesian(beams, polar, pixels)).round(1))
+        [[0.  2.8 2.  2.8 0. ]
+         [5.7 4.5 4.  4.5 5.7]
+         [7.2 6.3 6.  6.3 7.2]]
     """
     return _read(beams, "beams", polar.shape, fan_taps(polar, cartesian), fill)
 
@@ -85,6 +96,18 @@ def to_polar(
 
     Raises:
         ValueError: If `image` does not have the shape of `cartesian`.
+
+    Examples:
+        >>> import numpy as np
+        >>> from sisr_jax.ultrasound import CartesianGrid, PolarGrid, to_polar
+        >>> polar = PolarGrid(radii=np.arange(1, 5), angles=np.deg2rad([-30, 0, 30]))
+        >>> pixels = CartesianGrid(shape=(6, 7), spacing=(1, 1), origin=(0, -3))
+        >>> image = np.tile(np.arange(6.0)[:, None], (1, 7))  # each pixel its depth
+        >>> print(np.asarray(to_polar(image, polar, pixels)).round(2))
+        [[0.87 1.   0.87]
+         [1.73 2.   1.73]
+         [2.6  3.   2.6 ]
+         [3.46 4.   3.46]]
     """
     return _read(image, "image", cartesian.shape, _pixel_taps(polar, cartesian), fill)
 
@@ -98,6 +121,17 @@ def fan_mask(polar: PolarGrid, cartesian: CartesianGrid) -> Bool[Array, "height 
 
     Returns:
         True inside the fan, its border included.
+
+    Examples:
+        >>> import numpy as np
+        >>> from sisr_jax.ultrasound import CartesianGrid, PolarGrid, fan_mask
+        >>> polar = PolarGrid(radii=np.arange(0, 4), angles=np.deg2rad([-90, 0, 90]))
+        >>> pixels = CartesianGrid.covering(polar, spacing=1.0)
+        >>> print(fan_mask(polar, pixels).astype(int))
+        [[1 1 1 1 1 1 1]
+         [0 1 1 1 1 1 0]
+         [0 1 1 1 1 1 0]
+         [0 0 0 1 0 0 0]]
     """
     return jnp.asarray(fan_taps(polar, cartesian).inside)
 

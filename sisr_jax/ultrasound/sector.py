@@ -21,6 +21,21 @@ class PolarGrid:
 
     Immutable, hashable and comparable, so it can be a static argument of
     `jax.jit`. Two grids are equal if all their radii and angles are.
+
+    Examples:
+        >>> from sisr_jax.ultrasound import PolarGrid
+        >>> polar = PolarGrid.equispaced(
+        ...     32,
+        ...     16,
+        ...     first_radius=10.0,
+        ...     radial_step=1.0,
+        ...     first_angle=-0.5,
+        ...     angle_step=1 / 15,
+        ... )
+        >>> polar
+        PolarGrid(32 radii from 10 to 41, 16 angles from -0.5 to 0.5)
+        >>> polar.every(2).shape
+        (32, 8)
     """
 
     _radii: tuple[float, ...]
@@ -139,6 +154,14 @@ class CartesianGrid:
         shape: Height and width in pixels, at least 2 each.
         spacing: Distance of the rows and of the columns in mm, positive.
         origin: Depth and lateral position of pixel `[0, 0]` in mm from the apex.
+
+    Examples:
+        >>> import numpy as np
+        >>> from sisr_jax.ultrasound import CartesianGrid, PolarGrid
+        >>> polar = PolarGrid(radii=np.arange(0, 11), angles=np.deg2rad([-90, 0, 90]))
+        >>> grid = CartesianGrid.covering(polar, spacing=1.0)  # half a disc of 10 mm
+        >>> grid.shape, grid.origin
+        ((11, 21), (0.0, -10.0))
     """
 
     shape: tuple[int, int]

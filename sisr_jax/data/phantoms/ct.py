@@ -32,6 +32,12 @@ def ct_phantom(seed: int, index: int, size: int) -> np.ndarray:
 
     Raises:
         InputError: If `size` is too small.
+
+    Examples:
+        >>> from sisr_jax.data import ct_phantom
+        >>> hu = ct_phantom(seed=0, index=3, size=32)
+        >>> hu.shape, bool(hu.min() >= -1024), bool((hu == ct_phantom(0, 3, 32)).all())
+        ((32, 32), True, True)
     """
     if size < 16:
         raise InputError(f"size = {size}: a CT phantom needs at least 16 pixels")

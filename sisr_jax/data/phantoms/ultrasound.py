@@ -34,6 +34,12 @@ def ultrasound_phantom(seed: int, index: int, shape: tuple[int, int]) -> np.ndar
 
     Raises:
         InputError: If `shape` is too small.
+
+    Examples:
+        >>> from sisr_jax.data import ultrasound_phantom
+        >>> frame = ultrasound_phantom(seed=0, index=3, shape=(32, 16))
+        >>> frame.shape, bool(frame.min() >= 0), bool(frame.max() <= 255)
+        ((32, 16), True, True)
     """
     if min(shape) < 16:
         raise InputError(f"shape = {shape}: an ultrasound phantom needs 16x16 or more")
