@@ -1,10 +1,13 @@
 """What the wheel holds, and that it works where there is no clone."""
 
 import email
+import os
 import pathlib
 import re
 import subprocess
 import sys
+import sysconfig
+import tarfile
 import zipfile
 
 import pytest
@@ -12,6 +15,7 @@ import pytest
 import sisr_jax
 
 ROOT = pathlib.Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +66,57 @@ def test_wheel_finds_its_configurations_beside_a_users_own(wheel, tmp_path):
     assert found.returncode == 0, found.stderr
     shipped = sorted(path.stem for path in (ROOT / "configs").glob("??_*.py"))
     assert found.stdout.split() == shipped
+
+
+def test_readme_says_how_large_the_wheel_is(wheel):
+    (stated,) = re.findall(r"\(`pip wheel --no-deps \.`, ([0-9.]+) MB", README)
+    size = pathlib.Path(wheel.filename).stat().st_size
+    assert float(stated) == pytest.approx(size / 1e6, abs=0.1)
+
+
+@pytest.mark.slow
+def test_wheel_made_of_the_sdist_trains_where_there_is_no_clone(tmp_path):
+    build = [sys.executable, "-m", "hatchling", "build", "-d", tmp_path]
+    subprocess.run([*build, "-t", "sdist"], cwd=ROOT, check=True, capture_output=True)
+    (sdist,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        archive.extractall(tmp_path / "unpacked", filter="data")
+    (source,) = (tmp_path / "unpacked").iterdir()
+    subprocess.run([*build, "-t", "wheel"], cwd=source, check=True, capture_output=True)
+    (path,) = tmp_path.glob("*.whl")
+
+    # An environment of its own; what the package needs is read from this one, of which
+    # no .pth file counts there: not the one that makes the clone importable.
+    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
+    python = tmp_path / "venv" / "bin" / "python"
+    install = ["pip", "install", "--quiet", "--no-deps", "--no-index", path]
+    subprocess.run([python, "-m", *install], check=True, capture_output=True)
+    (packages,) = (tmp_path / "venv" / "lib").glob("python*/site-packages")
+    (packages / "needed.pth").write_text(sysconfig.get_path("purelib") + "\n")
+
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+
+    def run(*words):
+        done = subprocess.run(
+            [python, *words],
+            cwd=elsewhere,
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    script = "import sisr_jax.inference as i; print(i.__file__, *i.available())"
+    place, *weights = run("-c", script).split()
+    assert pathlib.Path(place).is_relative_to(packages)
+    assert "sparse-view-ct" in weights
+    short = ["--config.phases.generator=1", "--workdir=run"]
+    table = run("-m", "sisr_jax.main", "--config=us_srresnet:quicktest", *short)
+    assert "SRResNet" in table
+    assert (elsewhere / "run" / "config.json").exists()
 
 
 def test_citation_and_changelog_know_this_version():

@@ -42,7 +42,7 @@ def load(reference: str) -> Any:
         ConfigError: If there is no such configuration, or the file fails; the line
             says where in it.
 
-    Example:
+    Examples:
         >>> load("ct_srgan:demo").data.shape
         (128, 128)
     """
