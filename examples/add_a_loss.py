@@ -6,7 +6,7 @@
 # can use; nothing of the package changes.
 
 # %%
-import json
+import csv
 import tempfile
 
 import jax.numpy as jnp
@@ -20,38 +20,66 @@ from sisr_jax.run.prepare import prepare
 from sisr_jax.run.report import report
 
 
-def steepness(predictions, targets):
-    """Mean squared error of the differences between neighbouring lines."""
-    return jnp.mean(jnp.diff(predictions - targets, axis=2) ** 2)
+def too_bright(predictions, targets):
+    """Mean of how far estimates are above the truth, 0 where they are below."""
+    return jnp.mean(jnp.maximum(predictions - targets, 0))
 
 
-def worst_pixel(predictions, targets):
-    return jnp.max(jnp.abs(predictions - targets), axis=(1, 2, 3))
+def share_above(predictions, targets):
+    """Share of the pixels of each image that are brighter than the truth."""
+    return jnp.mean(predictions > targets, axis=(1, 2, 3))
 
 
-losses.TERMS["steepness"] = steepness
-metrics.METRICS["worst_pixel"] = worst_pixel
+losses.TERMS["too_bright"] = too_bright
+metrics.METRICS["share_above"] = share_above
 
 # %% [markdown]
-# The quickest variant of a configuration that comes with the package, with both of
-# them.
+# The mean absolute error is least at the median: half of the pixels are too bright.
+# With three times the new term beside it, being too bright costs four times as much as
+# being too dark, and the best estimate is above one truth in five.
+# The quickest variant of a configuration that comes with the package, for a few hundred
+# steps, once without and once with the term. The metric is a column of the table.
+
 
 # %%
-values = files.load("us_srresnet:quicktest").to_dict()
-values["loss"]["terms"] = (("steepness", 5.0),)
-values["evaluation"]["metrics"] = ("worst_pixel",)
-config = parse(values)  # an unknown name or key would be an error here
+def scores(terms):
+    """Trains, and returns the rows of the table on the test images."""
+    values = files.load("us_srresnet:quicktest").to_dict()
+    values["loss"]["terms"] = terms
+    values["evaluation"]["metrics"] = ("mae", "share_above")
+    values["data"]["num_phantoms"] = (64, 3, 32)
+    values["optimizer"]["generator"]["learning_rate"] = 3e-3
+    values["phases"]["generator"] = 400
+    values["ema_decay"] = 0.95
+    for section in ("evaluation", "checkpoint", "log"):
+        values[section]["every_steps"] = 400
+    config = parse(values)  # an unknown name or key would be an error here
+    workdir = epath.Path(tempfile.mkdtemp())
+    train(prepare(config, workdir))
+    print(report(config, workdir))
+    with (workdir / "evaluation" / "step_400" / "table.csv").open() as file:
+        return {row["method"]: row for row in csv.DictReader(file)}
 
-workdir = epath.Path(tempfile.mkdtemp())
-train(prepare(config, workdir))
-print(report(config, workdir))
+
+alone, beside = scores(()), scores((("too_bright", 3.0),))
+
+# %% [markdown]
+# Dashed: the shares at the minimum; a training of seconds stops on the way to it. On
+# the right is what the shift costs.
 
 # %%
-records = [json.loads(line) for line in (workdir / "metrics.jsonl").open()]
-figure, axis = plt.subplots(figsize=(6, 3.4), layout="constrained")
-for name in ("loss/generator", "loss/steepness"):
-    found = [(each["step"], each[name]) for each in records if name in each]
-    axis.semilogy(*zip(*found, strict=True), ".-", label=name)
-axis.set_xlabel("step")
-axis.legend()
+bars = {"l1": alone["SRResNet"], "l1 + 3 too_bright": beside["SRResNet"]}
+panels = {"share_above": (0.5, 0.2), "mae": ()}
+figure, axes = plt.subplots(1, len(panels), figsize=(9, 3.2), layout="constrained")
+for axis, (key, expected) in zip(axes, panels.items(), strict=True):
+    drawn = axis.bar(
+        list(bars),
+        [float(row[key]) for row in bars.values()],
+        color=["tab:blue", "tab:orange"],
+    )
+    axis.bar_label(drawn, fmt="%.3f", label_type="center", color="white")
+    for place, level in enumerate(expected):
+        axis.hlines(level, place - 0.4, place + 0.4, "black", "dashed")
+    axis.set_title(f"{key}, 32 test images")
+    axis.margins(y=0.2)
 figure.savefig("add_a_loss.png", dpi=80)

@@ -3,7 +3,7 @@
 #
 # Operators are pytrees: hand one to a module's call, and the network sees the scanner.
 # Here is an unrolled network of three gradient steps with learned lengths and a small
-# convolution after each, in both of Flax's styles; the same works in Equinox.
+# convolution after each, in both of Flax's styles; Equinox has an example of its own.
 
 # %%
 import functools

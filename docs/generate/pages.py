@@ -2,7 +2,7 @@
 
 import ast
 
-from docs.generate.notebooks import FOLDER, colab_address
+from docs.generate.notebooks import FOLDER, colab_address, repository
 from docs.generate.scripts import NAMES, ROOT, cells, title
 from sisr_jax.config import files
 from sisr_jax.config.describe import keys
@@ -62,13 +62,15 @@ def gallery() -> str:
         "Each example is a script in `examples/` that runs on a laptop as it stands, "
         "and a notebook of the same cells. Nothing has to be downloaded.",
     ]
+    place = repository()
     for name in NAMES:
         first, *rest = cells(name)
         text = first.source.split("\n", 1)[1].strip()
         parts += [f"## {title(name)}", text]
         parts += [f"![Picture that {name}.py draws](pictures/{name}.png)"]
+        verb = "Open in" if place else "Upload to"
         parts += [
-            f"[Open in Colab]({colab_address(name)}) · `examples/{name}.py` · "
+            f"[{verb} Colab]({colab_address(name, place)}) · `examples/{name}.py` · "
             f"`{FOLDER}/{name}.ipynb`"
         ]
         for cell in rest:

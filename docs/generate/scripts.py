@@ -12,14 +12,19 @@ NAMES = (
     "degrade_and_reconstruct",
     "your_own_loss",
     "operator_in_a_network",
+    "operator_in_equinox",
     "sparse_view_ct",
     "fan_beam",
     "ultrasound_beams",
     "dicom_series",
     "trust_page",
+    "train_on_your_folder",
     "add_a_loss",
     "add_an_operator",
 )
+
+# What some import that does not come with the package.
+ALSO_NEEDS = {"operator_in_equinox": ("equinox",)}
 
 _CELL = re.compile(r"^# %%( \[markdown\])?\n", re.MULTILINE)
 
