@@ -13,8 +13,6 @@ from sisr_jax.evaluation.table import write_csv
 from sisr_jax.hosts.mesh import make_mesh
 from sisr_jax.train.task import build_task
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 def source_of(config):
     return open_source(config.data, "test", seed=config.seed)

@@ -16,8 +16,6 @@ from sisr_jax.errors import InputError, StorageError
 from sisr_jax.inference import bundle, load
 from sisr_jax.inference.bundle import write_bundle
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 ABOUT = {"protocol": "physical-ct-x16-0a1b2c", "step": 3}
 
 

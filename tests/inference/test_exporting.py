@@ -25,7 +25,6 @@ from sisr_jax.tomography import ParallelBeam, ParallelBeamCT
 if importlib.util.find_spec("flatbuffers") is None:
     pytest.skip("needs flatbuffers, which jax.export does", allow_module_level=True)
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 ABOUT = {"protocol": "physical-ct-x16-0a1b2c"}
 # An artifact of version 0.1.0 (JAX 0.10.2) of a network of 2 channels, its input and

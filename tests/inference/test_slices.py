@@ -15,8 +15,6 @@ from sisr_jax.inference.trained_for import check_simulation, check_sinogram, che
 from sisr_jax.models import build_generator
 from sisr_jax.tomography import ParallelBeam, ParallelBeamCT
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 def test_degraded_images_in_other_units_are_refused():
     """Stored values for HU; but what a reconstruction has below air is right."""

@@ -11,8 +11,6 @@ from networks import OF_IMAGES, random_restorer
 from sisr_jax.inference import tiling
 from sisr_jax.inference.tiling import Tiling, cover, restore_in_tiles, tiling_of
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 def images(*shape):
     values = np.random.default_rng(0).uniform(0.2, 0.8, shape)
