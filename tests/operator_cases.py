@@ -8,6 +8,7 @@ import pytest
 from sisr_jax.tomography import FanBeam, FanBeamCT, ParallelBeam, ParallelBeamCT
 from sisr_jax.ultrasound import (
     CartesianGrid,
+    KeptLines,
     LateralDecimation,
     PolarGrid,
     ScanConversion,
@@ -27,6 +28,7 @@ FAN = FanBeam(
     angles=np.arange(7) * 2 * np.pi / 7,
 )
 SAMPLED = np.array([[0.4, 0, 0.4, 0.4, 0, 0.4, 0.4], [0, 0.9, 0, 0, 0.9, 0, 0.9]])
+LINES = np.array([[1, 0, 0, 1, 0, 0], [0, 1, 0, 1, 0, 1]])
 
 MAKE = {
     "CT": lambda: ParallelBeamCT(ParallelBeam(9, 7)),
@@ -35,6 +37,7 @@ MAKE = {
     ),
     "fan": lambda: FanBeamCT(FAN),
     "lines": lambda: LateralDecimation(3, 1),
+    "lines of each image": lambda: KeptLines(jnp.float32(LINES)),
     "sector": lambda: ScanConversion(POLAR, CARTESIAN),
     "sector of few lines": lambda: (
         ScanConversion(POLAR.every(3), CARTESIAN) @ LateralDecimation(3)

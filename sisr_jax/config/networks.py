@@ -271,6 +271,44 @@ class Unrolled:
         _check_whole(self.kind, data)
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Lateral:
+    """A residual U-Net that fills in missing scan lines, any of them.
+
+    Attributes:
+        kind: Which network.
+        widths: Channels at 1/2, 1/4, 1/8 ... of the rows and 1/4, 1/8, 1/16 ... of the
+            columns.
+        num_blocks: Residual blocks of a level, on the way down and on the way up.
+    """
+
+    kind: Literal["lateral"]
+    widths: _Widths
+    num_blocks: Annotated[int, Range(1, 1000)]
+    sees: _Sees = _MEASUREMENT
+
+    @property
+    def multiple(self) -> int:
+        """Heights and widths of training divide by it."""
+        return 1
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """How tables call it, without and with an adversarial phase."""
+        return "Lateral U-Net", "Lateral U-Net GAN"
+
+    def check(self, data: Data, degradation: Any) -> None:
+        """Raises ConfigError for values that do not go with images or degradation."""
+        del data
+        check(
+            degradation.measures == "columns",
+            "generator.kind",
+            self.kind,
+            "one for views: this one is for scan lines",
+        )
+        check(len(self.widths) > 0, "generator.widths", self.widths, "some levels")
+
+
 def _check_same_size(kind: str, degradation: Any) -> None:
     check(
         degradation.width_factor == 1,
@@ -365,4 +403,5 @@ GENERATORS: dict[str, Any] = {
     "unet": UNet,
     "cascade": Cascade,
     "unrolled": Unrolled,
+    "lateral": Lateral,
 }

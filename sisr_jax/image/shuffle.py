@@ -130,3 +130,32 @@ def depth_to_width(
         )
     shape = *batch, height, width * factor, channels // factor
     return placed_alike(lambda image: image.reshape(shape), image)
+
+
+def width_to_depth(
+    image: Float[Array, "*batch height width channels"], factor: int
+) -> Float[Array, "*batch height width//{factor} channels*{factor}"]:
+    """Moves neighbouring columns into channels: pixel unshuffle along the width only.
+
+    The inverse of `depth_to_width`, and as cheap.
+
+    Args:
+        image: Any values.
+        factor: Columns that become one, at least 1; divides the width.
+
+    Returns:
+        The same values at `1 / factor` of the columns.
+
+    Raises:
+        ValueError: If the image has no channels, or `factor` is below 1 or does not
+            divide the width.
+    """
+    check_channels(image)
+    *batch, height, width, channels = image.shape
+    if factor < 1 or width % factor:
+        raise ValueError(
+            f"width_to_depth: factor {factor} must be at least 1 and divide the width "
+            f"{width}"
+        )
+    shape = *batch, height, width // factor, channels * factor
+    return placed_alike(lambda image: image.reshape(shape), image)

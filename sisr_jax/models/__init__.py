@@ -13,9 +13,18 @@ from collections.abc import Callable
 import flax.linen as nn
 
 from sisr_jax.config import Config
-from sisr_jax.models import cascade, discriminator, srresnet, unet, unrolled, wide
+from sisr_jax.models import (
+    cascade,
+    discriminator,
+    lateral,
+    srresnet,
+    unet,
+    unrolled,
+    wide,
+)
 from sisr_jax.models.cascade import Cascade
 from sisr_jax.models.discriminator import Discriminator
+from sisr_jax.models.lateral import LateralUNet
 from sisr_jax.models.srresnet import SRResNetCT, SRResNetUltrasound
 from sisr_jax.models.unet import UNet
 from sisr_jax.models.unrolled import LearnedPrimalDual
@@ -28,6 +37,7 @@ GENERATORS: dict[str, Callable[[Config], nn.Module]] = {
     "unet": unet.build,
     "cascade": cascade.build,
     "unrolled": unrolled.build,
+    "lateral": lateral.build,
 }
 
 
@@ -71,6 +81,7 @@ __all__ = [
     "GENERATORS",
     "Cascade",
     "Discriminator",
+    "LateralUNet",
     "LearnedPrimalDual",
     "SRResNetCT",
     "SRResNetUltrasound",

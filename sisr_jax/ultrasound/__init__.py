@@ -5,12 +5,13 @@ A plane is `[..., depth, line]`: rows are depth (axial), columns are scan lines
 """
 
 from sisr_jax.ultrasound.columns import decimate_columns
-from sisr_jax.ultrasound.operators import LateralDecimation, ScanConversion
+from sisr_jax.ultrasound.operators import KeptLines, LateralDecimation, ScanConversion
 from sisr_jax.ultrasound.scan_conversion import fan_mask, to_cartesian, to_polar
 from sisr_jax.ultrasound.sector import CartesianGrid, PolarGrid
 
 __all__ = [
     "CartesianGrid",
+    "KeptLines",
     "LateralDecimation",
     "PolarGrid",
     "ScanConversion",

@@ -1,4 +1,4 @@
-"""Lateral decimation and scan conversion as linear operators."""
+"""Fewer scan lines, and scan conversion, as linear operators."""
 
 import dataclasses
 from typing import Any
@@ -89,6 +89,71 @@ class LateralDecimation(LinearOperator):
     def draw(self, key: Key) -> Float[Array, "height width"]:
         """A random image of 4 lines to keep, 16 samples deep."""
         return jax.random.normal(key, (16, 4 * self.factor))
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, eq=False)
+class KeptLines(LinearOperator):
+    """Keeps some scan lines at their places, and sets the others to 0.
+
+    The same for any set of lines that `LateralDecimation` is for every `factor`-th, in
+    arrays of a size that does not depend on how many are kept: in a batch each image
+    may have its own lines.
+
+    Attributes:
+        kept: 1 for lines that are kept and 0 for the others, `[*batch, lines]`.
+    """
+
+    kept: Any
+
+    @property
+    def domain_shape(self) -> tuple[None, int]:
+        """Depth, which is any, and number of lines."""
+        return None, self.kept.shape[-1]
+
+    @property
+    def range_shape(self) -> tuple[None, int]:
+        """As of the domain."""
+        return self.domain_shape
+
+    @property
+    def measured_share(self) -> float | Float[Array, "*batch"]:
+        """The share of the lines that are kept."""
+        return jnp.mean(jnp.asarray(self.kept, jnp.float32), -1)
+
+    def __call__(
+        self, x: Real[Array | np.ndarray, "*batch height width"], /
+    ) -> Float[Array, "*batch height width"]:
+        """The lines kept, zeros between."""
+        x = jnp.asarray(x)
+        kept = jnp.asarray(self.kept)[..., None, :] > 0
+        if x.ndim < 2 or x.shape[-1] != kept.shape[-1]:
+            raise ValueError(
+                f"image of shape {x.shape}: expected [..., height, {kept.shape[-1]}]"
+            )
+        return jnp.where(kept, x.astype(jnp.promote_types(x.dtype, jnp.float32)), 0)
+
+    def transpose(
+        self, y: Real[Array | np.ndarray, "*batch height width"], /
+    ) -> Float[Array, "*batch height width"]:
+        """The same: a projection."""
+        return self(y)
+
+    def norm(self) -> Float[Array, ""]:
+        """Largest singular value, 1."""
+        return jnp.ones(())
+
+    def precondition(
+        self, residual: Real[Array | np.ndarray, "*batch height width"]
+    ) -> Float[Array, "*batch height width"]:
+        """The residual itself: `A A^T` is the identity on what is measured."""
+        residual = jnp.asarray(residual)
+        return residual.astype(jnp.promote_types(residual.dtype, jnp.float32))
+
+    def draw(self, key: Key) -> Float[Array, "*batch height width"]:
+        """Random images, 16 samples deep: one for each set of lines."""
+        *batch, lines = self.kept.shape
+        return jax.random.normal(key, (*batch, 16, lines))
 
 
 @jax.tree_util.register_dataclass

@@ -3,7 +3,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sisr_jax.image.shuffle import depth_to_space, depth_to_width, space_to_depth
+from sisr_jax.image.shuffle import (
+    depth_to_space,
+    depth_to_width,
+    space_to_depth,
+    width_to_depth,
+)
 
 
 def numbered(*shape):
@@ -44,8 +49,7 @@ def test_depth_to_width_interleaves_channels_into_columns(factor, batch):
         np.testing.assert_array_equal(
             wide[..., i::factor, :], deep[..., 2 * i : 2 * i + 2]
         )
-    # The inverse: columns back into channels.
-    np.testing.assert_array_equal(wide.reshape(deep.shape), deep)
+    np.testing.assert_array_equal(width_to_depth(wide, factor), deep)
 
 
 @pytest.mark.parametrize(
@@ -58,6 +62,8 @@ def test_depth_to_width_interleaves_channels_into_columns(factor, batch):
         (depth_to_space, (4, 4, 4), -2, "factor -2 must be at least 1"),
         (depth_to_width, (4, 4, 3), 2, "factor 2 .* divide the 3 channels"),
         (depth_to_width, (4, 4, 3), 0, "factor 0 must be at least 1"),
+        (width_to_depth, (4, 5, 1), 2, "factor 2 .* divide the width 5"),
+        (width_to_depth, (4, 4, 1), 0, "factor 0 must be at least 1"),
     ],
 )
 def test_what_does_not_divide_is_refused(shuffle, shape, factor, words):
@@ -65,7 +71,9 @@ def test_what_does_not_divide_is_refused(shuffle, shape, factor, words):
         shuffle(jnp.zeros(shape), factor)
 
 
-@pytest.mark.parametrize("shuffle", [space_to_depth, depth_to_space, depth_to_width])
+@pytest.mark.parametrize(
+    "shuffle", [space_to_depth, depth_to_space, depth_to_width, width_to_depth]
+)
 def test_compiled_mapped_and_differentiated(shuffle):
     image = numbered(2, 4, 4, 4)
     expected = shuffle(image, 2)

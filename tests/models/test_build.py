@@ -7,6 +7,7 @@ from sisr_jax.config import (
     Cascade,
     Dose,
     Exposure,
+    Lateral,
     LateralDecimation,
     SparseViewCT,
     SparseViewFanCT,
@@ -114,6 +115,10 @@ def test_networks_follow_from_the_config(degradation, expected):
         (
             Unrolled(kind="unrolled", num_iterations=7, width=9, memory=3, num_steps=2),
             models.LearnedPrimalDual(7, 9, 3, 2, "bfloat16"),
+        ),
+        (
+            Lateral(kind="lateral", widths=(8, 16), num_blocks=2),
+            models.LateralUNet((8, 16), 2, "bfloat16"),
         ),
     ],
 )
