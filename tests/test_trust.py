@@ -180,7 +180,7 @@ def test_values_outside_the_window_do_not_count(tmp_path):
 
 @pytest.mark.slow
 def test_the_methods_in_the_box(tmp_path):
-    methods = ["fbp", "tv", *phantom_methods.available()]
+    methods = ["fbp", "tv", *phantom_methods.available("views")]
     output = tmp_path / "out"
     assert run(f"--phantom={','.join(methods)}", *SMALL, f"--output={output}") == 0
     noise = {

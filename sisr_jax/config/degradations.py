@@ -15,7 +15,7 @@ from sisr_jax.config.checks import check
 from sisr_jax.config.data import Data
 from sisr_jax.config.fan_ct import SparseViewFanCT
 from sisr_jax.config.ranges import Range
-from sisr_jax.config.scans import Dose, Factor, Filter, check_same_factor, check_views
+from sisr_jax.config.scans import Dose, Factor, Filter, check_views
 
 _Views = Annotated[int, Range(0, 2**16)]
 
@@ -124,13 +124,14 @@ class LateralDecimation:
         return self.offset + (width - 1 - self.offset) // self.factor * self.factor
 
     def every(self, factor: int) -> Self:
-        """Every so many-th column.
+        """Every so many-th column, from the same first one on.
 
         Raises:
-            ConfigError: If that is another factor, for which a network is not made.
+            ConfigError: If that column is not among the first so many.
         """
-        check_same_factor(factor, own=self.factor)
-        return self
+        least = self.offset + 1
+        check(factor >= least, "degradation.factor", factor, f"at least {least}")
+        return dataclasses.replace(self, factor=factor)
 
     def check(self, data: Data) -> None:
         """Raises ConfigError for values that do not go with the images."""

@@ -18,7 +18,7 @@ _TV_ITERATIONS = 100
 
 def method_names() -> tuple[str, ...]:
     """Filtered back-projection, total variation and the shipped weights."""
-    return ("fbp", "tv", *available())
+    return ("fbp", "tv", *available("views"))
 
 
 def method_named(name: str, operator: ParallelBeamCT, *, tv_weight: float) -> Method:
@@ -39,7 +39,7 @@ def method_named(name: str, operator: ParallelBeamCT, *, tv_weight: float) -> Me
         return jax.jit(
             lambda views, operator: total_variation(views, operator, **options)
         )
-    if name not in available():
+    if name not in available("views"):
         known = ", ".join(method_names())
         raise InputError(f"method {name!r}: expected one of {known}")
     restorer = load(name)

@@ -9,9 +9,9 @@
   calibrated: the `level` of intervals, and the `multiple` of the scale of errors that
   they take. `spacing_mm`, the least and the greatest distance of the pixels that it was
   trained on, null where the images did not say. Shipped weights also say on which
-  images and `views` they were trained and under which licence, against what they were
-  scored, where they fail, what they are for and by which command they are trained
-  again.
+  images and `views`, or `factors` of columns, they were trained and under which
+  licence, against what they were scored, where they fail, what they are for and by
+  which command they are trained again.
 
 Nothing in it is code, and none of it is believed: files are of bounded size, and what
 they say has to agree.
@@ -191,7 +191,8 @@ def _read_card(path: epath.Path) -> dict[str, Any]:
         as_name(card.get("protocol"), "protocol", r"[\w.-]{1,100}")
         as_object(card.get("config"), "config")
         _check_version(card.get("sisr_jax"))
-        _check_views(card.get("views", [1, 1]))
+        for name in ("views", "factors"):
+            _check_range(card.get(name, [1, 1]), name)
         _check_spacing(card.get("spacing_mm"))
         if "interval" in card:
             _check_interval(as_object(card["interval"], "interval"))
@@ -227,10 +228,10 @@ def _check_interval(found: Mapping[str, Any]) -> None:
             )
 
 
-def _check_views(found: Any) -> None:
-    views = as_list(found, "views")
-    if [type(each) for each in views] != [int, int] or not 1 <= views[0] <= views[1]:
-        raise UnfitError(f"views is {show(found)}, expected the fewest and the most")
+def _check_range(found: Any, name: str) -> None:
+    ends = as_list(found, name)
+    if [type(each) for each in ends] != [int, int] or not 1 <= ends[0] <= ends[1]:
+        raise UnfitError(f"{name} is {show(found)}, expected the fewest and the most")
 
 
 def _check_spacing(found: Any) -> None:

@@ -22,15 +22,24 @@ from sisr_jax.train.state import NetworkState
 _FOLDER = epath.resource_path("sisr_jax") / "weights"
 
 
-def available() -> tuple[str, ...]:
+def available(measures: str | None = None) -> tuple[str, ...]:
     """Names of the weights in the box.
+
+    Args:
+        measures: Of those only for which a measurement is a list of `views`, or of
+            `columns`.
 
     Examples:
         >>> from sisr_jax.inference import available
-        >>> available()
+        >>> available("views")
         ('sparse-view-ct', 'sparse-view-ct-any-dose')
     """
-    return tuple(sorted(path.name for path in _FOLDER.iterdir() if is_bundle(path)))
+    found = sorted(path for path in _FOLDER.iterdir() if is_bundle(path))
+    return tuple(
+        path.name
+        for path in found
+        if measures is None or read_config(path).degradation.measures == measures
+    )
 
 
 def load(source: epath.PathLike) -> Restorer:
@@ -44,7 +53,8 @@ def load(source: epath.PathLike) -> Restorer:
             `sparse-view-ct`: parallel-beam CT from any 32 to 250 evenly spread views,
             slices in the window [-1000, 1000] HU, no noise. `sparse-view-ct-any-dose`:
             the same without noise or with that of 1e4 to 1e6 photons a ray, and pixels
-            of 0.7 mm.
+            of 0.7 mm. `scan-line-ultrasound`: B-mode frames of which every 2nd to 16th
+            column is left, from any first one on (`LateralDecimation`).
 
     Returns:
         `restorer(measurement=y, operator=A)`, and `restorer(image)` where the network

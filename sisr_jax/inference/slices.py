@@ -101,7 +101,7 @@ def simulate(
     window = config.data.window
     check_units(restorer, images, clipped)
     check_simulation(restorer, factor)
-    target, inside = _placed(config, to_unit_range(images, window))
+    target, inside = _placed(config, to_unit_range(images, window), factor)
     rows, columns = target.shape[1:]
     degradation = _degradation(config, (rows, columns), factor)
     restored, numbers, middle = [], [], None
@@ -239,9 +239,9 @@ def _restoration(
     )
 
 
-def _placed(config: Config, images: np.ndarray) -> tuple[np.ndarray, Any]:
+def _placed(config: Config, images: np.ndarray, factor: int) -> tuple[np.ndarray, Any]:
     """Images of a size that can be measured, and where the given ones are in them."""
-    section, (height, width) = config.degradation, images.shape[1:]
+    section, (height, width) = config.degradation.every(factor), images.shape[1:]
     if not section.of_square:
         last, step = section.last_kept(width), section.width_factor
         if last < 0:

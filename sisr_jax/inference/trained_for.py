@@ -62,9 +62,28 @@ def check_simulation(restorer: Restorer, factor: int) -> None:
     Raises:
         InputError: If the card of the restorer, or else its configuration, says so.
     """
-    section = config_of(restorer).degradation.every(factor)
+    own = config_of(restorer).degradation
+    if own.measures == "columns":
+        check_columns(restorer, factor)
+        return
+    section = own.every(factor)
     if section.measures == "views":
         check_views(restorer, section.num_kept)
+
+
+def check_columns(restorer: Restorer, factor: int) -> None:
+    """Refuses to keep every `factor`-th column where weights were not trained for it.
+
+    Raises:
+        InputError: If the card of the restorer, or else its configuration, says so.
+    """
+    own = config_of(restorer).degradation.factor
+    fewest, most = restorer.card.get("factors") or (own, own)
+    if not fewest <= factor <= most:
+        trained = f"{fewest}" if fewest == most else f"{fewest} to {most}"
+        raise InputError(
+            f"one of {factor} columns: these weights are for one of {trained}"
+        )
 
 
 def check_views(restorer: Restorer, views: int) -> None:

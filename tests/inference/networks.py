@@ -27,6 +27,10 @@ KINDS = {
             "start_weights": (1.0,),
         },
     ),
+    "any columns": (
+        "us_srresnet",
+        {"kind": "lateral", "widths": (4, 8), "num_blocks": 1},
+    ),
     "unrolled": (
         "ct_cascade",
         {

@@ -144,6 +144,7 @@ def only_config(folder):
         (card(protocol=3), "protocol is 3, expected like"),
         (card(views=[5, 2]), r"views is \[5, 2\], expected the fewest and the most"),
         (card(views=["a", 2]), "views is"),
+        (card(factors=[16, 2]), r"factors is \[16, 2\], expected the fewest and the"),
         (card(scores={"a": 1}), "scores is .*, expected a list"),
         (card(scores=[{"residual": "low"}]), "residual is 'low', expected a number"),
         (card(scores=[{"residual": math.nan}]), "residual is nan, expected a number"),

@@ -50,6 +50,24 @@ def test_columns_that_the_factor_does_not_divide():
         simulate(restorer, images[..., :2].astype(np.float32), factor=factor)
 
 
+@pytest.mark.parametrize("factor", [3, 16])
+def test_any_columns_that_the_card_is_for(factor):
+    restorer = dataclasses.replace(
+        random_restorer("any columns"), card={"factors": [2, 16]}
+    )
+    low, high = restorer.config.data.window
+    images = np.random.default_rng(0).uniform(low, high, (1, 20, 50))
+    images = images.astype(np.float32)
+    found = simulate(restorer, images, factor=factor)
+    assert found.images.shape == images.shape
+    kept = np.s_[..., ::factor]
+    np.testing.assert_allclose(found.images[kept], images[kept], rtol=1e-6)
+    assert found.numbers[0]["residual"] == 0
+    assert found.numbers[0]["psnr"] < 40
+    with pytest.raises(InputError, match="these weights are for one of 2 to 16"):
+        simulate(restorer, images, factor=17)
+
+
 @pytest.mark.parametrize("kind", ["srresnet", "unet", "cascade", "unrolled"])
 def test_slices_of_any_size(kind):
     """In a square of air; and a sinogram of a square that no network asks for."""

@@ -6,7 +6,11 @@ import pytest
 from networks import random_restorer
 
 from sisr_jax.errors import InputError
-from sisr_jax.inference.trained_for import check_device, unusual_spacing
+from sisr_jax.inference.trained_for import (
+    check_device,
+    check_simulation,
+    unusual_spacing,
+)
 
 
 def with_card(kind, **card):
@@ -35,6 +39,23 @@ def test_pixels_unlike_those_of_the_training_are_told(card, spacing, words):
 
 def test_columns_have_no_square_pixels():
     assert unusual_spacing(with_card("columns"), (0.1, 0.8)) == ""
+
+
+@pytest.mark.parametrize("factor", [1, 17])
+def test_columns_are_kept_as_the_card_says(factor):
+    restorer = with_card("any columns", factors=[2, 16])
+    for known in (2, 3, 16):
+        check_simulation(restorer, known)
+    with pytest.raises(InputError, match=f"one of {factor} columns: .* of 2 to 16"):
+        check_simulation(restorer, factor)
+
+
+def test_without_a_card_columns_are_kept_as_in_training():
+    restorer = with_card("columns")
+    factor = restorer.config.degradation.factor
+    check_simulation(restorer, factor)
+    with pytest.raises(InputError, match=f"of 8 columns: .* are for one of {factor}"):
+        check_simulation(restorer, 8)
 
 
 def test_devices_of_another_kind_are_refused():
