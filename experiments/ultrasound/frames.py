@@ -16,7 +16,7 @@ CROP = (128, SIZE)
 BATCH = 4
 MOST = 16
 # How often a factor is drawn; the others share what is left.
-FACTORS = {16: 0.35, 8: 0.12, 4: 0.2, 2: 0.05}
+FACTORS = {16: 0.4, 8: 0.12, 4: 0.2, 2: 0.05}
 # So many crops begin with a kept line, as protocols do.
 FROM_FIRST = 0.5
 # Crops darker than this, in means of [0, 1], show what lies outside of the sector.

@@ -14,6 +14,8 @@ from sisr_jax.models.lateral import LateralUNet
 from sisr_jax.models.srresnet import SRResNetUltrasound
 from sisr_jax.operators import LinearOperator
 
+SLOPES = (-1.0, -0.5, -0.25, 0.25, 0.5, 1.0)
+
 
 class Recipe(NamedTuple):
     """A network and what it is for.
@@ -46,7 +48,10 @@ class Recipe(NamedTuple):
 
 
 RECIPES = {
-    "lateral": Recipe("Lateral U-Net", lambda _: LateralUNet(), anything=True),
+    "lateral": Recipe(
+        "Lateral U-Net", lambda _: LateralUNet(slopes=SLOPES), anything=True
+    ),
+    "level": Recipe("Lateral U-Net, no slopes", lambda _: LateralUNet(), anything=True),
     "small": Recipe(
         "Lateral U-Net, 2/3 of the width",
         lambda _: LateralUNet((32, 64, 128)),

@@ -195,13 +195,13 @@ def main() -> None:
     parser.add_argument("--data", type=pathlib.Path, required=True)
     parser.add_argument("--run", type=pathlib.Path, required=True)
     parser.add_argument("--recipe", choices=RECIPES, default="lateral")
-    parser.add_argument("--factor", type=int, help="of a rival")
+    parser.add_argument("--factor", type=int, help="the only one; default: any")
     parser.add_argument("--begin", type=pathlib.Path, help="run to begin with")
     parser.add_argument("--minutes", type=float, required=True)
     arguments = parser.parse_args()
     recipe, run = RECIPES[arguments.recipe], arguments.run
-    if recipe.anything != (arguments.factor is None):
-        parser.error("--factor is for rivals, and they need it")
+    if not recipe.anything and arguments.factor is None:
+        parser.error("--factor: rivals need one")
     run.mkdir(parents=True, exist_ok=True)
     begin = None if arguments.begin is None else load_params(arguments.begin)
     begin = jax.tree.map(jnp.asarray, begin)

@@ -280,11 +280,14 @@ class Lateral:
         widths: Channels at 1/2, 1/4, 1/8 ... of the rows and 1/4, 1/8, 1/16 ... of the
             columns.
         num_blocks: Residual blocks of a level, on the way down and on the way up.
+        slopes: Rows for each column, of the interpolations that it sees beside the
+            level one; none: ().
     """
 
     kind: Literal["lateral"]
     widths: _Widths
     num_blocks: Annotated[int, Range(1, 1000)]
+    slopes: tuple[Annotated[float, Range(-16, 16)], ...]
     sees: _Sees = _MEASUREMENT
 
     @property

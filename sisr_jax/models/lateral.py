@@ -2,9 +2,11 @@
 
 It corrects the interpolation between the kept lines. It is told which lines these are:
 beside the interpolation it sees, at each place, the kept line to the left, the one to
-the right, and how far away they are. Lines are missing along the width only, so that
-it works at half of the rows and a quarter of the columns, lossless (Shi et al. 2016),
-and its levels go on from there. Kept lines leave it as they were measured, to the bit.
+the right, and how far away they are. What lies between two lines is seldom level: of
+some slopes it also sees what a straight interpolation along them gives, and how well
+the two ends match. Lines are missing along the width only, so that it works at half of
+the rows and a quarter of the columns, lossless (Shi et al. 2016), and its levels go on
+from there. Kept lines leave it as they were measured, to the bit.
 """
 
 from collections.abc import Sequence
@@ -25,7 +27,12 @@ from sisr_jax.image.shuffle import (
 from sisr_jax.models.blocks import Conv, PReLU, ResidualBlock
 from sisr_jax.models.physics import check_physics
 from sisr_jax.operators import LinearOperator
-from sisr_jax.ultrasound.between_lines import between, cubic_matrix, line_matrix
+from sisr_jax.ultrasound.between_lines import (
+    Between,
+    between,
+    cubic_matrix,
+    line_matrix,
+)
 
 # Kept lines differ from what is interpolated between them by tenths of the range or
 # less; in such units the initial weights and the steps of Adam are of a useful size.
@@ -43,12 +50,14 @@ class LateralUNet(nn.Module):
             columns.
         num_blocks: Residual blocks on the way down and on the way up at each level;
             the coarsest has both, the finest has those on the way up.
+        slopes: Rows for each column, of the interpolations that it also sees.
         dtype: Compute type of the layers; interpolation, parameters and output are
             float32.
     """
 
     widths: Sequence[int] = (48, 96, 160)
     num_blocks: int = 1
+    slopes: Sequence[float] = ()
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
@@ -77,7 +86,7 @@ class LateralUNet(nn.Module):
         measurement = measurement.astype(jnp.float32)
         placed = operator.transpose(measurement)
         kept = operator.transpose(jnp.ones_like(measurement[:, :1]))[:, 0] > 0
-        first, seen = _seen(placed, kept)
+        first, seen = _seen(placed, kept, self.slopes)
         height, width = placed.shape[1:]
         seen = pad_to_multiple(seen, multiple=2 ** (len(self.widths) + 1))
         y = space_to_depth(width_to_depth(seen, 2), 2)
@@ -103,7 +112,9 @@ class LateralUNet(nn.Module):
         return y
 
 
-def _seen(placed: jax.Array, kept: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _seen(
+    placed: jax.Array, kept: jax.Array, slopes: Sequence[float]
+) -> tuple[jax.Array, jax.Array]:
     """The interpolation `[B, H, W]`, and the channels that the network sees."""
     places = between(kept)
     matrices = jnp.stack(
@@ -121,16 +132,47 @@ def _seen(placed: jax.Array, kept: jax.Array) -> tuple[jax.Array, jax.Array]:
             (places.right, places.right >= index),
         )
     )
-    channels = (
+    channels = [
         first,
         _CONTRAST * (left - first),
         _CONTRAST * (right - first),
         *(jnp.broadcast_to(each[:, None], first.shape) for each in distances),
-    )
+    ]
+    for slope in slopes:
+        level, mismatch = _along(slope, left, right, places)
+        channels += [_CONTRAST * (level - first), _CONTRAST * mismatch]
     return first, jnp.stack(channels, -1)
+
+
+def _along(
+    slope: float, left: jax.Array, right: jax.Array, places: Between
+) -> tuple[jax.Array, jax.Array]:
+    """Interpolates `[B, H, W]` along a slope, and the difference of the two ends.
+
+    Args:
+        slope: Rows for each column.
+        left: The kept line to the left of each.
+        right: The kept line to the right.
+        places: Which lines these are.
+    """
+    height, width = left.shape[1:]
+    index = jnp.arange(width)
+    # Beyond the ends both are one line, as far away.
+    ends = []
+    for image, place in ((left, places.left), (right, places.right)):
+        shift = jnp.rint(slope * (place - index)).astype(jnp.int32)
+        rows = jnp.arange(height)[:, None] + shift[:, None]
+        rows = jnp.clip(rows, 0, height - 1)
+        ends.append(jnp.take_along_axis(image, rows, axis=1))
+    gap = jnp.maximum(places.right - places.left, 1)
+    share = ((index - places.left) / gap)[:, None]
+    share = jnp.clip(share, 0, 1)
+    return ends[0] + share * (ends[1] - ends[0]), ends[1] - ends[0]
 
 
 def build(config: Config) -> LateralUNet:
     """The network of a configuration."""
     values = config.generator
-    return LateralUNet(values.widths, values.num_blocks, config.compute_dtype)
+    return LateralUNet(
+        values.widths, values.num_blocks, values.slopes, config.compute_dtype
+    )

@@ -29,7 +29,7 @@ KINDS = {
     ),
     "any columns": (
         "us_srresnet",
-        {"kind": "lateral", "widths": (4, 8), "num_blocks": 1},
+        {"kind": "lateral", "widths": (4, 8), "num_blocks": 1, "slopes": (0.5,)},
     ),
     "unrolled": (
         "ct_cascade",

@@ -117,8 +117,8 @@ def test_networks_follow_from_the_config(degradation, expected):
             models.LearnedPrimalDual(7, 9, 3, 2, "bfloat16"),
         ),
         (
-            Lateral(kind="lateral", widths=(8, 16), num_blocks=2),
-            models.LateralUNet((8, 16), 2, "bfloat16"),
+            Lateral(kind="lateral", widths=(8, 16), num_blocks=2, slopes=(0.5,)),
+            models.LateralUNet((8, 16), 2, (0.5,), "bfloat16"),
         ),
     ],
 )

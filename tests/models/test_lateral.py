@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from sisr_jax.image.resize import aligned_columns
-from sisr_jax.models import LateralUNet
+from sisr_jax.models import LateralUNet, lateral
 from sisr_jax.ultrasound import KeptLines, LateralDecimation
 
-NETWORK = LateralUNet((4, 8), 1)
+NETWORK = LateralUNet((4, 8), 1, (-0.5, 2.0))
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +60,23 @@ def test_each_image_may_have_its_own_lines(images):
         restore(images[1:], LateralDecimation(5))[0],
     ]
     np.testing.assert_allclose(together, jnp.stack(alone), atol=1e-5)
+
+
+def test_a_slope_is_followed():
+    """Of a tilted wave, the interpolation along it is the wave itself."""
+    rows, columns = np.mgrid[:40, :33]
+    wave = jnp.float32(np.sin((rows - columns) / 3))[None]
+    kept = jnp.asarray(np.arange(33) % 8 == 0)[None]
+    first, seen = lateral._seen(jnp.where(kept, wave, 0), kept, (1.0, -1.0))
+    inside = np.s_[:, 8:-8]
+
+    def error(image):
+        return float(jnp.abs(image - wave)[inside].mean())
+
+    along, mismatch, against = (seen[..., i] / 10 for i in (5, 6, 7))
+    assert error(first + along) < 1e-5
+    assert min(error(first), error(first + against)) > 0.1
+    assert float(jnp.abs(mismatch)[inside].max()) < 1e-5
 
 
 def test_what_was_not_kept_is_not_looked_at(images):
