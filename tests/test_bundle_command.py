@@ -77,7 +77,7 @@ def test_a_run_without_scores_has_none(workdir, tmp_path):
 def test_what_is_refused_is_one_line(workdir, tmp_path, capsys):
     there = workdir / "config.json"
     for source, target, message in (
-        (tmp_path / "none", tmp_path / "b", "expected one of 'sparse-view-ct'"),
+        (tmp_path / "none", tmp_path / "b", "expected one of 'scan-line-ultra"),
         ("sparse-view-ct", tmp_path / "b", "expected the working folder of a run"),
         (workdir, workdir, "holds 'checkpoints', expected a new folder"),
         (workdir, "s3://b/x", "expected a local folder or gs://"),

@@ -33,7 +33,9 @@ ABOUT = {
         "et al. 2021, those marked CC BY); validated on 20 other heads and 6 other "
         "videos, scored on 35 heads, 13 videos of lungs and one of bone (Plus toolkit)"
     ),
-    "licence_of_the_images": "CC BY 4.0 (heads), CC BY (lungs), BSD-3 (bone, test only)",
+    "licence_of_the_images": (
+        "CC BY 4.0 (heads), CC BY 2.0 and 4.0 (lungs), BSD-3 (bone, test only)"
+    ),
     "licence_of_the_weights": "Apache-2.0",
     "intended_use": (
         "research on fewer scan lines. Not a medical device: what lies between the "
@@ -64,7 +66,7 @@ def main() -> None:
         **ABOUT,
         "training": arguments.trained,
         "window": WINDOW,
-        # Of heads 0.05 to 0.3 mm before they were made of one size; lungs do not say.
+        # Heads have 0.05 to 0.35 mm, lungs do not say.
         "spacing_mm": None,
         "factors": [2, MOST],
         "scores": scores_of(arguments.scores) if arguments.scores else [],

@@ -14,7 +14,8 @@ from sisr_jax.models.lateral import LateralUNet
 from sisr_jax.models.srresnet import SRResNetUltrasound
 from sisr_jax.operators import LinearOperator
 
-SLOPES = (-1.0, -0.5, -0.25, 0.25, 0.5, 1.0)
+STEEPNESS = (0.125, 0.25, 0.375, 0.5, 0.75, 1.0)
+SLOPES = (*(-each for each in reversed(STEEPNESS)), *STEEPNESS)
 
 
 class Recipe(NamedTuple):

@@ -128,7 +128,7 @@ def test_what_is_refused_is_one_line(bundles, tmp_path, capsys, monkeypatch):
     for arguments, message in (
         ([of_images, tmp_path / "a.onnx"], "expected a name that ends with .stablehlo"),
         ([of_images, there], "is there; --overwrite replaces it"),
-        ([tmp_path / "none", new], "expected one of 'sparse-view-ct'"),
+        ([tmp_path / "none", new], "expected one of 'scan-line-ultra"),
         ([of_views, new], MESSAGE),
         ([of_views, new, "--views=8"], "needs --size=PIXELS, a square"),
         ([of_views, new, "--views=8", "--size=16,18"], "needs --size=PIXELS, a square"),

@@ -13,12 +13,15 @@ from etils import epath
 from sisr_jax.config.kept import read_config
 from sisr_jax.errors import InputError
 from sisr_jax.evaluation.protocol import protocol_of
+from sisr_jax.image.resize import aligned_columns
 from sisr_jax.inference import available, load, loading
+from sisr_jax.inference.trained_for import check_simulation
 from sisr_jax.metrics import psnr
 from sisr_jax.reconstruction.total_variation import total_variation
 from sisr_jax.tomography import ParallelBeam, ParallelBeamCT
+from sisr_jax.ultrasound import LateralDecimation
 
-NAME = "sparse-view-ct"
+NAME, COLUMNS = "sparse-view-ct", "scan-line-ultrasound"
 SHARED = pathlib.Path(__file__).parents[2].parent / "shared" / "data"
 
 
@@ -54,7 +57,7 @@ def test_their_spacings_are_those_of_the_training():
     assert len(rows) == 142
     assert all(row["spacing_x_mm"] == row["spacing_y_mm"] for row in rows)
     spacings = [float(row["spacing_x_mm"]) for row in rows]
-    for name in available():
+    for name in available("views"):
         assert load(name).card["spacing_mm"] == [min(spacings), max(spacings)]
 
 
@@ -70,6 +73,42 @@ def test_restore_any_number_of_views(restorer, views):
     assert found.residual < (0.01 if noise_free else 0.05)
     fbp = jnp.clip(operator.fbp(operator(disc)), 0, 1)
     assert jnp.std(found.image - disc) < 0.5 * jnp.std(fbp - disc)
+
+
+@pytest.fixture(scope="module")
+def of_columns():
+    return load(COLUMNS)
+
+
+@pytest.mark.parametrize(("factor", "offset"), [(2, 1), (7, 0), (16, 5)])
+def test_any_columns_are_filled_in(of_columns, factor, offset):
+    """Of tilted fibres in front of speckle; kept columns to the bit."""
+    rows, columns = np.mgrid[:96, : 12 * factor]
+    fibres = 0.5 + 0.3 * np.sin((rows - 0.5 * columns) / 4)
+    speckle = np.random.default_rng(0).normal(0, 0.02, (2, *rows.shape))
+    images = jnp.float32((fibres + speckle).clip(0, 1))
+    operator = LateralDecimation(factor, offset)
+    lines = operator(images)
+    found = of_columns(measurement=lines, operator=operator)
+    assert found.image.shape == images.shape
+    np.testing.assert_array_equal(operator(found.image), lines)
+    assert np.all(found.residual == 0)
+    cubic = aligned_columns(
+        lines[..., None], factor=factor, offset=offset, interpolation="cubic"
+    )
+    # Between the outermost kept columns.
+    inside = np.s_[..., factor:-factor]
+    error, other = (
+        jnp.abs(image - images)[inside].mean() for image in (found.image, cubic[..., 0])
+    )
+    assert error < (0.85 if factor == 16 else 1) * other
+
+
+def test_columns_that_their_card_is_not_for(of_columns):
+    check_simulation(of_columns, 16)
+    for factor in (1, 17):
+        with pytest.raises(InputError, match="weights are for one of 2 to 16"):
+            check_simulation(of_columns, factor)
 
 
 @pytest.mark.slow
