@@ -85,8 +85,9 @@ class Restored:
         """Where the truth is supposed to be, computed when asked.
 
         Intervals of weights in the box hold 90 % of a patient's pixels inside the body,
-        on the mean over validation patients (`experiments/learned_ct`): not of every
-        patient, and not at every place.
+        on the mean over validation patients at every 16th view or column, of columns
+        those that are missing (`experiments/learned_ct`, `experiments/ultrasound`): not
+        of every patient, and not at every place.
 
         Raises:
             ValueError: If the card of the weights has no calibration.
