@@ -6,7 +6,7 @@ product: exact gradients, no gather, and the matrix unit of a TPU does the work.
 """
 
 import functools
-from typing import Literal
+from typing import Literal, get_args
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +16,7 @@ from jaxtyping import Array, Float, Real
 from sisr_jax.image.inputs import check_channels
 
 AnyImage = Real[Array | np.ndarray, "*batch height width channels"]
-Interpolation = Literal["linear", "cubic"]
+Interpolation = Literal["nearest", "linear", "cubic", "lanczos"]
 
 # Free parameter of the kernel family of Keys, "Cubic convolution interpolation
 # for digital image processing", IEEE TASSP 1981, eq. 15: a = -0.5 is the one
@@ -43,8 +43,9 @@ def aligned_columns(
         factor: Columns of the result for each kept one, at least 1.
         offset: Column of the result at which the first kept one sits,
             `0 <= offset < factor`.
-        interpolation: `linear`, or `cubic` (Keys 1981, a = -0.5), whose taps beyond
-            the border read the edge column and which may overshoot.
+        interpolation: `nearest`, of two as near the left; `linear`; `cubic` (Keys 1981,
+            a = -0.5); or `lanczos` with three lobes and weights that sum to 1. Taps of
+            the last two beyond the border read the edge column, and they may overshoot.
 
     Returns:
         The full-width image in the dtype of `image`; of whole numbers, in float32.
@@ -64,9 +65,10 @@ def aligned_columns(
         raise ValueError(f"factor = {factor}: expected at least 1")
     if not 0 <= offset < factor:
         raise ValueError(f"offset = {offset}: expected 0 <= offset < {factor}")
-    if interpolation not in ("linear", "cubic"):
+    if interpolation not in get_args(Interpolation):
         raise ValueError(
-            f"interpolation = {interpolation!r}: expected 'linear' or 'cubic'"
+            f"interpolation = {interpolation!r}: expected one of "
+            f"{', '.join(map(repr, get_args(Interpolation)))}"
         )
     check_channels(image)
     return _apply(
@@ -132,11 +134,16 @@ def _aligned_weights(
     width: int, factor: int, offset: int, interpolation: Interpolation
 ) -> np.ndarray:
     position = (np.arange(width * factor) - offset) / factor
-    if interpolation == "linear":
+    if interpolation == "nearest":
+        taps = np.ceil(position - 0.5).astype(int)[:, None]
+        weights = np.ones(taps.shape)
+    elif interpolation == "linear":
         # Edge replication of a linear ramp is a clipped position.
         taps, weights = _linear_taps(np.clip(position, 0, width - 1))
-    else:
+    elif interpolation == "cubic":
         taps, weights = _cubic_taps(position)
+    else:
+        taps, weights = _lanczos_taps(position)
     return _scatter(np.clip(taps, 0, width - 1), weights, width)
 
 
@@ -162,6 +169,14 @@ def _cubic_taps(position: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     near = ((_KEYS_A + 2) * distance - (_KEYS_A + 3)) * distance**2 + 1
     far = _KEYS_A * (((distance - 5) * distance + 8) * distance - 4)
     return taps, np.where(distance <= 1, near, np.where(distance < 2, far, 0.0))
+
+
+def _lanczos_taps(position: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Columns `[outputs, 6]` around each position, and their weights."""
+    taps = np.floor(position).astype(int)[:, None] + np.arange(-2, 4)
+    distance = position[:, None] - taps
+    weights = np.sinc(distance) * np.sinc(distance / 3) * (np.abs(distance) < 3)
+    return taps, weights / weights.sum(axis=1, keepdims=True)
 
 
 def _scatter(taps: np.ndarray, weights: np.ndarray, width: int) -> np.ndarray:
