@@ -8,6 +8,7 @@ import numpy as np
 
 from sisr_jax.config import Data
 from sisr_jax.data.phantoms.ct import ct_phantom
+from sisr_jax.data.phantoms.echo_map import EchoMap, echo_map
 from sisr_jax.data.phantoms.ultrasound import ultrasound_phantom
 from sisr_jax.data.splits import Split
 from sisr_jax.errors import InputError
@@ -47,12 +48,55 @@ class PhantomSource:
         return f"{self.kind}_{self.start + index:09d}"
 
 
-def open_phantoms(config: Data, split: Split, *, seed: int) -> PhantomSource:
+@dataclasses.dataclass(frozen=True)
+class EchoMapSource:
+    """A range of a collection of echo maps, with the regions of each.
+
+    Attributes:
+        seed: Of the collection.
+        shape: Of the maps.
+        start: Index of the first.
+        count: Number of maps.
+    """
+
+    seed: int
+    shape: tuple[int, int]
+    start: int
+    count: int
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        return self._draw(index).level
+
+    def name(self, index: int) -> str:
+        """Index in the collection, such as `echo_map_000000007`."""
+        return f"echo_map_{self.start + index:09d}"
+
+    def details(self, index: int) -> dict[str, np.ndarray]:
+        """Boxes of the regions that numbers are measured in."""
+        drawn = self._draw(index)
+        return {
+            "inside_boxes": drawn.inside,
+            "outside_boxes": drawn.outside,
+            "speckle_boxes": drawn.outside,
+        }
+
+    def _draw(self, index: int) -> EchoMap:
+        if not 0 <= index < self.count:
+            raise IndexError(f"index {index} of {self.count} maps")
+        return echo_map(self.seed, self.start + index, self.shape)
+
+
+def open_phantoms(
+    config: Data, split: Split, *, seed: int
+) -> PhantomSource | EchoMapSource:
     """The procedural images of one split.
 
     Args:
-        config: The data section; `source` is `ct_phantoms` or
-            `ultrasound_phantoms`.
+        config: The data section; `source` is `ct_phantoms`, `ultrasound_phantoms` or
+            `echo_maps`.
         split: Which range of indices; ranges never meet.
         seed: Seed of the collection, at least 0.
 
@@ -70,6 +114,8 @@ def open_phantoms(config: Data, split: Split, *, seed: int) -> PhantomSource:
     if seed < 0:
         raise InputError(f"seed = {seed}: expected 0 or more")
     height, width = config.shape
+    if config.source == "echo_maps":
+        return EchoMapSource(seed, config.shape, position * _STRIDE, count)
     if config.source == "ct_phantoms":
         if height != width:
             raise InputError(

@@ -116,28 +116,29 @@ def _anatomy(
     wavy = Canvas(rng, shape=shape, warp=rng.uniform(0.02, 0.12)).y
     _add_layers(rng, wavy, tissue_db, specular)
     for _ in range(rng.integers(0, 4)):  # solid masses, brighter or darker
-        mass = _random_ellipse(rng, 0.08, 0.35)
+        mass = random_ellipse(rng, 0.08, 0.35)
         change = rng.choice([-9, -6, 6, 9]) + rng.uniform(-2, 2)
         canvas.paint(tissue_db, mass, rng.uniform(-3, 3) + change, edge=3)
     if rng.random() < 0.35:  # a skull or bone cross-section
-        ring = _random_ellipse(rng, 0.4, 0.7)
+        ring = random_ellipse(rng, 0.4, 0.7)
         _add_ring(canvas, specular, ring, rng.uniform(3, 9))
         canvas.paint(tissue_db, ring.scaled(0.95), rng.uniform(-14, -4), edge=2)
     for _ in range(rng.integers(1, 5)):  # fluid: no echo, bright walls, gain below
-        cyst = _random_ellipse(rng, 0.06, 0.24)
+        cyst = random_ellipse(rng, 0.06, 0.24)
         canvas.paint(tissue_db, cyst, -60.0, edge=1.5)
         _add_ring(canvas, specular, cyst.scaled(1.02), rng.uniform(0.5, 2.5))
-        tissue_db += _beam_below(canvas, cyst, rng.uniform(1, 4))
+        tissue_db += beam_below(canvas, cyst, rng.uniform(1, 4))
     for _ in range(rng.integers(0, 3)):  # calcifications and gas: bright, shadowing
-        stone = _random_ellipse(rng, 0.01, 0.07)
+        stone = random_ellipse(rng, 0.01, 0.07)
         canvas.paint(specular, stone, rng.uniform(3, 10))
         shadow_db = rng.uniform(-25, -6)
-        tissue_db += _beam_below(canvas, stone, shadow_db)
-        specular *= 10 ** (_beam_below(canvas, stone, shadow_db) / 20)
+        tissue_db += beam_below(canvas, stone, shadow_db)
+        specular *= 10 ** (beam_below(canvas, stone, shadow_db) / 20)
     return np.power(np.float32(10), tissue_db / 20), specular
 
 
-def _random_ellipse(rng: np.random.Generator, low: float, high: float) -> Ellipse:
+def random_ellipse(rng: np.random.Generator, low: float, high: float) -> Ellipse:
+    """An ellipse anywhere, its longer half axis between two lengths."""
     a = rng.uniform(low, high)
     return Ellipse(
         rng.uniform(-0.8, 0.8),
@@ -189,7 +190,7 @@ def _add_ring(
     specular[window] += ring * np.exp(-2 * np.square(across)) * np.float32(strength)
 
 
-def _beam_below(canvas: Canvas, ellipse: Ellipse, change_db: float) -> np.ndarray:
+def beam_below(canvas: Canvas, ellipse: Ellipse, change_db: float) -> np.ndarray:
     """Gain change in dB of everything in the shadow of an ellipse."""
     pixel = np.float32(2 / canvas.shape[0])
     across = np.square((canvas.x - np.float32(ellipse.x)) / np.float32(ellipse.a))
