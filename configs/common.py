@@ -188,6 +188,34 @@ def ultrasound() -> ConfigDict:
     return config
 
 
+def beams() -> ConfigDict:
+    """Ultrasound in beam space: every 4th line of frames that the step simulates.
+
+    256 lines of a curved array, 0.25 degrees apart, in a window of 60 dB.
+    """
+    config = ultrasound()
+    config.data.update(source="echo_maps", window=(-60.0, 0.0), fit="exact")
+    config.data.patch = config.data.shape
+    config.data.batch_size = 4
+    config.degradation = {
+        "kind": "beam_decimation",
+        "factor": 4,
+        "offset": 0,
+        # One of them for each image; frames come from elsewhere if there is none.
+        "arrays": ("curved",),
+        # The sector of such frames: first and last sample, first and last line.
+        "radii_mm": (0.0, 0.0),
+        "angles_deg": (0.0, 0.0),
+        # Pictures are scored, and learned from, beside the beams.
+        "pixel_mm": 0.25,
+        "picture_weight": 1.0,
+    }
+    config.generator = {"kind": "lateral", "widths": (48, 96, 160), "num_blocks": 1}
+    config.loss.update(pixel="log_mse", adversarial_weight=0.1)
+    config.optimizer.generator.learning_rate = 1e-3
+    return config
+
+
 def with_variant(config: ConfigDict, variant: str) -> ConfigDict:
     """Applies the argument behind the colon of `--config=FILE.py:variant`.
 
@@ -258,15 +286,18 @@ def _wide(
 _DEMOS = {
     "srresnet": {"width": 32, "num_blocks": 3},
     "cascade": {"num_stages": 1, "num_last_steps": 8, "widths": (32, 64)},
+    "lateral": {"widths": (32, 64)},
 }
 _DEMO_TRAINING = {
     "srresnet": {"batch": 8, "rate": 1e-3, "steps": (400, 40, 120)},
     # Many steps of few slices: each slice comes with all that total variation left.
     "cascade": {"batch": 2, "rate": 3e-3, "steps": (1500, 40, 80)},
+    "lateral": {"batch": 4, "rate": 2e-3, "steps": (1000, 40, 80)},
 }
 _QUICKTESTS = {
     "srresnet": {"width": 8, "num_blocks": 1},
     "cascade": {"widths": (4, 8), "num_steps": 2, "num_last_steps": 2},
+    "lateral": {"widths": (4, 8)},
 }
 
 # What is lost of a small image, by its side.
@@ -282,6 +313,7 @@ _SMALL = {
         "pixel_mm": 0.7 * 512 / size,
     },
     "lateral_decimation": lambda size: {"factor": 4},
+    "beam_decimation": lambda size: {"factor": 4, "pixel_mm": 0.5},
 }
 
 

@@ -7,6 +7,7 @@ the dotted name, the value and what was expected, before anything is compiled.
 There are no defaults here: a config file states every value.
 """
 
+from sisr_jax.config.beams import BeamDecimation
 from sisr_jax.config.checks import ConfigError
 from sisr_jax.config.data import Augmentation, Data
 from sisr_jax.config.degradations import DEGRADATIONS, LateralDecimation, SparseViewCT
@@ -45,6 +46,7 @@ __all__ = [
     "DISCRIMINATORS",
     "GENERATORS",
     "Augmentation",
+    "BeamDecimation",
     "Cascade",
     "Checkpoint",
     "Config",

@@ -17,8 +17,10 @@ class Data:
     """Where images come from and the fixed scale they are brought to.
 
     Attributes:
-        source: The phantoms are drawn; a `folder` holds PNG, JPEG, TIFF, npy,
-            npz, DICOM or NIfTI files, `tfds` is a prepared array_record folder.
+        source: The phantoms are drawn, and so are `echo_maps`, from which a
+            degradation simulates frames of ultrasound; a `folder` holds PNG, JPEG,
+            TIFF, npy, npz, DICOM or NIfTI files, `tfds` is a prepared array_record
+            folder.
         path: Folder of the `folder` and `tfds` sources, else empty.
         target: `image`: what a file or record holds. `dtce` or `bmode`: of
             `duke_ultrasound` records, the scanner's processed image, or dB below the
@@ -41,7 +43,7 @@ class Data:
         num_threads: Decoding threads.
     """
 
-    source: Literal["ct_phantoms", "ultrasound_phantoms", "folder", "tfds"]
+    source: Literal["ct_phantoms", "ultrasound_phantoms", "echo_maps", "folder", "tfds"]
     path: str
     target: Literal["image", "dtce", "bmode"]
     splits_csv: str

@@ -8,6 +8,8 @@ nothing is computed ahead on disk.
 """
 
 from sisr_jax.config import Config
+from sisr_jax.degradation.beams import beam_decimation
+from sisr_jax.degradation.beams_modality import BEAMS
 from sisr_jax.degradation.ct import random_view_ct, sparse_view_ct
 from sisr_jax.degradation.ct_modality import CT
 from sisr_jax.degradation.degradation import Degradation
@@ -23,6 +25,7 @@ MODALITIES: dict[str, Modality] = {
     "sparse_view_ct": CT,
     "sparse_view_fan_ct": FAN_CT,
     "lateral_decimation": ULTRASOUND,
+    "beam_decimation": BEAMS,
 }
 
 
@@ -55,6 +58,7 @@ __all__ = [
     "Degradation",
     "LowDose",
     "Modality",
+    "beam_decimation",
     "lateral_decimation",
     "modality_named",
     "modality_of",

@@ -36,6 +36,33 @@ class Degradation(abc.ABC):
 
     operator: LinearOperator
 
+    @property
+    def picture_weight(self) -> float:
+        """Of the pixel loss of pictures, see `picture`, beside that of images."""
+        return 0.0
+
+    def truth(self, keys: Keys, images: Image) -> Image:
+        """What is measured: the images themselves, unless they are to be simulated.
+
+        Args:
+            keys: One for each image, or one for all of them; those of `measure`.
+            images: `[batch, height, width, 1]` in [0, 1].
+
+        Returns:
+            Same shape and range.
+        """
+        del keys
+        return images
+
+    @property
+    def has_pictures(self) -> bool:
+        """Whether images are looked at as something else, see `picture`."""
+        return False
+
+    def picture(self, images: Image) -> Image:
+        """Images as they are looked at; linear, 0 where they show nothing."""
+        return images
+
     @abc.abstractmethod
     def measure(self, keys: Keys, hr: Image) -> Measurement:
         """Measures images `[batch, height, width, 1]`.

@@ -14,6 +14,7 @@ _SMALLEST_FOR_MS_SSIM = 10 * 2**4 + 1
 # How tables order the numbers, whichever of them a protocol has.
 ORDER = (
     *("psnr", "ssim", "ms_ssim", "rmse", "psnr_mask", "ssim_mask", "rmse_mask"),
+    *("psnr_picture", "ssim_picture"),
     *("psnr_soft", "psnr_lung", "psnr_bone"),
     *("psnr_lesions", "ssim_lesions", "rmse_lesions"),
     *("speckle_snr", "speckle_snr_hr", "gcnr", "gcnr_hr", "residual"),

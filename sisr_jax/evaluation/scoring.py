@@ -19,7 +19,7 @@ from sisr_jax.degradation import Baselines, Degradation, modality_of
 from sisr_jax.evaluation.collect import Evaluation, Save, collect
 from sisr_jax.evaluation.protocol import Family, Protocol, config_of, protocol_of
 from sisr_jax.evaluation.regions import Regions
-from sisr_jax.evaluation.setup import Scores, finish, observe, score
+from sisr_jax.evaluation.setup import Scores, finish, observe, of_pictures, score
 from sisr_jax.hosts.mesh import batch_sharding, replicated
 from sisr_jax.inference import Weights, averaged_weights, super_resolve
 from sisr_jax.metrics import METRICS, psnr, ssim
@@ -200,7 +200,9 @@ def _estimates(
     for name, weights in generators.items():
         methods[name] = super_resolve(task, weights, example)
     images = {name: jnp.clip(image, 0.0, 1.0) for name, image in methods.items()}
-    metrics = _named(task.config.evaluation.metrics)
+    metrics = _named(task.config.evaluation.metrics) | of_pictures(
+        degradation, batch.hr
+    )
     return (
         {DEGRADED: estimate, **images, HR: seen.target},
         score(protocol, metrics, methods, seen),
@@ -220,7 +222,9 @@ def _baseline_estimates(
     seen = observe(protocol, degradation, baselines, keys, batch.hr, regions)
     raw = baselines(seen.measurement)
     images = {name: finish(protocol, image) for name, image in raw.items()}
-    scores = score(protocol, _named(metrics), raw, seen)
+    scores = score(
+        protocol, _named(metrics) | of_pictures(degradation, batch.hr), raw, seen
+    )
     return {**images, HR: seen.target}, scores
 
 

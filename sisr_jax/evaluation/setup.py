@@ -1,5 +1,6 @@
 """A protocol as functions: what is measured, and how estimates of it are scored."""
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ from sisr_jax.degradation import Baselines, Degradation, modality_named
 from sisr_jax.evaluation.measures import body_mask, measure
 from sisr_jax.evaluation.protocol import Protocol, original_of
 from sisr_jax.evaluation.regions import Regions
-from sisr_jax.metrics import residual
+from sisr_jax.metrics import psnr, residual, ssim
 from sisr_jax.types import Image, Keys, Measurement
 
 Scores = dict[str, dict[str, jax.Array]]
@@ -48,14 +49,16 @@ def observe(
         degradation: Of its configuration.
         baselines: Likewise.
         keys: Randomness of the measurement.
-        hr: Original images in [0, 1] of `protocol.window`.
+        hr: Original images in [0, 1] of `protocol.window`, or what they are simulated
+            from.
         regions: Of the images.
     """
     if protocol.family == "original":
         original = original_of(modality_named(protocol.modality))
         target, measurement = original.observe(degradation, baselines, keys, hr)
     else:
-        target, measurement = hr, degradation.measure(keys, hr)
+        target = hr = degradation.truth(keys, hr)
+        measurement = degradation.measure(keys, target)
     return Observation(target, measurement, body_mask(protocol, hr), regions)
 
 
@@ -93,6 +96,33 @@ def score(
     return {
         name: {number: values[row] for number, values in stacked.items()}
         for row, name in enumerate(estimates)
+    }
+
+
+def of_pictures(
+    degradation: Degradation, target: Image
+) -> dict[str, Callable[..., Array]]:
+    """Numbers of the pictures that images are looked at as, where these differ.
+
+    Args:
+        degradation: Makes the pictures. They are compared where they show something of
+            a white image.
+        target: `[batch, height, width, 1]`, for its shape.
+
+    Returns:
+        Functions of estimates and targets by name; none without pictures.
+    """
+    if not degradation.has_pictures:
+        return {}
+    white = degradation.picture(jnp.ones_like(target[:1]))
+
+    def compare(metric: Callable[..., Array], estimate: Image, target: Image) -> Array:
+        pair = degradation.picture(estimate), degradation.picture(target)
+        return metric(*pair, mask=white > 0.5)
+
+    return {
+        f"{metric.__name__}_picture": functools.partial(compare, metric)
+        for metric in (psnr, ssim)
     }
 
 

@@ -19,6 +19,8 @@ def training_example(
     is, and both are cropped at the same place; a crop has no measurement of its own, so
     that networks that ask for it need `data.patch = data.shape`, which crops nothing.
 
+    Where the images are to be simulated, they are so before all that.
+
     Each example's randomness follows from its index in the data stream.
 
     Args:
@@ -29,7 +31,8 @@ def training_example(
     """
     degrade_keys = per_example(stream(key, Stream.DEGRADE), batch.index)
     crop_keys = per_example(stream(key, Stream.CROP), batch.index)
-    hr, patch = _augmented(config.augmentation, key, batch), config.data.patch
+    images, patch = _augmented(config.augmentation, key, batch), config.data.patch
+    hr = degradation.truth(degrade_keys, images)
     if patch == config.data.shape:
         return _example(degradation, degrade_keys, hr)
     if modality_of(config).crops_first:
@@ -40,7 +43,7 @@ def training_example(
 
 
 def evaluation_example(degradation: Degradation, key: Key, batch: Batch) -> Example:
-    """Whole, unturned images, degraded.
+    """Whole, unturned images, or what is simulated from them, degraded.
 
     Args:
         degradation: Of the configuration.
@@ -48,7 +51,7 @@ def evaluation_example(degradation: Degradation, key: Key, batch: Batch) -> Exam
         batch: High-resolution images.
     """
     keys = per_example(stream(key, Stream.DEGRADE), batch.index)
-    return _example(degradation, keys, jnp.asarray(batch.hr))
+    return _example(degradation, keys, degradation.truth(keys, jnp.asarray(batch.hr)))
 
 
 def _example(degradation: Degradation, keys: jax.Array, hr: Image) -> Example:

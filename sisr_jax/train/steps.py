@@ -167,10 +167,15 @@ def _discriminate(
 
 
 def _image_loss(task: Task, sr: Image, hr: Image) -> tuple[jax.Array, Metrics]:
-    """Pixel loss and terms, together and each for itself."""
+    """Pixel loss, that of the pictures, and terms, together and each for itself."""
     loss = task.config.loss
-    total = jnp.mean(losses.PIXEL_LOSSES[loss.pixel](sr, hr))
+    pixel, degradation = losses.PIXEL_LOSSES[loss.pixel], task.degradation
+    total = jnp.mean(pixel(sr, hr))
     parts = {"loss/pixel": total}
+    if degradation.picture_weight:
+        pictures = degradation.picture(sr), degradation.picture(hr)
+        parts["loss/picture"] = jnp.mean(pixel(*pictures))
+        total = total + degradation.picture_weight * parts["loss/picture"]
     for name, weight in loss.terms:
         parts[f"loss/{name}"] = losses.TERMS[name](sr, hr)
         total = total + weight * parts[f"loss/{name}"]
