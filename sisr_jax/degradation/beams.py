@@ -163,7 +163,7 @@ def simulated_samples(
     """
     keys = jax.random.split(key, 5)
     height, width = level.shape
-    probe, deepest = _drawn_probe(keys[0], probes, height)
+    probe, deepest = drawn_probe(keys[0], probes, height)
     low, high = window
     diffuse = jnp.where(level > 0, 10 ** ((low + level * (high - low)) / 20), 0.0)
     strength, noise_db, slope_db, crowd, few = jax.random.uniform(keys[1], (5,))
@@ -186,7 +186,7 @@ def simulated_samples(
     )
 
 
-def _drawn_probe(
+def drawn_probe(
     key: Key, probes: tuple[Probe, ...], num_samples: int
 ) -> tuple[Probe, Array]:
     """One of the probes, varied, and how deep it sees in mm."""

@@ -1,0 +1,108 @@
+"""What kept lines say about the others, without a network: a csv of means.
+
+    python -m experiments.ultrasound.beams_information --images 24
+
+Simulated frames of each array, 128 samples deep. Lines are interpolated as they are
+shown (dB), as envelopes and as complex samples (IQ); what is interpolated is then shown
+and compared in the window of the display, and by the speckle's SNR and width in the
+homogeneous region. `optimum` are two oracles that no network is told: the complex field
+of least error given the kept lines, of a Gaussian field whose covariance at each depth
+is that of the very probe; and the mean on the display of such fields (64 of them).
+"""
+
+import argparse
+import csv
+import functools
+import pathlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from sisr_jax.data.phantoms.echo_map import CEILING_DB, echo_map
+from sisr_jax.degradation.beams import shown, simulated_samples
+from sisr_jax.image.resize import aligned_columns
+from sisr_jax.metrics import psnr, speckle_snr, ssim
+from sisr_jax.metrics.lateral import lateral_width
+from sisr_jax.ultrasound.arrays import ARRAYS
+
+WINDOW = (-60.0, 0.0)
+WAYS = ("nearest", "linear", "cubic", "lanczos")
+FACTORS = (2, 4, 8, 16)
+
+
+def frames(array: str, shape: tuple[int, int], count: int):
+    """Maps of the test split, their regions, and samples simulated from them."""
+    drawn = [echo_map(0, 2 * 10**9 + i, shape) for i in range(count)]
+    low = WINDOW[0]
+    levels = [np.clip((each.level - low) / (CEILING_DB - low), 0, 1) for each in drawn]
+    keys = jax.vmap(jax.random.key)(jnp.arange(count))
+    simulate = functools.partial(
+        simulated_samples, probes=(ARRAYS[array],), window=WINDOW
+    )
+    samples = jax.jit(jax.vmap(simulate))(keys, jnp.asarray(np.stack(levels)))
+    masks = np.zeros((count, *shape), bool)
+    for mask, each in zip(masks, drawn, strict=True):
+        left, top, right, bottom = each.outside[0].astype(int)
+        mask[top : bottom + 1, left : right + 1] = True
+    return samples, masks
+
+
+def widened(planes, factor: int, way: str):
+    """Real or complex planes, every `factor`-th line of them, interpolated."""
+    kept = planes[..., ::factor]
+    if jnp.iscomplexobj(kept):
+        return jax.lax.complex(
+            widened(planes.real, factor, way), widened(planes.imag, factor, way)
+        )
+    return aligned_columns(kept[..., None], factor=factor, interpolation=way)[..., 0]
+
+
+def interpolated(samples, factor: int):
+    """Levels on the display, by the name of what was interpolated and how."""
+    level = shown(samples, WINDOW)
+    envelope = jnp.abs(samples)
+    for way in WAYS:
+        yield f"dB {way}", widened(level, factor, way)
+        wide = jnp.maximum(widened(envelope, factor, way), 0)
+        yield f"envelope {way}", shown(wide.astype(jnp.complex64), WINDOW)
+        yield f"IQ {way}", shown(widened(samples, factor, way), WINDOW)
+
+
+def main() -> None:
+    """Writes the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--images", type=int, default=24)
+    parser.add_argument("--lines", type=int, default=256)
+    parser.add_argument(
+        "--csv", default=pathlib.Path(__file__).with_name("beams_information.csv")
+    )
+    options = parser.parse_args()
+    rows = []
+    for array in ARRAYS:
+        samples, masks = frames(array, (128, options.lines), options.images)
+        truth = shown(samples, WINDOW)
+        for factor in FACTORS:
+            images = {"truth": truth, **dict(interpolated(samples, factor))}
+            for name, image in images.items():
+                image = jnp.clip(image, 0, 1)
+                envelope = 10 ** (60 * (image - 1) / 20)
+                numbers = {
+                    "psnr": psnr(image[..., None], truth[..., None]),
+                    "ssim": ssim(image[..., None], truth[..., None]),
+                    "speckle_snr": speckle_snr(envelope[..., None], masks[..., None]),
+                    "lateral_width": lateral_width(
+                        envelope[..., None], masks[..., None]
+                    ),
+                }
+                means = {k: float(np.mean(v)) for k, v in numbers.items()}
+                rows.append({"array": array, "factor": factor, "method": name} | means)
+                print(*rows[-1].values(), flush=True)
+    with open(options.csv, "w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+if __name__ == "__main__":
+    main()
