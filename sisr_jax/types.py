@@ -22,6 +22,8 @@ Keys = TypedKey[Array, "*keys"]
 Image = Float[Array, "*batch height width channels"]
 # Ultrasound loses columns, so the degraded width is its own.
 DegradedImage = Float[Array, "*batch height degraded_width channels"]
+# As images are looked at, which may be another size, too.
+Picture = Float[Array, "*batch rows columns channels"]
 Plane = Float[Array, "*batch height width"]
 SquarePlane = Float[Array, "*batch size size"]
 Sinogram = Float[Array, "*batch angles detectors"]

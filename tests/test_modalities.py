@@ -11,6 +11,7 @@ from sisr_jax.degradation import MODALITIES
 PACKAGE = pathlib.Path(__file__).parents[1] / "sisr_jax"
 # The sections of the kinds, and the values themselves.
 KNOWING = (
+    "config/beams.py",
     "config/degradations.py",
     "config/fan_ct.py",
     "config/history.py",

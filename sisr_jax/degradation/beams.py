@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
 from sisr_jax.degradation.degradation import Degradation, one_for_each
-from sisr_jax.types import DegradedImage, Image, Key, Keys, Measurement
+from sisr_jax.types import DegradedImage, Image, Key, Keys, Measurement, Picture
 from sisr_jax.ultrasound import LateralDecimation, Probe, ScanConversion
 from sisr_jax.ultrasound.arrays import varied
 from sisr_jax.ultrasound.probes import beam
@@ -60,7 +60,7 @@ class _BeamDecimation(Degradation):
         """Whether the sector is known."""
         return self.conversion is not None
 
-    def picture(self, images: Image) -> Image:
+    def picture(self, images: Image) -> Picture:
         """The sector, if it is known."""
         if self.conversion is None:
             return images

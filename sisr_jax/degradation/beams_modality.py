@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from sisr_jax.config import BeamDecimation, Config
@@ -21,28 +22,51 @@ _INTERPOLATIONS: dict[str, Interpolation] = {
     "Bicubic": "cubic",
     "Lanczos": "lanczos",
 }
+_ENVELOPE = "Linear (envelope)"
 
 
 @jax.tree_util.register_static
 @dataclasses.dataclass(frozen=True)
 class BeamBaselines:
-    """Interpolations between kept lines, at their true places."""
+    """Interpolations between kept lines, at their true places.
 
-    names = tuple(_INTERPOLATIONS)
-    primary = "Linear"
+    Of what is shown; in decibels, also of the envelope, linearly: the mean of two
+    amplitudes lies above that of their logarithms, and nearer to what is there.
+
+    Attributes:
+        window: Physical values that are 0 and 1, dB if none is above 0.
+    """
+
+    window: tuple[float, float]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """See `Baselines`."""
+        return (*_INTERPOLATIONS, *([_ENVELOPE] if self._in_decibels else []))
+
+    @property
+    def primary(self) -> str:
+        """See `Baselines`."""
+        return self.names[-1] if self._in_decibels else "Linear"
+
+    @property
+    def _in_decibels(self) -> bool:
+        return ULTRASOUND.unit(self.window) == "dB"
 
     def __call__(self, measurement: Measurement) -> dict[str, Image]:
         """See `Baselines`."""
         lines, operator = measurement.values[..., None], measurement.operator
-        return {
-            name: aligned_columns(
-                lines,
-                factor=operator.factor,
-                offset=operator.offset,
-                interpolation=interpolation,
-            )
+        place = {"factor": operator.factor, "offset": operator.offset}
+        images = {
+            name: aligned_columns(lines, **place, interpolation=interpolation)
             for name, interpolation in _INTERPOLATIONS.items()
         }
+        if self._in_decibels:
+            low, high = self.window
+            envelope = 10 ** ((low + lines * (high - low)) / 20)
+            wide = aligned_columns(envelope, **place)
+            images[_ENVELOPE] = (20 * jnp.log10(wide) - low) / (high - low)
+        return images
 
 
 def _polar(config: Config) -> PolarGrid:
@@ -99,7 +123,7 @@ BEAMS = dataclasses.replace(
     ULTRASOUND,
     name="us-beams",
     degrade=_degrade,
-    baselines=lambda config: BeamBaselines(),
+    baselines=lambda config: BeamBaselines(config.data.window),
     facts=_facts,
     describe=_describe,
     target=_target,

@@ -8,7 +8,7 @@ from jaxtyping import Array
 from jaxtyping import Key as TypedKey
 
 from sisr_jax.operators import LinearOperator
-from sisr_jax.types import DegradedImage, Image, Keys, Measurement
+from sisr_jax.types import DegradedImage, Image, Keys, Measurement, Picture
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -59,7 +59,7 @@ class Degradation(abc.ABC):
         """Whether images are looked at as something else, see `picture`."""
         return False
 
-    def picture(self, images: Image) -> Image:
+    def picture(self, images: Image) -> Picture:
         """Images as they are looked at; linear, 0 where they show nothing."""
         return images
 

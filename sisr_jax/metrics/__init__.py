@@ -25,6 +25,7 @@ from sisr_jax.metrics.frequency import (
     mean_frequency,
     radial_mean,
 )
+from sisr_jax.metrics.lateral import lateral_spectrum, lateral_width
 from sisr_jax.metrics.measurement import residual
 from sisr_jax.metrics.named import METRICS, mae
 from sisr_jax.metrics.noise_power import Bias, noise_power_spectrum, regional_bias
@@ -44,6 +45,8 @@ __all__ = [
     "half_frequency",
     "hotelling_detectability",
     "laguerre_gauss_channels",
+    "lateral_spectrum",
+    "lateral_width",
     "mae",
     "mean_frequency",
     "ms_ssim",

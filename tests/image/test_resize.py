@@ -32,7 +32,7 @@ def cubic_by_hand(row, position):
 @pytest.mark.parametrize(
     ("factor", "offset"), [(1, 0), (2, 0), (2, 1), (3, 1), (4, 0), (4, 3), (16, 5)]
 )
-@pytest.mark.parametrize("interpolation", ["linear", "cubic"])
+@pytest.mark.parametrize("interpolation", ["nearest", "linear", "cubic", "lanczos"])
 def test_kept_columns_pass_through_unchanged(factor, offset, interpolation):
     image = image_of()
     wide = aligned_columns(
@@ -88,7 +88,24 @@ def test_cubic_reproduces_a_parabola_that_linear_misses():
     assert jnp.abs(linear - full)[:, inner].max() > 1e-3
 
 
-@pytest.mark.parametrize("interpolation", ["linear", "cubic"])
+def test_nearest_takes_the_left_of_two_as_near():
+    full = jnp.arange(12.0)[None, :, None]
+    wide = aligned_columns(full[:, 1::4], factor=4, offset=1, interpolation="nearest")
+    assert wide[0, :, 0].tolist() == [1, 1, 1, 1, 5, 5, 5, 5, 9, 9, 9, 9]
+
+
+def test_lanczos_is_the_windowed_sinc():
+    image = image_of((1, 1, 12, 1))
+    wide = aligned_columns(image, factor=4, interpolation="lanczos")[0, 0, :, 0]
+    for column in (22, 25):
+        distance = column / 4 - np.arange(12)
+        near = np.abs(distance) < 3
+        weights = np.where(near, np.sinc(distance) * np.sinc(distance / 3), 0)
+        expected = image[0, 0, :, 0] @ (weights / weights.sum())
+        np.testing.assert_allclose(wide[column], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("interpolation", ["nearest", "linear", "cubic", "lanczos"])
 def test_edges_are_replicated(interpolation):
     wide = aligned_columns(image_of(), factor=4, offset=2, interpolation=interpolation)
     image = image_of()
