@@ -15,7 +15,7 @@ QUICK_TESTS := tests/test_imports.py tests/test_main.py
 
 help:
 	@echo "demo             train and evaluate a cascade on CT phantoms (minutes)"
-	@echo "demo-ultrasound  the same of SRGAN on ultrasound phantoms"
+	@echo "demo-ultrasound  the same of missing scan lines on simulated ultrasound beams"
 	@echo "test             the tests"
 	@echo "check            lint, types, slow tests"
 	@echo "test-matrix      quick tests on the oldest and newest supported stacks"
@@ -38,7 +38,7 @@ demo: $(VENV)/.installed
 	$(PY) -m sisr_jax.main --config=configs/ct_cascade.py:demo --workdir=runs/ct_demo
 
 demo-ultrasound: $(VENV)/.installed
-	$(PY) -m sisr_jax.main --config=configs/us_srgan.py:demo --workdir=runs/us_demo
+	$(PY) -m sisr_jax.main --config=configs/us_beams.py:demo --workdir=runs/us_demo
 
 test: $(VENV)/.installed
 	$(PY) -m pytest -m "not slow" -n 2 --dist worksteal

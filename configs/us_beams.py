@@ -24,4 +24,6 @@ def get_config(variant: str = "") -> common.ConfigDict:
     """The configuration, or one of its variants."""
     config = common.beams()
     config.phases.generator = 50_000
+    config.phases.discriminator = 1_000
+    config.phases.adversarial = 20_000
     return common.with_variant(config, variant)

@@ -41,7 +41,7 @@ def _values(name, variant=""):
 def test_all_configs_are_there():
     modalities, tasks = ("ct", "us"), ("srresnet", "discriminator", "srgan")
     originals = [f"{m}_{t}" for m in modalities for t in tasks]
-    assert NAMES == sorted([*originals, "ct_cascade", "ct_fan_cascade"])
+    assert NAMES == sorted([*originals, "ct_cascade", "ct_fan_cascade", "us_beams"])
 
 
 def test_configs_equal_the_golden_file():

@@ -14,10 +14,12 @@ class KeptColumns:
     """Every `factor`-th column is kept.
 
     Attributes:
+        kind: Which degradation.
         factor: Every how many-th.
         offset: Index of the first that is kept.
     """
 
+    kind: str
     factor: Factor
     offset: Annotated[int, Range(0, 2**16)]
     of_square: ClassVar[bool] = False

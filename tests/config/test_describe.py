@@ -54,7 +54,7 @@ def test_types_ranges_and_choices_are_in_words():
     assert kinds["config.augmentation.rotate"] == "true or false"
     assert kinds["config.loss.pixel"].startswith("one of 'mse', ")
     every = "one of 'sparse_view_ct', 'sparse_view_fan_ct', 'lateral_decimation'"
-    assert kinds["config.degradation.kind"] == every
+    assert kinds["config.degradation.kind"] == f"{every}, 'beam_decimation'"
     assert kinds["config.compute_dtype"] == "one of 'float32', 'bfloat16'"
     assert kinds["config.evaluation.metrics"].startswith("any number of (one of 'mae'")
 
