@@ -1,13 +1,11 @@
-"""What kept lines say about the others, without a network: a csv of means.
+"""What interpolation makes of kept lines, by what is interpolated: a csv of means.
 
     python -m experiments.ultrasound.beams_information --images 24
 
 Simulated frames of each array, 128 samples deep. Lines are interpolated as they are
 shown (dB), as envelopes and as complex samples (IQ); what is interpolated is then shown
-and compared in the window of the display, and by the speckle's SNR and width in the
-homogeneous region. `optimum` are two oracles that no network is told: the complex field
-of least error given the kept lines, of a Gaussian field whose covariance at each depth
-is that of the very probe; and the mean on the display of such fields (64 of them).
+and compared in the window of the display, and by the SNR and the width of the speckle
+in the homogeneous region. `beams_bound` says what could be reached.
 """
 
 import argparse
@@ -32,20 +30,21 @@ FACTORS = (2, 4, 8, 16)
 
 
 def frames(array: str, shape: tuple[int, int], count: int):
-    """Maps of the test split, their regions, and samples simulated from them."""
+    """Samples simulated from maps of the test split, masks of the cysts and organs."""
     drawn = [echo_map(0, 2 * 10**9 + i, shape) for i in range(count)]
     low = WINDOW[0]
     levels = [np.clip((each.level - low) / (CEILING_DB - low), 0, 1) for each in drawn]
-    keys = jax.vmap(jax.random.key)(jnp.arange(count))
+    keys = jax.vmap(jax.random.key)(10_000 + jnp.arange(count))
     simulate = functools.partial(
         simulated_samples, probes=(ARRAYS[array],), window=WINDOW
     )
     samples = jax.jit(jax.vmap(simulate))(keys, jnp.asarray(np.stack(levels)))
-    masks = np.zeros((count, *shape), bool)
-    for mask, each in zip(masks, drawn, strict=True):
-        left, top, right, bottom = each.outside[0].astype(int)
-        mask[top : bottom + 1, left : right + 1] = True
-    return samples, masks
+    inside, outside = np.zeros((2, count, *shape), bool)
+    for index, each in enumerate(drawn):
+        for masks, box in ((inside, each.inside), (outside, each.outside)):
+            left, top, right, bottom = box[0].astype(int)
+            masks[index, top : bottom + 1, left : right + 1] = True
+    return samples, inside, outside
 
 
 def widened(planes, factor: int, way: str):
@@ -80,7 +79,7 @@ def main() -> None:
     options = parser.parse_args()
     rows = []
     for array in ARRAYS:
-        samples, masks = frames(array, (128, options.lines), options.images)
+        samples, _, masks = frames(array, (128, options.lines), options.images)
         truth = shown(samples, WINDOW)
         for factor in FACTORS:
             images = {"truth": truth, **dict(interpolated(samples, factor))}

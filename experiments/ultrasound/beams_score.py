@@ -1,0 +1,125 @@
+"""A network against interpolation in beam space, on arrays it knows and on one it does
+not: a csv of means with intervals by frame.
+
+    python -m experiments.ultrasound.beams_score --run RUN
+
+RUN is a working folder of the command in `beams.md`, or a bundle. Frames are of maps of
+the test split and of keys that no training has: 64 of each array, every 4th line kept.
+Scores are of beams and of scan-converted pictures (curved arrays), and of the
+homogeneous region and the cyst of each map. `beyond` is the share of the power of the
+rows' envelopes above the Nyquist frequency of the kept lines.
+"""
+
+import argparse
+import csv
+import pathlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from experiments.ultrasound.beams_information import WINDOW, frames
+from sisr_jax.degradation.beams import shown
+from sisr_jax.degradation.beams_modality import BeamBaselines
+from sisr_jax.inference import load
+from sisr_jax.metrics import (
+    gcnr,
+    lateral_spectrum,
+    lateral_width,
+    psnr,
+    speckle_snr,
+    ssim,
+)
+from sisr_jax.types import Measurement
+from sisr_jax.ultrasound import CartesianGrid, LateralDecimation, ScanConversion
+from sisr_jax.ultrasound.arrays import ARRAYS
+
+FACTOR = 4
+SHAPE = (128, 256)
+PIXEL_MM = {"curved": 0.25, "endocavity": 0.12}
+
+
+def numbers(image, truth, regions, convert) -> dict[str, np.ndarray]:
+    """Scores of every frame by name."""
+    image = jnp.clip(image, 0, 1)
+    envelope = 10 ** ((WINDOW[1] - WINDOW[0]) * (image - 1) / 20)
+    pair = image[..., None], truth[..., None]
+    inside, outside = (mask[..., None] for mask in regions)
+    curve = lateral_spectrum(envelope, column_mm=1)
+    beyond = curve.frequencies > 0.5 / FACTOR
+    found = {
+        "psnr": psnr(*pair),
+        "ssim": ssim(*pair),
+        "speckle_snr": speckle_snr(envelope[..., None], outside),
+        "lateral_width": lateral_width(envelope[..., None], outside),
+        "gcnr": gcnr(image[..., None], inside, outside),
+        "beyond": jnp.sum(curve.values * beyond, -1) / jnp.sum(curve.values, -1),
+    }
+    if convert is not None:
+        shown_there = convert(jnp.ones_like(truth[:1]))[..., None] > 0.5
+        pictures = tuple(convert(each[..., 0])[..., None] for each in pair)
+        found["psnr_picture"] = psnr(*pictures, mask=shown_there)
+        found["ssim_picture"] = ssim(*pictures, mask=shown_there)
+    return {name: np.asarray(values) for name, values in found.items()}
+
+
+def interval(values: np.ndarray) -> tuple[float, float]:
+    """Bootstrap of the mean over frames, 95 %."""
+    rng = np.random.default_rng(0)
+    drawn = rng.choice(values, (2000, len(values))).mean(1)
+    return tuple(np.percentile(drawn, [2.5, 97.5]).tolist())
+
+
+def main() -> None:
+    """Writes the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--run", required=True)
+    parser.add_argument("--images", type=int, default=64)
+    parser.add_argument(
+        "--csv", default=pathlib.Path(__file__).with_name("beams_x4.csv")
+    )
+    options = parser.parse_args()
+    restorer, operator = load(options.run), LateralDecimation(FACTOR)
+    baselines, rows = BeamBaselines(WINDOW), []
+    for array, probe in ARRAYS.items():
+        samples, *regions = frames(array, SHAPE, options.images)
+        truth = shown(samples, WINDOW)
+        convert = None
+        if array in PIXEL_MM:
+            polar = probe.sector(SHAPE)
+            around = CartesianGrid.covering(polar, PIXEL_MM[array])
+            convert = ScanConversion(polar, around)
+        lines = operator(truth)
+        images = {"Truth": truth}
+        estimates = jax.jit(baselines)(Measurement(lines, operator))
+        images |= {name: each[..., 0] for name, each in estimates.items()}
+        images["Lateral U-Net"] = jnp.concatenate(
+            [
+                jnp.asarray(restorer(measurement=each, operator=operator).image)
+                for each in jnp.split(lines, len(lines) // 8)
+            ]
+        )
+        scores = {
+            name: numbers(image, truth, regions, convert)
+            for name, image in images.items()
+        }
+        best = max(baselines.names, key=lambda name: scores[name]["psnr"].mean())
+        for name, found in scores.items():
+            row = {"array": array, "factor": FACTOR, "method": name}
+            row |= {key: f"{values.mean():.4f}" for key, values in found.items()}
+            gain = found["psnr"] - scores[best]["psnr"]
+            if name != "Truth":
+                ends = interval(gain)
+                row |= {"best": best, "gain": f"{gain.mean():.3f}"}
+                row |= {"gain_low": f"{ends[0]:.3f}", "gain_high": f"{ends[1]:.3f}"}
+            rows.append(row)
+            print(*row.values(), flush=True)
+    fields = dict.fromkeys(key for row in rows for key in row)
+    with open(options.csv, "w", newline="") as file:
+        writer = csv.DictWriter(file, fields, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+if __name__ == "__main__":
+    main()
