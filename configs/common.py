@@ -210,7 +210,12 @@ def beams() -> ConfigDict:
         "pixel_mm": 0.25,
         "picture_weight": 1.0,
     }
-    config.generator = {"kind": "lateral", "widths": (48, 96, 160), "num_blocks": 1}
+    config.generator = {
+        "kind": "lateral",
+        "widths": (48, 96, 160),
+        "num_blocks": 1,
+        "slopes": (),  # speckle has none
+    }
     config.loss.update(pixel="log_mse", adversarial_weight=0.1)
     config.optimizer.generator.learning_rate = 1e-3
     return config

@@ -6,7 +6,8 @@ not: a csv of means with intervals by frame.
 RUN is a working folder of the command in `beams.md`, or a bundle. Frames are of maps of
 the test split and of keys that no training has: 64 of each array, every 4th line kept.
 Scores are of beams and of scan-converted pictures (curved arrays), and of the
-homogeneous region and the cyst of each map. `beyond` is the share of the power of the
+homogeneous region and the cyst of each map. With --data, the recordings of a phantom
+are scored, too: fixtures, of one acquisition. `beyond` is the share of the power of the
 rows' envelopes above the Nyquist frequency of the kept lines.
 """
 
@@ -19,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments.ultrasound.beams_information import WINDOW, frames
+from sisr_jax.data.collections.duke import log_magnitude
 from sisr_jax.degradation.beams import shown
 from sisr_jax.degradation.beams_modality import BeamBaselines
 from sisr_jax.inference import load
@@ -39,7 +41,7 @@ SHAPE = (128, 256)
 PIXEL_MM = {"curved": 0.25, "endocavity": 0.12}
 
 
-def numbers(image, truth, regions, convert) -> dict[str, np.ndarray]:
+def numbers(image, truth, regions, convert) -> dict[str, jax.Array]:
     """Scores of every frame by name."""
     image = jnp.clip(image, 0, 1)
     envelope = 10 ** ((WINDOW[1] - WINDOW[0]) * (image - 1) / 20)
@@ -60,7 +62,7 @@ def numbers(image, truth, regions, convert) -> dict[str, np.ndarray]:
         pictures = tuple(convert(each[..., 0])[..., None] for each in pair)
         found["psnr_picture"] = psnr(*pictures, mask=shown_there)
         found["ssim_picture"] = ssim(*pictures, mask=shown_there)
-    return {name: np.asarray(values) for name, values in found.items()}
+    return found
 
 
 def interval(values: np.ndarray) -> tuple[float, float]:
@@ -70,50 +72,87 @@ def interval(values: np.ndarray) -> tuple[float, float]:
     return tuple(np.percentile(drawn, [2.5, 97.5]).tolist())
 
 
+def estimates(restorer, lines, operator) -> dict[str, jax.Array]:
+    """Levels of every method, `[frames, depth, line]`."""
+    found = jax.jit(BeamBaselines(WINDOW))(Measurement(lines, operator))
+    images = {name: each[..., 0] for name, each in found.items()}
+    few = jnp.split(lines, max(1, len(lines) // 8))
+    restored = [restorer(measurement=each, operator=operator).image for each in few]
+    return images | {"Lateral U-Net": jnp.concatenate(restored)}
+
+
+def table(array: str, found: dict[str, dict[str, np.ndarray]]) -> list[dict]:
+    """A row for each method, with the gain over the best interpolation."""
+    interpolations = BeamBaselines(WINDOW).names
+    best = max(interpolations, key=lambda name: found[name]["psnr"].mean())
+    rows = []
+    for name, values in found.items():
+        row = {"array": array, "factor": FACTOR, "method": name}
+        row |= {key: f"{each.mean():.4f}" for key, each in values.items()}
+        if name != "Truth":
+            gain = values["psnr"] - found[best]["psnr"]
+            low, high = interval(gain)
+            row |= {"best": best, "gain": f"{gain.mean():.3f}"}
+            row |= {"gain_low": f"{low:.3f}", "gain_high": f"{high:.3f}"}
+        rows.append(row)
+        print(*row.values(), flush=True)
+    return rows
+
+
+def simulated(array: str, count: int, restorer) -> list[dict]:
+    """Scores on frames of an array."""
+    samples, *regions = frames(array, SHAPE, count)
+    truth = shown(samples, WINDOW)
+    convert = None
+    if array in PIXEL_MM:
+        polar = ARRAYS[array].sector(SHAPE)
+        around = CartesianGrid.covering(polar, PIXEL_MM[array])
+        convert = ScanConversion(polar, around)
+    operator = LateralDecimation(FACTOR)
+    images = {"Truth": truth} | estimates(restorer, operator(truth), operator)
+    score = jax.jit(lambda image: numbers(image, truth, regions, convert))
+    found = {name: jax.device_get(score(image)) for name, image in images.items()}
+    return table(array, found)
+
+
+def recorded(data: pathlib.Path, restorer) -> list[dict]:
+    """Scores on the recordings of a phantom: one acquisition, fixtures of a format."""
+    found: dict[str, dict[str, list]] = {}
+    operator = LateralDecimation(FACTOR)
+    for file in sorted((data / "us_polar").glob("duke_*.npz")):
+        with np.load(file) as record:
+            level, _ = log_magnitude(record["iq_real"] + 1j * record["iq_imag"])
+        level = level[:, : level.shape[1] // FACTOR * FACTOR]
+        truth = jnp.clip(1 + jnp.asarray(level)[None] / -WINDOW[0], 0, 1)
+        images = {"Truth": truth} | estimates(restorer, operator(truth), operator)
+        for name, image in images.items():
+            pair = jnp.clip(image, 0, 1)[..., None], truth[..., None]
+            scores = {"psnr": float(psnr(*pair)[0]), "ssim": float(ssim(*pair)[0])}
+            for key, value in scores.items():
+                found.setdefault(name, {}).setdefault(key, []).append(value)
+    arrays = {
+        name: {key: np.array(each) for key, each in values.items()}
+        for name, values in found.items()
+    }
+    return table("recorded C5-2", arrays)
+
+
 def main() -> None:
     """Writes the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--run", required=True)
     parser.add_argument("--images", type=int, default=64)
+    parser.add_argument("--data", type=pathlib.Path, help="../shared/data")
     parser.add_argument(
         "--csv", default=pathlib.Path(__file__).with_name("beams_x4.csv")
     )
     options = parser.parse_args()
-    restorer, operator = load(options.run), LateralDecimation(FACTOR)
-    baselines, rows = BeamBaselines(WINDOW), []
-    for array, probe in ARRAYS.items():
-        samples, *regions = frames(array, SHAPE, options.images)
-        truth = shown(samples, WINDOW)
-        convert = None
-        if array in PIXEL_MM:
-            polar = probe.sector(SHAPE)
-            around = CartesianGrid.covering(polar, PIXEL_MM[array])
-            convert = ScanConversion(polar, around)
-        lines = operator(truth)
-        images = {"Truth": truth}
-        estimates = jax.jit(baselines)(Measurement(lines, operator))
-        images |= {name: each[..., 0] for name, each in estimates.items()}
-        images["Lateral U-Net"] = jnp.concatenate(
-            [
-                jnp.asarray(restorer(measurement=each, operator=operator).image)
-                for each in jnp.split(lines, len(lines) // 8)
-            ]
-        )
-        scores = {
-            name: numbers(image, truth, regions, convert)
-            for name, image in images.items()
-        }
-        best = max(baselines.names, key=lambda name: scores[name]["psnr"].mean())
-        for name, found in scores.items():
-            row = {"array": array, "factor": FACTOR, "method": name}
-            row |= {key: f"{values.mean():.4f}" for key, values in found.items()}
-            gain = found["psnr"] - scores[best]["psnr"]
-            if name != "Truth":
-                ends = interval(gain)
-                row |= {"best": best, "gain": f"{gain.mean():.3f}"}
-                row |= {"gain_low": f"{ends[0]:.3f}", "gain_high": f"{ends[1]:.3f}"}
-            rows.append(row)
-            print(*row.values(), flush=True)
+    restorer = load(options.run)
+    rows = [
+        row for array in ARRAYS for row in simulated(array, options.images, restorer)
+    ]
+    if options.data:
+        rows += recorded(options.data, restorer)
     fields = dict.fromkeys(key for row in rows for key in row)
     with open(options.csv, "w", newline="") as file:
         writer = csv.DictWriter(file, fields, restval="", lineterminator="\n")
