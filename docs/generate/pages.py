@@ -9,7 +9,18 @@ from sisr_jax.config.describe import keys
 
 # The reference: page, its heading and the modules whose public names it has.
 REFERENCE = {
-    "physics": ("Physics", ["operators", "tomography", "ultrasound"]),
+    "physics": (
+        "Physics",
+        [
+            "operators",
+            "tomography",
+            "ultrasound",
+            "ultrasound.probes",
+            "ultrasound.speckle",
+            "ultrasound.arrays",
+            "ultrasound.sector_fit",
+        ],
+    ),
     "reconstruction": (
         "Reconstruction",
         [
