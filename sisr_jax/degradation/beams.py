@@ -99,6 +99,13 @@ def beam_decimation(
     Returns:
         A function `(key, hr[batch, depth, line, 1])` to
         `[batch, depth, line // factor, 1]`.
+
+    Examples:
+        >>> import jax, jax.numpy as jnp
+        >>> from sisr_jax.degradation import beam_decimation
+        >>> degrade = beam_decimation(factor=4)
+        >>> degrade(jax.random.key(0), jnp.ones((1, 8, 16, 1))).shape
+        (1, 8, 4, 1)
     """
     return _BeamDecimation(
         LateralDecimation(factor, offset), probes, conversion, window, picture_weight

@@ -149,6 +149,12 @@ def width_to_depth(
     Raises:
         ValueError: If the image has no channels, or `factor` is below 1 or does not
             divide the width.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> from sisr_jax.image.shuffle import width_to_depth
+        >>> width_to_depth(jnp.arange(4.0).reshape(1, 4, 1), 2).tolist()
+        [[[0.0, 1.0], [2.0, 3.0]]]
     """
     check_channels(image)
     *batch, height, width, channels = image.shape

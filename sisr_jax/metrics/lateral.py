@@ -30,6 +30,14 @@ def lateral_width(image: AnyImage, mask: Mask) -> Float[Array, "*batch"]:
 
     Raises:
         ValueError: If the mask does not fit.
+
+    Examples:
+        >>> import jax, jax.numpy as jnp
+        >>> from sisr_jax.metrics import lateral_width
+        >>> noise = jax.random.normal(jax.random.key(0), (64, 32, 1))
+        >>> wide = jnp.repeat(noise, 4, axis=1)
+        >>> round(float(lateral_width(wide, jnp.ones((64, 128), bool))))
+        4
     """
     values = as_image(image)
     mask = jnp.broadcast_to(mask_for(values.shape, mask), values.shape)
@@ -73,6 +81,14 @@ def lateral_spectrum(
 
     Raises:
         ValueError: If there are fewer columns, or their distance is not positive.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> from sisr_jax.metrics import lateral_spectrum
+        >>> wave = jnp.sin(2 * jnp.pi * jnp.arange(64) / 8)[None]
+        >>> spectrum = lateral_spectrum(wave, column_mm=1)
+        >>> float(spectrum.frequencies[jnp.argmax(spectrum.values)])
+        0.125
     """
     columns = image.shape[-1]
     if columns < 4:

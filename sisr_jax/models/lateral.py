@@ -53,6 +53,16 @@ class LateralUNet(nn.Module):
         slopes: Rows for each column, of the interpolations that it also sees.
         dtype: Compute type of the layers; interpolation, parameters and output are
             float32.
+
+    Examples:
+        >>> import jax, jax.numpy as jnp
+        >>> from sisr_jax.models import LateralUNet
+        >>> from sisr_jax.ultrasound import LateralDecimation
+        >>> network = LateralUNet(widths=(8, 8))
+        >>> seen = None, jnp.ones((1, 8, 4)), LateralDecimation(4)
+        >>> variables = network.init(jax.random.key(0), *seen, train=False)
+        >>> network.apply(variables, *seen, train=False).shape
+        (1, 8, 16, 1)
     """
 
     widths: Sequence[int] = (48, 96, 160)

@@ -61,6 +61,13 @@ def varied(key: Key, probe: Probe, *, deepest_mm: Number) -> Probe:
         key: Randomness.
         probe: What is varied.
         deepest_mm: Depth of the last sample.
+
+    Examples:
+        >>> import jax
+        >>> from sisr_jax.ultrasound.arrays import ARRAYS, varied
+        >>> probe = varied(jax.random.key(0), ARRAYS["linear"], deepest_mm=30.0)
+        >>> bool(6 <= probe.focus_mm <= 27)
+        True
     """
     focus, sent, received, wave, cycles = jax.random.uniform(key, (5,))
 

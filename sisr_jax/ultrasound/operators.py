@@ -102,6 +102,13 @@ class KeptLines(LinearOperator):
 
     Attributes:
         kept: 1 for lines that are kept and 0 for the others, `[*batch, lines]`.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> from sisr_jax.ultrasound import KeptLines
+        >>> A = KeptLines(jnp.array([1, 0, 0, 1]))
+        >>> A(jnp.ones((2, 4))).tolist()
+        [[1.0, 0.0, 0.0, 1.0], [1.0, 0.0, 0.0, 1.0]]
     """
 
     kept: Any

@@ -116,6 +116,15 @@ def beam(probe: Probe, depths: Float[Array, " depth"]) -> Beam:
     Args:
         probe: The probe.
         depths: In mm below its face, above 0.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> from sisr_jax.ultrasound.arrays import ARRAYS
+        >>> from sisr_jax.ultrasound.probes import beam
+        >>> probe = ARRAYS["linear"]
+        >>> at_focus = beam(probe, jnp.array([probe.focus_mm]))
+        >>> round(float(at_focus.width[0]), 3), float(at_focus.chirp[0])
+        (0.183, 0.0)
     """
     waist = SPOT * probe.wavelength_mm * probe.transmit_f
     rayleigh = 2 * math.pi * waist**2 / probe.wavelength_mm
@@ -139,6 +148,15 @@ def field_correlation(
         probe: The probe.
         depths: In mm below its face.
         lag: From line to line, in lines.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> from sisr_jax.ultrasound.arrays import ARRAYS
+        >>> from sisr_jax.ultrasound.probes import field_correlation
+        >>> probe = ARRAYS["linear"]
+        >>> focus = jnp.array([probe.focus_mm])
+        >>> [round(float(field_correlation(probe, focus, lag)[0]), 2) for lag in (0, 4)]
+        [1.0, 0.07]
     """
     apart = lag * probe.pitch(depths)
     return jnp.exp(-jnp.square(apart / (2 * beam(probe, depths).correlation_mm)))
@@ -160,6 +178,15 @@ def k_shape(
 
     Returns:
         The shape; infinite where every place has a scatterer.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> from sisr_jax.ultrasound.arrays import ARRAYS
+        >>> from sisr_jax.ultrasound.probes import k_shape
+        >>> probe = ARRAYS["linear"]
+        >>> focus = jnp.array([probe.focus_mm])
+        >>> k_shape(probe, focus, scatterers_per_mm2=1e3).tolist()  # Rayleigh's
+        [inf]
     """
     occupied = occupancy(probe, depths, scatterers_per_mm2=scatterers_per_mm2)
     cell = 2 * math.pi * beam(probe, depths).width * probe.pulse_mm
@@ -176,6 +203,16 @@ PLACES = 2
 def occupancy(
     probe: Probe, depths: Float[Array, " depth"], *, scatterers_per_mm2: Number
 ) -> Float[Array, " depth"]:
-    """Share of the places for scatterers that have one, at most 1."""
+    """Share of the places for scatterers that have one, at most 1.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> from sisr_jax.ultrasound.arrays import ARRAYS
+        >>> from sisr_jax.ultrasound.probes import occupancy
+        >>> probe = ARRAYS["linear"]  # two places for each 0.15 mm, samples of 0.12 mm
+        >>> share = occupancy(probe, jnp.array([15.0]), scatterers_per_mm2=10.0)
+        >>> round(float(share[0]), 3)
+        0.09
+    """
     place = probe.pitch(depths) / PLACES * probe.sample_mm
     return jnp.minimum(scatterers_per_mm2 * place, 1.0)

@@ -63,6 +63,19 @@ def fit_sector(
     Raises:
         ValueError: If the outline has no two straight sides that open downwards, or is
             no sector.
+
+    Examples:
+        >>> import numpy as np
+        >>> from sisr_jax.ultrasound import CartesianGrid, PolarGrid, fan_mask
+        >>> from sisr_jax.ultrasound.sector_fit import fit_sector
+        >>> polar = PolarGrid.equispaced(
+        ...     99, 11, first_radius=60, radial_step=2, first_angle=-0.5, angle_step=0.1
+        ... )
+        >>> picture = CartesianGrid((260, 280), (1.0, 1.0), (0.0, -140.0))
+        >>> lit = np.asarray(fan_mask(polar, picture))
+        >>> fit = fit_sector(lit, num_depths=99, num_lines=11)
+        >>> fit.polar.angles[[0, -1]].round(2).tolist()
+        [-0.5, 0.5]
     """
     lit = _filled(np.asarray(lit, bool))
     rows = np.flatnonzero(lit.any(1))

@@ -44,6 +44,18 @@ def echoes(
     Returns:
         Mean squared magnitude 1 where `diffuse` is 1 and `specular` 0, at every depth
         and density.
+
+    Examples:
+        >>> import jax, jax.numpy as jnp
+        >>> from sisr_jax.ultrasound.arrays import ARRAYS
+        >>> from sisr_jax.ultrasound.speckle import echoes
+        >>> flat = jnp.ones((64, 64))
+        >>> probe = ARRAYS["linear"]
+        >>> samples = echoes(
+        ...     jax.random.key(0), flat, 0 * flat, probe=probe, scatterers_per_mm2=1e3
+        ... )
+        >>> round(float(jnp.mean(jnp.abs(samples) ** 2)), 1)
+        1.0
     """
     height, _ = diffuse.shape
     diffuse, specular = (_widen(each) for each in (diffuse, specular))
@@ -95,6 +107,12 @@ def interfaces(diffuse: Float[Array, "depth line"]) -> Float[Array, "depth line"
 
     Returns:
         The size of the change from one sample to the next, 0 at the last one.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> from sisr_jax.ultrasound.speckle import interfaces
+        >>> interfaces(jnp.array([[1.0], [1.0], [3.0]])).tolist()
+        [[0.0], [2.0], [0.0]]
     """
     change = jnp.diff(diffuse, axis=-2, append=diffuse[..., -1:, :])
     return jnp.maximum(change, -change)
@@ -109,6 +127,12 @@ def residual_gain(
         key: Randomness.
         num_samples: Samples of a line.
         spread_db: Standard deviation of each of the five sliders that it is drawn by.
+
+    Examples:
+        >>> import jax
+        >>> from sisr_jax.ultrasound.speckle import residual_gain
+        >>> residual_gain(jax.random.key(0), 3, spread_db=0.0).tolist()
+        [0.0, 0.0, 0.0]
     """
     sliders = spread_db * jax.random.normal(key, (5,))
     place = jnp.linspace(0.0, 4.0, num_samples)
@@ -129,6 +153,14 @@ def displayed(
         reference_db: Squared magnitude, in dB, that is shown as 1.
         dynamic_range_db: Down to which below it levels differ, above 0.
         levels: Grey levels, at least 2.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> from sisr_jax.ultrasound.speckle import displayed
+        >>> samples = jnp.array([[1.0 + 0j, 0.1j, 0.0]])  # 0, -20 and no dB
+        >>> shown = displayed(samples, reference_db=0, dynamic_range_db=40, levels=5)
+        >>> shown.tolist()
+        [[1.0, 0.5, 0.0]]
     """
     power = jnp.square(samples.real) + jnp.square(samples.imag)
     decibel = 10 * jnp.log10(jnp.maximum(power, 1e-20))
