@@ -11,8 +11,8 @@ sample is Gaussian with a known mean and variance. From these:
 * `mean`: the mean of what is shown, `E 10 log10 |z|^2`, in closed form: no method has a
   smaller error in dB. Methods that see envelopes alone, or do not know the probe, know
   less.
-* `draw`: one draw from what is possible: the least error of images whose speckle has
-  the statistics of the truth, in expectation twice that of the mean.
+* `draw`: one draw from what is possible, whose speckle has the statistics of the truth;
+  its squared error is, in expectation, twice that of the mean.
 * `variance`: share of a missing sample's power that remains unknown.
 """
 
