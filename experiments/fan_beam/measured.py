@@ -1,15 +1,16 @@
 """Measured fan-beam scans: all views against the organisers, then few of them.
 
     python -m experiments.fan_beam.measured agreement --data FOLDER
-    python -m experiments.fan_beam.measured weights --data FOLDER --views 60
+    python -m experiments.fan_beam.measured weights --data FOLDER [--views 60 90 180]
     python -m experiments.fan_beam.measured few --data FOLDER [--views 60 90 180]
-    python -m experiments.fan_beam.measured learned --data FOLDER [--views 60]
+    python -m experiments.fan_beam.measured learned --data FOLDER [--views 60 90 180]
 
 FOLDER holds the scans of the Helsinki Tomography Challenge 2022 as published
 (10.5281/zenodo.6984868). `agreement` compares filtered back-projections of all views
 with those of the organisers; `weights` chooses the weight of total variation on one
 scan; `few` reconstructs scans from few views with that weight, and `learned` with the
-weights in the box, which were trained on parallel beams. `--scans` takes some of them.
+weights in the box, which were trained on parallel beams, alone and as the image that
+total variation starts from. `--scans` takes some of them.
 Each writes a CSV beside this file; a run in parts adds to what is there.
 """
 
@@ -33,8 +34,10 @@ from sisr_jax.tomography import FanBeamCT
 HERE = pathlib.Path(__file__).parent
 # Of the disc's radius: where attenuation is averaged, and where images are compared.
 HOMOGENEOUS, COMPARED = 0.9, 0.98
-WEIGHTS = (1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2)
-NUM_ITERATIONS, NUM_STEPS = 100, 30
+WEIGHTS = (5e-4, 1e-3, 2e-3, 3e-3, 4e-3, 5e-3, 7e-3, 1e-2)
+NUM_ITERATIONS, NUM_STEPS = 300, 30
+# Of total variation behind a learned image: chosen on the scan `TUNED_ON`.
+NUM_AFTER = 10
 # In the box: trained on simulated parallel beams, without noise and with it.
 MODELS = ("sparse-view-ct", "sparse-view-ct-any-dose")
 
@@ -121,15 +124,16 @@ def compare(name: str, scan: Scan, views: int, models: Sequence[str] | None) -> 
     """Reconstructs a scan from few views, by models or without learning."""
     operator, y = measured(scan, views)
     linear = filtered(y, operator)
+    weight = best_weight(views)
     if models:
-        images = {
-            model: inference.load(model)(measurement=y, operator=operator).image
-            for model in models
-        }
+        images = {}
+        for model in models:
+            image = inference.load(model)(measurement=y, operator=operator).image
+            images[model] = image
+            images[f"{model}, then TV {weight:g}"] = smoothed(
+                image, y, operator, weight
+            )
     else:
-        weight = float(
-            max(read("weights"), key=lambda row: float(row["psnr"]))["weight"]
-        )
         images = {
             "FBP": linear,
             "data consistency": consistent(linear, y, operator),
@@ -140,6 +144,14 @@ def compare(name: str, scan: Scan, views: int, models: Sequence[str] | None) -> 
         left = float(residual(project(image, operator), y))
         value = score(image, scan)
         add("few", Few(name, views, method, value, value - base, left), num_keys=3)
+
+
+def best_weight(views: int) -> float:
+    """Of total variation, for so many views of the scan `TUNED_ON`."""
+    rows = [row for row in read("weights") if int(row["views"]) == views]
+    if not rows:
+        raise SystemExit(f"no weight for {views} views: run the part `weights` first")
+    return float(max(rows, key=lambda row: float(row["psnr"]))["weight"])
 
 
 def measured(scan: Scan, views: int) -> tuple[FanBeamCT, jax.Array]:
@@ -169,6 +181,18 @@ def project(image, operator):
 @jax.jit
 def variation(y, operator, weight):
     return total_variation(y, operator, weight=weight, num_iterations=NUM_ITERATIONS)
+
+
+@jax.jit
+def smoothed(image, y, operator, weight):
+    return total_variation(
+        y,
+        operator,
+        weight=weight,
+        num_iterations=NUM_AFTER,
+        start=image,
+        continuation=1.0,
+    )
 
 
 @jax.jit
