@@ -16,6 +16,7 @@ from etils import epath
 
 import sisr_jax
 from experiments.ultrasound.frames import MOST, WINDOW
+from experiments.ultrasound.intervals import LEVEL
 from experiments.ultrasound.table import OURS, RIVAL, gain, levels, read
 from experiments.ultrasound.weights import configuration
 from sisr_jax.config import parse
@@ -49,6 +50,7 @@ ABOUT = {
         "left out; beams before scan conversion, and cines, are not trained for",
         "columns that were averaged or interpolated, noise, other first columns than "
         "those of an even spacing: not trained for",
+        "intervals of smaller factors than 16 are too wide",
     ],
     "train_again": "the commands of experiments/ultrasound/README.md",
 }
@@ -69,6 +71,7 @@ def main() -> None:
         # Heads have 0.05 to 0.35 mm, lungs do not say.
         "spacing_mm": None,
         "factors": [2, MOST],
+        "interval": {"level": LEVEL, "multiple": 25.26},  # by `intervals`
         "scores": scores_of(arguments.scores) if arguments.scores else [],
         "protocol": protocol_of(config).id,
         "sisr_jax": sisr_jax.__version__,
