@@ -43,7 +43,7 @@ ABOUT = {
         "lines is filled in from what was seen in training"
     ),
     "failures": [
-        "every 2nd column: interpolation is nearly as good, and often enough",
+        "every 2nd column: interpolation is as good on lungs, and better on bone",
         "speckle between the lines is not recovered: it comes out smoother than it is, "
         "and a structure that no kept line crosses is missing",
         "frames are scan-converted: columns of a sector are not the lines that a probe "
