@@ -5,6 +5,7 @@ import functools
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from sisr_jax.degradation.degradation import Degradation, one_for_each
@@ -107,6 +108,7 @@ def beam_decimation(
         >>> degrade(jax.random.key(0), jnp.ones((1, 8, 16, 1))).shape
         (1, 8, 4, 1)
     """
+    probes = jax.tree.map(np.float32, probes)  # of a type and a shape, as all leaves
     return _BeamDecimation(
         LateralDecimation(factor, offset), probes, conversion, window, picture_weight
     )

@@ -47,6 +47,12 @@ def test_frames_are_simulated_by_their_key_in_levels_of_the_display(drawn, simul
     assert float(jnp.abs(drawn[0] - drawn[1]).mean()) > 0.02
 
 
+def test_whatever_compiles_knows_types_and_shapes_of_all_leaves(simulated):
+    leaves = jax.tree.leaves(simulated)
+    assert leaves
+    assert {leaf.dtype.name for leaf in leaves} == {"float32"}
+
+
 def test_what_is_measured_are_lines_of_the_truth(drawn, simulated, key):
     values, operator = simulated.measure(key, drawn)
     np.testing.assert_array_equal(values, drawn[:, :, 1::4, 0])
