@@ -3,6 +3,7 @@
     python -m sisr_jax.enhance SERIES OUT --simulate=16
     python -m sisr_jax.enhance views.npz slice.tif
     python -m sisr_jax.enhance fbp.dcm slice.dcm --views=1000/16
+    python -m sisr_jax.enhance kept.png OUT.png --columns=9 --model=scan-line-ultrasound
     python -m sisr_jax.enhance frames OUT --model=runs/us_srgan
 
 INPUT is a PNG, TIFF, npy, npz, NIfTI or DICOM file of complete images, or a folder of
@@ -12,9 +13,10 @@ measured: `sinogram` [angles, detectors] or [slices, angles, detectors], `angles
 radians, `size` in pixels, and `pixel_mm` if the sinogram holds attenuation line
 integrals. Where only the image is left that was back-projected (ramp filter) from few
 views, `--views=N`, spread evenly over 180 degrees, or `--views=N/K`, every K-th of N,
-says from which: they are computed of it first. A network that looks at the degraded
-image alone takes degraded images as they are: such reconstructions, or the columns that
-are left.
+says from which: they are computed of it first. `--columns=K` says that images hold
+every K-th column of a frame, `--columns=K/FIRST` from which on. A network that looks at
+the degraded image alone takes degraded images as they are: such reconstructions, or the
+columns that are left.
 
 A DICOM slice becomes one of a derived series, with patient, position and scale of its
 source; a NIfTI volume keeps its affine. With `--report` there is a page about the
@@ -50,6 +52,7 @@ from sisr_jax.errors import InputError, ending
 from sisr_jax.hosts.lock import Lock
 from sisr_jax.inference import Restorer, available, load
 from sisr_jax.inference.trained_for import (
+    check_columns,
     check_simulation,
     check_sinogram,
     check_views,
@@ -99,6 +102,12 @@ def _parser() -> argparse.ArgumentParser:
         help="images are back-projections from every K-th of N views",
     )
     parser.add_argument(
+        "--columns",
+        type=_columns,
+        metavar="K[/FIRST]",
+        help="images are every K-th column of frames, from column FIRST (0) on",
+    )
+    parser.add_argument(
         "--png_rescale",
         type=as_rescale,
         metavar="SLOPE,INTERCEPT",
@@ -135,10 +144,22 @@ def _views(text: str) -> tuple[int, int]:
     raise argparse.ArgumentTypeError(f"{text!r}: expected N or N/K, both at least 1")
 
 
+def _columns(text: str) -> tuple[int, int]:
+    factor, _, offset = text.partition("/")
+    try:
+        found = int(factor), int(offset or 0)
+        if 0 <= found[1] < found[0]:
+            return found
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"{text!r}: expected K or K/FIRST, 0 <= FIRST < K")
+
+
 def _check_measuring(request: Request, restorer: Restorer) -> None:
     """Refuses views that the weights are not for, before anything is read."""
-    if request.simulate is not None and request.views is not None:
-        raise InputError("--simulate and --views: expected one of them")
+    given = request.simulate, request.views, request.columns
+    if sum(each is not None for each in given) > 1:
+        raise InputError("--simulate, --views and --columns: expected one of them")
     if request.simulate is not None:
         try:
             check_simulation(restorer, request.simulate)
@@ -148,6 +169,8 @@ def _check_measuring(request: Request, restorer: Restorer) -> None:
         check_sinogram(restorer)
         num_angles, factor = request.views
         check_views(restorer, -(-num_angles // factor))
+    if request.columns is not None:
+        check_columns(restorer, request.columns[0])
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -16,13 +16,15 @@ import numpy as np
 import pydicom
 import pytest
 from image_files import write_dicom, write_png
+from PIL import Image
 
 from sisr_jax import enhance
 from sisr_jax.data.formats.readers import read_images
 from sisr_jax.data.formats.tiff import write_tiff
 from sisr_jax.data.phantoms.ct import ct_phantom
+from sisr_jax.data.phantoms.ultrasound import ultrasound_phantom
 from sisr_jax.enhancement import jobs, restoring
-from sisr_jax.inference import Restorer
+from sisr_jax.inference import Restorer, load
 from sisr_jax.inference.slices import Outcome
 from sisr_jax.tomography import ParallelBeam, ParallelBeamCT
 from sisr_jax.tomography.noise import attenuation_from_hu
@@ -286,7 +288,8 @@ def test_places_that_are_refused(folder, tmp_path, capsys):
         ([folder, tmp_path, "--simulate=16"], "inside of"),
         ([tmp_path / "none", tmp_path / "b.png"], "no such file or folder"),
         ([folder / "p0.png", there, "--simulate=16"], "is there; --overwrite"),
-        ([folder / "p0.png", tmp_path / "b.png"], "give --simulate=K"),
+        ([folder / "p0.png", tmp_path / "b.png"], "expected --simulate=K to measure"),
+        ([folder / "p0.png", tmp_path / "b.png", "--columns=4"], "are for views"),
         ([folder / "p0.png", tmp_path / "b.dcm", "--simulate=16"], "DICOM from PNG"),
         ([folder / "p0.png", tmp_path / "b.png", "--simulate=0"], "expected 1 to 1000"),
         ([folder / "p0.png", tmp_path / "b.png", "--simulate=2"], "500 views"),
@@ -335,6 +338,8 @@ def test_places_that_are_refused(folder, tmp_path, capsys):
         ["in", "out", "--simulate=16", "--png_rescale=0,0"],
         ["in", "out", "--simulate=16", "--png_rescale=nan,0"],
         ["in", "out", "--simulate=16", "--png_rescale=1"],
+        ["in", "out", "--columns=4/4"],
+        ["in", "out", "--columns=4", "--views=63"],
     ],
 )
 def test_arguments_that_are_refused(folder, tmp_path, monkeypatch, capsys, arguments):
@@ -574,6 +579,35 @@ def test_reports_that_are_refused(folder, tmp_path, capsys):
     assert not target.exists()
     assert run(source, target, "--simulate=16", "--report", "--overwrite") == 0
     assert (tmp_path / "b.png.report.png").read_bytes()[:4] == b"\x89PNG"
+
+
+@pytest.fixture
+def frames(tmp_path, monkeypatch):
+    """A frame, and every 4th column of it from the second on; the shipped weights."""
+    monkeypatch.setattr(enhance, "load", load)
+    frame = ultrasound_phantom(0, 0, (40, 64)).astype(np.uint8)
+    for name, image in (("all", frame), ("kept", frame[:, 1::4])):
+        Image.fromarray(image).save(tmp_path / f"{name}.png")
+    return frame
+
+
+def test_kept_columns_are_restored_and_stay(tmp_path, frames, capsys):
+    model = "--model=scan-line-ultrasound"
+    source, target = tmp_path / "kept.png", tmp_path / "out.png"
+    assert run(source, target, model, "--columns=4/1", "--report") == 0
+    restored = np.asarray(Image.open(target))
+    assert restored.shape == frames.shape
+    np.testing.assert_array_equal(restored[:, 1::4], frames[:, 1::4])
+    error, straight = (
+        np.abs(each.astype(float) - frames).mean()
+        for each in (restored, np.repeat(frames[:, 1::4], 4, axis=1))
+    )
+    assert error < straight
+    assert (tmp_path / "out.png.report.png").read_bytes()[:4] == b"\x89PNG"
+    assert run(source, tmp_path / "no.png", model, "--columns=32") == 2
+    assert "one of 32 columns" in capsys.readouterr().err
+    assert run(source, tmp_path / "no.png", model) == 2
+    assert "--columns=K if it is every K-th" in capsys.readouterr().err
 
 
 @pytest.mark.slow

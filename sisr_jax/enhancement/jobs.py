@@ -18,6 +18,7 @@ from sisr_jax.inference import Restorer
 from sisr_jax.inference.slices import (
     Outcome,
     restore_back_projections,
+    restore_columns,
     restore_images,
     restore_sinogram,
     simulate,
@@ -26,6 +27,12 @@ from sisr_jax.inference.trained_for import check_device, check_sinogram, config_
 
 # Images of a file are restored in memory: 4096 slices of 512 x 512.
 _MAX_PIXELS = 2**30
+# How images become measurements, by what one is a list of.
+_MEASURED = {
+    "views": "--simulate=K to measure it, --views=N if it is a back-projection, or an "
+    "npz file with a sinogram",
+    "columns": "--simulate=K to measure it, or --columns=K if it is every K-th column",
+}
 
 
 class Job(NamedTuple):
@@ -77,16 +84,15 @@ def _of_sinogram(
 
 def _of_images(path: Path, target: Path, request: Request, restorer: Restorer) -> _Work:
     config = config_of(restorer)
+    measures = config.degradation.measures
     if not request.is_measured and request.report:
         raise InputError(
-            f"{path}: --report is about a measurement, expected --simulate=K, "
-            "--views=N or an npz file with a sinogram"
+            f"{path}: --report is about a measurement, expected {_MEASURED[measures]}"
         )
     if not request.is_measured and "measurement" in config.generator.sees:
         raise InputError(
-            f"{path}: an image, and these weights restore what was measured: give "
-            "--simulate=K to measure it, --views=N if it is a back-projection, or an "
-            "npz file with a sinogram"
+            f"{path}: an image, and these weights restore what was measured: expected "
+            f"{_MEASURED[measures]}"
         )
     header = check_file(path)
     if header.left_out:
@@ -98,8 +104,8 @@ def _of_images(path: Path, target: Path, request: Request, restorer: Restorer) -
         raise InputError(f"{path}: {pixels} pixels, expected at most {_MAX_PIXELS}")
     source = Source(path, header, request.png_rescale)
     check_writable(target, source)
-    is_wider = not request.is_measured and config.degradation.width_factor > 1
-    if is_wider and suffix_of(target) not in PLAIN:
+    is_degraded = not request.is_measured and config.degradation.width_factor > 1
+    if (is_degraded or request.columns) and suffix_of(target) not in PLAIN:
         raise InputError(
             f"{target}: more columns than in {path}: expected a name that ends with "
             f"{', '.join(PLAIN)}"
@@ -113,6 +119,9 @@ def _of_images(path: Path, target: Path, request: Request, restorer: Restorer) -
             return restore_back_projections(
                 restorer, images, num_angles=num_angles, factor=factor
             )
+        if request.columns is not None:
+            factor, offset = request.columns
+            return restore_columns(restorer, images, factor=factor, offset=offset)
         if request.simulate is None:
             return restore_images(restorer, images)
         return simulate(restorer, images, factor=request.simulate)

@@ -14,6 +14,8 @@ class Request(NamedTuple):
         simulate: Measure complete images by every so many-th view or column; or None.
         views: Views of a scan, and every how many-th of them the images are
             back-projections of; or None.
+        columns: Every how many-th column the images hold, and the first of them; or
+            None.
         png_rescale: From stored PNG and unsigned TIFF values to physical ones.
         format: Ending of the files of a folder; None: as they have.
         anonymise: Leave out of DICOM what identifies a person.
@@ -26,6 +28,7 @@ class Request(NamedTuple):
     model: str
     simulate: int | None
     views: tuple[int, int] | None
+    columns: tuple[int, int] | None
     png_rescale: tuple[float, float]
     format: str | None
     anonymise: bool
@@ -40,4 +43,6 @@ class Request(NamedTuple):
     @property
     def is_measured(self) -> bool:
         """Whether images stand for what was measured of them."""
-        return self.simulate is not None or self.views is not None
+        return any(
+            each is not None for each in (self.simulate, self.views, self.columns)
+        )

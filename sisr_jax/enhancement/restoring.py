@@ -139,6 +139,9 @@ def _derivation(request: Request, restorer: Restorer) -> Derivation:
         measures = config_of(restorer).degradation.measures
         text += f" from a simulation: every {request.simulate}th of all {measures}"
         method += f" x{request.simulate}"
+    if request.columns is not None:
+        factor, offset = request.columns
+        text += f" from every {factor}th column, the first of them {offset}"
     return Derivation(
         method, f"{text}. Research only.", sisr_jax.__version__, request.anonymise
     )

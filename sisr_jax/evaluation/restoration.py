@@ -40,9 +40,14 @@ def draw_restoration(
     if page.truth is not None:
         images["complete image"] = page.truth
         maps["error"] = page.image - page.truth
-    # Few views would be a thin line: each is drawn as high as makes it a square.
     height, width = page.unexplained.shape
-    unexplained = page.unexplained.repeat(max(1, width // height), axis=0)
+    if height == len(page.image):
+        # Columns are as far apart as in the image.
+        across = page.image.shape[1] // width
+        unexplained = page.unexplained.repeat(max(1, across), axis=1)
+    else:
+        # Few views would be a thin line: each is drawn as high as makes it a square.
+        unexplained = page.unexplained.repeat(max(1, width // height), axis=0)
     columns = max(len(images), len(maps))
     rows = [_greys(images, view, display, columns) for view in _views(display)]
     rows += [
@@ -53,7 +58,8 @@ def draw_restoration(
 
 
 def _views(display: Display) -> list[View]:
-    return [display.whole, *display.views]
+    # Where one window is all there is, it is both.
+    return list(dict.fromkeys([display.whole, *display.views]))
 
 
 def _greys(

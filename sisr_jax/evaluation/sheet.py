@@ -65,7 +65,7 @@ def draw_sheet(
 
     Args:
         path: PNG file to write.
-        blocks: Rows of each block; panels of all have the size of the first or less.
+        blocks: Rows of each block; the largest panel makes room for all.
         columns: Names above the panels of each block.
         title: Above everything, and in the file.
     """
@@ -85,9 +85,9 @@ def _compose(
     blocks: list[list[Row]], columns: list[str], title: str
 ) -> tuple[np.ndarray, list[_Letters]]:
     """The colours of the canvas `[height, width]`, and what is written on it."""
-    first = blocks[0][0].panels[0]
-    assert first is not None, "only estimates have empty places"
-    height, width = first.shape
+    panels = [panel for block in blocks for row in block for panel in row.panels]
+    sizes = [panel.shape for panel in panels if panel is not None]
+    height, width = (max(lengths) for lengths in zip(*sizes, strict=True))
     left = _MARGIN + _LABEL
     lefts = [left + i * (width + _GAP) for i in range(len(columns) + 1)]
     total = lefts[-1] + _BAR + _BAR_TEXT

@@ -16,6 +16,7 @@ from sisr_jax.degradation import Degradation, modality_of
 from sisr_jax.errors import InputError
 from sisr_jax.inference.restorer import Restored, Restorer
 from sisr_jax.inference.trained_for import (
+    check_columns,
     check_simulation,
     check_sinogram,
     check_units,
@@ -24,15 +25,19 @@ from sisr_jax.inference.trained_for import (
 )
 from sisr_jax.metrics import psnr, ssim
 from sisr_jax.metrics.structural import SSIM_WINDOW
+from sisr_jax.operators import LinearOperator
 from sisr_jax.reconstruction.recovered_views import recover_views
 from sisr_jax.reconstruction.starts import linear_estimate
 from sisr_jax.tomography import ParallelBeam, ParallelBeamCT
 from sisr_jax.tomography.noise import WATER_PER_MM
+from sisr_jax.ultrasound import LateralDecimation
 
 # Images in a call, whose memory they share; so many are always computed of a stack.
 _TOGETHER = 4
 # Share of an image that may not come from the views that it is said to be of.
 _MISMATCH = 0.02
+# Share of a complete image, or of its columns, that may lie outside of the window.
+_CLIPPED = 0.01
 # Of a degraded image: around zero, half of what surrounds the body is below the window.
 _MOST_OUTSIDE = 0.9
 # Of a measurement of nothing, which has no largest value.
@@ -80,7 +85,7 @@ class Outcome(NamedTuple):
 
 
 def simulate(
-    restorer: Restorer, images: np.ndarray, *, factor: int, clipped: float = 0.01
+    restorer: Restorer, images: np.ndarray, *, factor: int, clipped: float = _CLIPPED
 ) -> Outcome:
     """Measures complete images as in training, restores them, and scores that.
 
@@ -204,16 +209,45 @@ def restore_sinogram(restorer: Restorer, measured: MeasuredSinogram) -> Outcome:
         water = WATER_PER_MM * measured.pixel_mm
         air = operator(jnp.full((size, size), water * (1 + window[0] / 1000)))
         views = (views - np.asarray(air)) / (water * (window[1] - window[0]) / 1000)
+    return _restored(restorer, views, operator)
+
+
+def restore_columns(
+    restorer: Restorer, images: np.ndarray, *, factor: int, offset: int = 0
+) -> Outcome:
+    """Restores frames of which every `factor`-th column is there.
+
+    Args:
+        restorer: For columns.
+        images: The columns in physical units, `[images, height, columns]`.
+        factor: Columns of the frame for each that is there.
+        offset: Index of the first that is there, `0 <= offset < factor`.
+
+    Raises:
+        InputError: If the restorer is for something else, or other factors, or an
+            image lies outside of its window.
+    """
+    check_columns(restorer, factor)
+    check_units(restorer, images, _CLIPPED)
+    columns = to_unit_range(images, config_of(restorer).data.window)
+    return _restored(restorer, columns, LateralDecimation(factor, offset))
+
+
+def _restored(
+    restorer: Restorer, measured: np.ndarray, operator: LinearOperator
+) -> Outcome:
+    """Of measurements in units of the window, some at a time."""
     restored, numbers, middle = [], [], None
-    for number, part in enumerate(_parts(views)):
+    for number, part in enumerate(_parts(measured)):
         found = restorer(measurement=part, operator=operator)
         restored.append(np.asarray(found.image))
         numbers += _rows({"residual": found.residual})
-        index = len(views) // 2 - number * len(part)
+        index = len(measured) // 2 - number * len(part)
         if 0 <= index < len(part):
             middle = functools.partial(_restoration, found, index, np.s_[:, :])
-    whole = np.concatenate(restored)[: len(views)]
-    return Outcome(from_unit_range(whole, window), numbers[: len(views)], middle)
+    whole = np.concatenate(restored)[: len(measured)]
+    window = config_of(restorer).data.window
+    return Outcome(from_unit_range(whole, window), numbers[: len(measured)], middle)
 
 
 def _restoration(

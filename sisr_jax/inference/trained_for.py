@@ -75,9 +75,13 @@ def check_columns(restorer: Restorer, factor: int) -> None:
     """Refuses to keep every `factor`-th column where weights were not trained for it.
 
     Raises:
-        InputError: If the card of the restorer, or else its configuration, says so.
+        InputError: If the card of the restorer, or else its configuration, says so, or
+            weights are for no columns.
     """
-    own = config_of(restorer).degradation.factor
+    section = config_of(restorer).degradation
+    if section.measures != "columns":
+        raise InputError(f"columns, and these weights are for {section.measures}")
+    own = section.factor
     fewest, most = restorer.card.get("factors") or (own, own)
     if not fewest <= factor <= most:
         trained = f"{fewest}" if fewest == most else f"{fewest} to {most}"
