@@ -8,9 +8,10 @@ MATRIX := .matrix
 SITE := $(MATRIX)/site
 # What must hold on every supported stack: imports, the library, a whole run.
 QUICK_TESTS := tests/test_imports.py tests/test_main.py
+STACKS := newest colab
 
-.PHONY: help demo demo-ultrasound test check lint types test-slow test-matrix check-tpu \
-	docs lock clean
+.PHONY: help demo demo-ultrasound test check lint types test-slow test-long test-matrix \
+	check-tpu docs lock clean
 .PRECIOUS: $(MATRIX)/%/.installed
 
 help:
@@ -18,6 +19,7 @@ help:
 	@echo "demo-ultrasound  the same of missing scan lines on simulated ultrasound beams"
 	@echo "test             the tests"
 	@echo "check            lint, types, slow tests"
+	@echo "test-long        tests that take minutes each: kills, many processes"
 	@echo "test-matrix      quick tests on the oldest and newest supported stacks"
 	@echo "check-tpu        compile for TPUs that are not there, against the budgets"
 	@echo "docs             the site, in $(SITE)"
@@ -54,11 +56,14 @@ types: $(VENV)/.installed
 	$(PY) -m pyright
 
 test-slow: $(VENV)/.installed
-	$(PY) -m pytest -m slow -n 2 --dist worksteal
+	$(PY) -m pytest -m "slow and not long" -n 2 --dist worksteal
+
+test-long: $(VENV)/.installed
+	$(PY) -m pytest -m long -n 2 --dist worksteal
 
 test-matrix: $(VENV)/.installed
-	@if $(PYTHON_NEWEST) --version; then $(MAKE) matrix-newest matrix-colab; \
-	else echo "test-matrix: no $(PYTHON_NEWEST), so newest and colab were skipped"; fi
+	@if $(PYTHON_NEWEST) --version; then $(MAKE) $(STACKS:%=matrix-%); \
+	else echo "test-matrix: no $(PYTHON_NEWEST), so this was left out: $(STACKS)"; fi
 
 matrix-%: $(MATRIX)/%/.installed
 	$(MATRIX)/$*/bin/python -m pytest -q -m "not slow" -n 2 --dist worksteal $(QUICK_TESTS)

@@ -426,7 +426,6 @@ def _check_saved_images(workdir, folder):
         )
 
 
-@pytest.mark.slow
 def test_a_finished_run_is_extended(finished, tmp_path):
     """To ten steps, once: the same command again has nothing left to do."""
     config, workdir, _, _ = finished

@@ -68,7 +68,10 @@ def alone(tmp_path_factory, cache):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("num_processes", "num_devices"), [(2, 2), (4, 1)])
+@pytest.mark.parametrize(
+    ("num_processes", "num_devices"),
+    [(2, 2), pytest.param(4, 1, marks=pytest.mark.long)],
+)
 def test_processes_end_where_one_does(
     alone, tmp_path, cache, num_processes, num_devices
 ):
@@ -132,6 +135,7 @@ def test_what_is_wrong_on_one_ends_all_with_its_line(tmp_path, flag, message):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_run_moves_to_other_processes_and_devices(tmp_path, cache):
     """Preempted as 2 processes x 2 devices; any other shape goes on from there."""
     arguments = [
