@@ -45,7 +45,7 @@ class Recipe(NamedTuple):
         output = self.network(factor).apply(
             {"params": params}, lines, measurement, operator, train=True
         )
-        return output[..., 0]  # type: ignore[index]
+        return output[..., 0]
 
 
 RECIPES = {

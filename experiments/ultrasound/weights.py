@@ -22,9 +22,9 @@ def configuration() -> ConfigDict:
     config.generator = ConfigDict(
         {
             "kind": "lateral",
-            "widths": tuple(network.widths),  # type: ignore[attr-defined]
-            "num_blocks": network.num_blocks,  # type: ignore[attr-defined]
-            "slopes": network.slopes,  # type: ignore[attr-defined]
+            "widths": tuple(network.widths),
+            "num_blocks": network.num_blocks,
+            "slopes": network.slopes,
         }
     )
     config.loss.pixel = "log_mse"
