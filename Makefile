@@ -7,7 +7,8 @@ PY := $(VENV)/bin/python
 MATRIX := .matrix
 SITE := $(MATRIX)/site
 # What must hold on every supported stack: imports, the library, a whole run.
-QUICK_TESTS := tests/test_imports.py tests/test_main.py
+# Runs of ultrasound take the same way as those of CT.
+QUICK_TESTS := -k "not us]" tests/test_imports.py tests/test_main.py
 STACKS := newest colab
 
 .PHONY: help demo demo-ultrasound test check lint types test-slow test-long test-matrix \
