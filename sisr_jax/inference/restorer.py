@@ -13,6 +13,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from sisr_jax.config import Config
+from sisr_jax.inference.devices import is_placed, local_mesh, over_devices
 from sisr_jax.inference.tiling import restore_in_tiles, tiling_of
 from sisr_jax.metrics import residual
 from sisr_jax.operators import LinearOperator
@@ -26,6 +27,9 @@ _null_space, _error_scale = jax.jit(null_space), jax.jit(error_scale)
 _TOGETHER = 4
 
 FirstEstimate = Callable[[Float[Array, "..."], LinearOperator], Float[Array, "..."]]
+# Of what all images share, and of some of them.
+_Restore = Callable[[Any, Array], Any]
+_Mapping = Callable[[_Restore, Any, Array], Any]
 
 
 class Interval(NamedTuple):
@@ -164,7 +168,8 @@ class Restorer:
         """Restores degraded images, or the images of some measurements.
 
         A series is restored a few images at a time, and in tiles what is large, see
-        `inference.tiling`.
+        `inference.tiling`. All devices of the process take part, unless the images are
+        traced or lie where `jax.device_put` put them, or each has views of its own.
 
         Args:
             image: `[*batch, height, width]`, degraded as those of training were and in
@@ -191,11 +196,13 @@ class Restorer:
                     "measurement: expected measurement= and operator=; of a "
                     "back-projection, reconstruction.recovered_views has them"
                 )
-            return self._restore_images(self.variables, jnp.asarray(image, jnp.float32))
+            restore = self._restore_images if is_placed(image) else self._deal_images
+            return restore(self.variables, jnp.asarray(image, jnp.float32))
         if operator is None:
             raise ValueError("no operator: expected what measured")
+        restore = self._restore if is_placed((measurement, operator)) else self._deal
         measurement = jnp.asarray(measurement, jnp.float32)
-        found, error = self._restore(self.variables, measurement, operator)
+        found, error = restore(self.variables, measurement, operator)
         # Returned by the program, the matrices of the operator would be copied.
         multiple = self.card.get("interval", {}).get("multiple")
         return Restored(found, error, measurement, operator, multiple)
@@ -203,32 +210,42 @@ class Restorer:
     @functools.cached_property
     def _restore(self) -> Any:
         # Weights and operator are arguments: nothing is baked into the program.
-        return jax.jit(self._restored)
+        return jax.jit(functools.partial(self._restored, _a_few_at_a_time))
 
     @functools.cached_property
     def _restore_images(self) -> Any:
-        return jax.jit(self._restored_images)
+        return jax.jit(functools.partial(self._restored_images, _a_few_at_a_time))
 
-    def _restored_images(self, variables: Any, images: Array) -> Array:
+    @functools.cached_property
+    def _deal(self) -> Any:
+        return jax.jit(functools.partial(self._restored, _on_all_devices))
+
+    @functools.cached_property
+    def _deal_images(self) -> Any:
+        return jax.jit(functools.partial(self._restored_images, _on_all_devices))
+
+    def _restored_images(
+        self, mapped: _Mapping, variables: Any, images: Array
+    ) -> Array:
         if images.ndim < 2:
             raise ValueError(f"image of shape {images.shape}: expected height, width")
         *batch, height, width = images.shape
         images = images.reshape(math.prod(batch), height, width)
 
-        def restore(images: Array) -> Array:
+        def restore(variables: Any, images: Array) -> Array:
             return self._any_size(variables, images, None, None)
 
-        together = restore if len(images) <= _TOGETHER else _by_parts(restore)
-        found = together(images)
+        found = mapped(restore, variables, images)
         return found.reshape(*batch, *found.shape[1:])
 
     def _restored(
-        self, variables: Any, y: Array, operator: LinearOperator
+        self, mapped: _Mapping, variables: Any, y: Array, operator: LinearOperator
     ) -> tuple[Array, Array]:
         *batch, height, width = jax.eval_shape(linear_estimate, y, operator).shape
         y = y.reshape(math.prod(batch), *y.shape[len(batch) :])
 
-        def restore(y: Array) -> tuple[Array, Array]:
+        def restore(shared: tuple[Any, LinearOperator], y: Array) -> Any:
+            variables, operator = shared
             image = self.measured_at_once(variables, y, operator)
             if image.shape[1:] != (height, width):
                 raise ValueError(
@@ -238,8 +255,10 @@ class Restorer:
             return image, residual(operator(image), y)
 
         # An operator that measures each image in its own way has all of them at once.
-        is_few = len(y) <= _TOGETHER or jnp.ndim(operator.measured_share)
-        image, error = (restore if is_few else _by_parts(restore))(y)
+        if jnp.ndim(operator.measured_share):
+            image, error = restore((variables, operator), y)
+        else:
+            image, error = mapped(restore, (variables, operator), y)
         return image.reshape(*batch, height, width), error.reshape(batch)
 
     def images_at_once(
@@ -275,16 +294,21 @@ class Restorer:
         return jnp.clip(output[..., 0], 0.0, 1.0)
 
 
-def _by_parts(restore: Callable[[Array], Any]) -> Callable[[Array], Any]:
+def _a_few_at_a_time(function: _Restore, shared: Any, given: Array) -> Any:
     """Maps over parts of a batch, the last of which is filled up."""
+    if len(given) <= _TOGETHER:
+        return function(shared, given)
+    missing = -len(given) % _TOGETHER
+    padded = jnp.concatenate([given, jnp.repeat(given[-1:], missing, 0)])
+    parts = padded.reshape(-1, _TOGETHER, *given.shape[1:])
+    return jax.tree.map(
+        lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[: len(given)],
+        lax.map(functools.partial(function, shared), parts),
+    )
 
-    def restore_parts(given: Array) -> Any:
-        missing = -len(given) % _TOGETHER
-        padded = jnp.concatenate([given, jnp.repeat(given[-1:], missing, 0)])
-        parts = padded.reshape(-1, _TOGETHER, *given.shape[1:])
-        return jax.tree.map(
-            lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[: len(given)],
-            lax.map(restore, parts),
-        )
 
-    return restore_parts
+def _on_all_devices(function: _Restore, shared: Any, given: Array) -> Any:
+    if min(len(given), local_mesh().size) == 1:
+        return _a_few_at_a_time(function, shared, given)
+    few = functools.partial(_a_few_at_a_time, function)
+    return over_devices(few)(shared, given)

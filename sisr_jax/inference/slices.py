@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -32,7 +33,7 @@ from sisr_jax.tomography import ParallelBeam, ParallelBeamCT
 from sisr_jax.tomography.noise import WATER_PER_MM
 from sisr_jax.ultrasound import LateralDecimation
 
-# Images in a call, whose memory they share; so many are always computed of a stack.
+# Images of a device in a call; so many are always computed of a stack.
 _TOGETHER = 4
 # Share of an image that may not come from the views that it is said to be of.
 _MISMATCH = 0.02
@@ -318,10 +319,11 @@ def _parts(images: np.ndarray) -> list[jax.Array]:
     """One image, or a few at a time, the last part filled up: two programs in all."""
     if len(images) == 1:
         return [jnp.asarray(images)]
-    missing = -len(images) % _TOGETHER
+    devices = len(jax.local_devices())
+    step = devices * min(_TOGETHER, math.ceil(len(images) / devices))
+    missing = -len(images) % step
     padded = np.concatenate([images, np.repeat(images[-1:], missing, 0)])
-    count = len(padded)
-    return [jnp.asarray(padded[i : i + _TOGETHER]) for i in range(0, count, _TOGETHER)]
+    return [jnp.asarray(padded[i : i + step]) for i in range(0, len(padded), step)]
 
 
 def _rows(columns: dict) -> list[dict[str, float]]:

@@ -132,3 +132,14 @@ def test_views_that_each_image_has_of_its_own(restorer, operator, images):
 def test_a_measurement_of_another_shape(restorer, operator):
     with pytest.raises(ValueError, match=r"\(3, 17\)"):
         restorer(measurement=np.zeros((3, 17)), operator=operator)
+
+
+def test_a_batch_is_dealt_out_to_all_devices(restorer, operator, images):
+    y = np.asarray(operator(images))
+    found = restorer(measurement=y, operator=operator)
+    assert len(found.image.sharding.device_set) == len(jax.local_devices()) > 1
+    device = jax.local_devices()[2]
+    there = restorer(measurement=jax.device_put(y, device), operator=operator)
+    assert there.image.sharding.device_set == {device}
+    np.testing.assert_allclose(found.image, there.image, atol=1e-5)
+    np.testing.assert_allclose(found.residual, there.residual, atol=1e-5)
