@@ -5,14 +5,15 @@ import subprocess
 import sys
 
 # The plain release of PyTorch is the CPU one only where the index says so; numpy
-# is pinned because torchskradon does not ask for it.
+# is pinned because torchskradon does not ask for it. deepinv imports torchvision,
+# whose releases go with one of PyTorch, and with one build of it.
 REQUIREMENTS = {
     "scikit-image": "scikit-image==0.26.0\nnumpy==2.4.6\nscipy==1.17.1\n",
     "imops": "imops==0.11.0\nnumpy==2.4.6\nscipy==1.17.1\n",
     "astra": "astra-toolbox==2.5.0\nnumpy==2.4.6\nscipy==1.17.1\n",
     "scico": "scico==0.0.7\njax==0.8.1\njaxlib==0.8.1\nnumpy==2.4.6\n",
     "mbirjax": "mbirjax==0.7.3\njax==0.10.1\njaxlib==0.10.1\nnumpy==2.4.6\n",
-    "deepinv": "deepinv==0.5.0\ntorch==2.13.0\nnumpy==2.4.6\n",
+    "deepinv": "deepinv==0.5.0\ntorch==2.12.1\ntorchvision==0.27.1\nnumpy==2.4.6\n",
     "torchskradon": "torchskradon==0.1.4\ntorch==2.13.0\nnumpy==2.4.6\n",
 }
 

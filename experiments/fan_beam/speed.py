@@ -37,6 +37,7 @@ OPERATIONS = (
     "gradient 360 8",
 )
 ENVIRONMENTS = {"astra": "astra", "astra-strip": "astra", "deepinv": "deepinv"}
+HEADING = "# How fast and how exact are fan-beam operators on a CPU?"
 FIELDS = "implementation version operation views images round seconds".split()
 
 
@@ -167,6 +168,8 @@ def main() -> None:
     names = [worker.name for worker in workers]
     heads = [f"{each.name} {each.version}" for each in workers]
     lines = [
+        HEADING,
+        "",
         f"| milliseconds an image | {' | '.join(heads)} | ours against the best |",
         "|---" * (len(names) + 2) + "|",
     ]
