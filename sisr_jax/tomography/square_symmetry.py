@@ -59,24 +59,38 @@ class SharedViews:
 def shared_views(angles: Sequence[float], *, mirrors: bool) -> SharedViews:
     """Finds the fewest views to tabulate, unless that makes for more products.
 
+    Views in steps that do not divide a quarter turn may still have half turns and
+    reflections in common, and such that begin anywhere have turns alone.
+
     Args:
         angles: All views, in radians.
         mirrors: Whether the detectors are symmetric, so that reflections count.
     """
-    quarter = math.pi / 2
+    best = SharedViews(tuple(angles), (Move(),), tuple(range(len(angles))))
+    for quarters, reflected in itertools.product((1, 2, 4), {mirrors, False}):
+        found = _shared_by(angles, quarters, mirrors=reflected)
+        products = len(found.angles) * len(found.moves)
+        if products > _MOST_WASTE * len(angles):
+            continue
+        if len(found.angles) < len(best.angles):
+            best = found
+    return best
+
+
+def _shared_by(angles: Sequence[float], quarters: int, *, mirrors: bool) -> SharedViews:
+    """What turns by so many quarters have in common, and reflections."""
+    turn = quarters * math.pi / 2
     found = []
     for angle in angles:
-        turns = round(angle / quarter) if mirrors else math.floor(angle / quarter)
-        rest = angle - turns * quarter
-        if abs(rest - quarter) < _SAME_ANGLE:
+        turns = round(angle / turn) if mirrors else math.floor(angle / turn)
+        rest = angle - turns * turn
+        if abs(rest - turn) < _SAME_ANGLE:
             turns, rest = turns + 1, 0.0
         mirrored = mirrors and rest < -_SAME_ANGLE
-        move = Move(mirrored, turns % 4)
+        move = Move(mirrored, turns * quarters % 4)
         found.append((round(abs(rest) / _SAME_ANGLE), move))
     keys = sorted({key for key, _ in found})
     moves = tuple(sorted({move for _, move in found}))
-    if len(keys) * len(moves) > _MOST_WASTE * len(angles):
-        return SharedViews(tuple(angles), (Move(),), tuple(range(len(angles))))
     place = dict(zip(itertools.product(moves, keys), itertools.count(), strict=False))
     slots = tuple(place[move, key] for key, move in found)
     return SharedViews(tuple(key * _SAME_ANGLE for key in keys), moves, slots)

@@ -135,10 +135,20 @@ def test_is_as_accurate_as_parallel_beams():
     assert error(FanBeamCT(fan)(image), exact(t, s, size)) <= 1.3 * parallel
 
 
-def test_views_that_share_a_table_are_those_that_do_not():
-    angles = np.arange(24) * np.pi / 12
+@pytest.mark.parametrize(
+    ("views", "first", "tabulated"),
+    [
+        pytest.param(24, 0.0, 4, id="quarter turns and reflections"),
+        pytest.param(18, 0.0, 5, id="half turns and reflections"),
+        pytest.param(9, 0.0, 5, id="reflections"),
+        pytest.param(12, 0.1, 3, id="quarter turns"),
+        pytest.param(6, 0.1, 3, id="half turns"),
+    ],
+)
+def test_views_that_share_a_table_are_those_that_do_not(views, first, tabulated):
+    angles = first + np.arange(views) * 2 * np.pi / views
     shared = fan_of(angles=angles)
-    assert len(views_of(shared).angles) == 4
+    assert len(views_of(shared).angles) == tabulated
     x = jax.random.normal(jax.random.key(0), (2, SIZE, SIZE))
     together = FanBeamCT(shared)(x)
     for view, angle in enumerate(angles):
