@@ -19,6 +19,8 @@ NAMES = (
     "dicom_series",
     "trust_page",
     "train_on_your_folder",
+    "all_devices",
+    "add_a_network",
     "add_a_loss",
     "add_an_operator",
 )

@@ -32,8 +32,8 @@ def over_devices(function: Callable[[Any, Array], Any]) -> Callable[[Any, Array]
     """Maps over a batch, a part of which is given to each device of `local_mesh`.
 
     Args:
-        function: Of what all devices need, a pytree, and some rows of the batch; returns
-            a pytree of arrays with these rows in front.
+        function: Of what all devices need, a pytree, and some rows of the batch;
+            returns a pytree of arrays with these rows in front.
 
     Returns:
         The same function of all rows, the last of which is repeated until their number
