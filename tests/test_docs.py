@@ -3,11 +3,12 @@
 import pathlib
 import posixpath
 import re
+import sys
 
 import pytest
 
 from docs.generate.pages import PAGES, PICTURES
-from docs.generate.tables import csv_table, filled, section
+from docs.generate.tables import csv_table, filled, made, section
 
 DOCS = pathlib.Path(__file__).parents[1] / "docs"
 WRITTEN = {path.relative_to(DOCS).as_posix(): path for path in DOCS.rglob("*.md")}
@@ -40,6 +41,7 @@ def test_tables_of_a_page_are_found(name):
     text = filled(text_of(name))
     assert "\n{csv" not in text
     assert "\n{section" not in text
+    assert "\n{made" not in text
 
 
 def test_pictures_of_experiments_are_there():
@@ -63,6 +65,13 @@ def test_table_that_finds_nothing_is_an_error(columns, where):
 def test_section_that_is_not_there_is_an_error():
     with pytest.raises(ValueError, match="no table below '## Nowhere'"):
         section("experiments/ct_operators/table.md", "## Nowhere")
+
+
+def test_command_that_prints_no_table_is_an_error(monkeypatch):
+    monkeypatch.setattr("sys.argv", ["before"])
+    with pytest.raises(ValueError, match="recipes: no table"):
+        made("experiments.learned_ct.recipes", [])
+    assert sys.argv == ["before"]
 
 
 def test_reference_of_the_configuration_has_the_keys_of_each_kind():

@@ -4,18 +4,24 @@ A page may have lines of these forms:
 
     {csv PATH [COLUMN, ...] [COLUMN=VALUE, ...]}   columns of the rows with the values
     {section PATH HEADING}                         the tables below a heading
+    {made MODULE ARGUMENT ...}                     what a command of experiments prints
 
 A line that finds nothing is an error: no page shows less than it says.
 """
 
+import contextlib
 import csv
+import io
 import re
+import runpy
+import sys
 from collections.abc import Mapping, Sequence
 
 from docs.generate.scripts import ROOT
 
 _CSV = re.compile(r"^\{csv (\S+) \[(.*?)\](?: \[(.*?)\])?\}$", re.MULTILINE)
 _SECTION = re.compile(r"^\{section (\S+) (.*?)\}$", re.MULTILINE)
+_MADE = re.compile(r"^\{made (experiments\.[\w.]+)(.*?)\}$", re.MULTILINE)
 
 
 def filled(markdown: str) -> str:
@@ -28,7 +34,8 @@ def filled(markdown: str) -> str:
         lambda found: csv_table(found[1], _split(found[2]), _pairs(found[3] or "")),
         markdown,
     )
-    return _SECTION.sub(lambda found: section(found[1], found[2]), markdown)
+    markdown = _SECTION.sub(lambda found: section(found[1], found[2]), markdown)
+    return _MADE.sub(lambda found: made(found[1], found[2].split()), markdown)
 
 
 def csv_table(path: str, columns: Sequence[str], where: Mapping[str, str]) -> str:
@@ -62,6 +69,25 @@ def section(path: str, heading: str) -> str:
     if not tables:
         raise ValueError(f"{path}: no table below {heading!r}")
     return "\n\n".join(part.strip() for part in tables)
+
+
+def made(module: str, arguments: Sequence[str]) -> str:
+    """The tables that `python -m MODULE ARGUMENTS` prints in the root of the project.
+
+    Raises:
+        ValueError: If it prints none.
+    """
+    printed, before = io.StringIO(), sys.argv
+    with contextlib.chdir(ROOT), contextlib.redirect_stdout(printed):
+        try:
+            sys.argv = [module, *arguments]
+            runpy.run_module(module, run_name="__main__")
+        finally:
+            sys.argv = before
+    text = printed.getvalue().strip()
+    if not re.search(r"^\| ?---", text, re.MULTILINE):
+        raise ValueError(f"{module}: no table")
+    return text
 
 
 def _split(text: str) -> list[str]:

@@ -154,11 +154,11 @@ def train_stage(
     clock, processor = time.perf_counter() - spent, time.process_time() - cpu
     losses = []
 
-    def report(every: int) -> None:
+    def report(every: int, weights: Params, name: str) -> None:
         loss = f"{np.mean(jax.device_get(losses)) if losses else np.nan:.4f}"
         row = [stage, step, f"{spent / 60:.2f}", f"{cpu / 60:.2f}"]
         row += [len(pools["train"]), loss]
-        lines = [[*row, *line, recipe.name] for line in validation(ema, every)]
+        lines = [[*row, *line, name] for line in validation(weights, every)]
         _append(run / "curve.csv", lines)
 
     while (cpu := time.process_time() - processor) < budget:
@@ -174,14 +174,15 @@ def train_stage(
         if spent > validated + VALIDATE_SECONDS:
             pools["train"].refresh()
             pools["validation"].refresh()
-            report(3)
+            report(3, ema, recipe.name)
             losses = []
             validated = spent
         if spent > saved + SAVE_SECONDS:
             leaves = jax.tree.leaves([params, ema, moments, step, spent, cpu])
             save(path, {str(i): np.asarray(leaf) for i, leaf in enumerate(leaves)})
             saved = spent
-    report(1)
+    report(1, ema, recipe.name)
+    report(1, params, f"{recipe.name}, weights of the last step")
     return ema
 
 
