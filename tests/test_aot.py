@@ -131,6 +131,19 @@ def test_devices_of_a_chip_share_its_rate_and_memory():
     assert v4.hbm_bytes_per_cycle == pytest.approx(1228 / 1.05 / 2)
 
 
+def test_sums_over_chips_take_what_their_links_take():
+    def seconds(name):
+        return parse_topology(name).all_reduce_seconds(1e9)
+
+    assert seconds("v5e:1x1") == 0.0
+    # Both rows of a square, by one link of 45 GB/s for each.
+    assert seconds("v5e:2x2") == pytest.approx(2 * 0.75 / 90)
+    assert seconds("v5e:2x4") == pytest.approx(2 * 0.875 / 90)
+    # Sixteen in a row are a ring, with two links for each chip.
+    assert seconds("v5e:16x16") == pytest.approx(2 * 255 / 256 / 180)
+    assert seconds("v5p:4x4x4") == pytest.approx(2 * 63 / 64 / 540)
+
+
 def test_loops_multiply_and_fusions_do_not_count_twice():
     program = Program(TEXT)
     assert program.cycles == 4 * 100 + 30
@@ -148,6 +161,18 @@ def test_a_loop_without_a_known_end_counts_once_and_is_told():
     program = Program(TEXT.replace("direction=LT", "direction=NE"))
     assert program.cycles == 100 + 30
     assert program.unknown_loops == 1
+
+
+def test_what_the_compiler_cannot_judge_has_no_estimate():
+    program = Program(TEXT.replace('"30"', f'"{2**62}"'))
+    assert program.cycles == 4 * 100
+
+
+def test_cycles_of_a_folder_are_those_of_its_calls():
+    # The innermost call is of another package.
+    program = Program(TEXT)
+    assert program.cycles_of("sisr_jax/models/") == 4 * 100
+    assert program.cycles_of("sisr_jax/degradation/") == 0
 
 
 def test_collectives_are_found_in_fusions_and_loops():
@@ -205,6 +230,11 @@ backend_config={"window_config":{"estimated_cycles":"7"}}
 rhs_contracting_dims={0}
   %up = bf16[8,64,64,16]{3,2,1,0} convolution(%b, %w), \
 window={size=2x2 lhs_dilate=2x2}, dim_labels=b01f_01oi->b01f
+  %batches = f32[2,680,32,256]{3,1,2,0} convolution(%m, %v), \
+window={size=2x32 pad=0_0x31_31 lhs_dilate=2x1 rhs_reversal=0x1}, \
+dim_labels=0bf1_01io->0b1f
+  %m = f32[2,680,257,1]{1,2,3,0} parameter(3)
+  %v = f32[2,32,257,256]{2,3,1,0} parameter(4)
   %b = bf16[8,32,32,32]{3,2,1,0} parameter(1)
   %w = bf16[2,2,16,32]{3,2,1,0} parameter(2)
   ROOT %rows = f32[8]{0} reduce(%a, %a), dimensions={1}, to_apply=%add, \
@@ -226,7 +256,9 @@ def test_operations_are_counted_by_kind_and_in_every_turn():
     convolution = 2 * (8 * 64 * 64 * 32) * (3 * 3 * 16)
     # Of the zeros between the pixels of a transposed one nothing counts.
     upwards = 2 * (8 * 64 * 64 * 16) * (2 * 2 * 32) / 4
-    assert program.flops == 4 * convolution + 2 * 8 * 8 * 128 + upwards
+    # A product of two batches of matrices, written as a convolution.
+    batches = 2 * (2 * 680 * 32 * 256) * 257
+    assert program.flops == 4 * convolution + 2 * 8 * 8 * 128 + upwards + batches
 
 
 def test_copies_count_what_they_move():

@@ -8,7 +8,8 @@ v5p follows from the peak: eight matrix units of 128 x 128 multiply-adds a cycle
 v6e the peak and the two units of 256 x 256 of the documentation would mean 3.5 GHz,
 but one cycle of the compiler does more than that (369,000 operations in a bfloat16
 product of 8192 x 8192 matrices, against 262,144): it counts in cycles of half the
-rate, 1.75 GHz.
+rate, 1.75 GHz. Rates of links, and which axes of a grid are rings, are those of Austin
+et al. 2025, the same chapter.
 """
 
 import math
@@ -31,6 +32,8 @@ class Chip(NamedTuple):
         usable_bytes: What of it the compiler lets a program of one of its devices have,
             as it says when one is too large.
         hbm_rate: Bytes that the memory moves in a second.
+        link_rate: Bytes that a link to a neighbour moves in a second, one way.
+        ring: An axis of so many chips, or a multiple, is closed to a ring.
         rank: Number of sizes in the name of a topology.
         num_devices: Devices of the compiler on one chip, which share its units and
             its memory. (A v4 in a machine appears as one; libtpu compiles for each
@@ -42,6 +45,8 @@ class Chip(NamedTuple):
     hbm_bytes: int
     usable_bytes: int
     hbm_rate: float
+    link_rate: float
+    ring: int
     rank: int
     num_devices: int
 
@@ -51,10 +56,50 @@ def _gib(number: float) -> int:
 
 
 CHIPS = {
-    "v4": Chip(275e12, 1.05e9, 32 * GIB, _gib(15.25), 1228e9, rank=3, num_devices=2),
-    "v5e": Chip(197e12, 1.5e9, 16 * GIB, _gib(15.75), 819e9, rank=2, num_devices=1),
-    "v5p": Chip(459e12, 1.75e9, 95 * GIB, _gib(95.74), 2765e9, rank=3, num_devices=1),
-    "v6e": Chip(918e12, 1.75e9, 32 * GIB, _gib(31.25), 1640e9, rank=2, num_devices=1),
+    "v4": Chip(
+        peak_flops=275e12,
+        clock_hz=1.05e9,
+        hbm_bytes=32 * GIB,
+        usable_bytes=_gib(15.25),
+        hbm_rate=1228e9,
+        link_rate=45e9,
+        ring=4,
+        rank=3,
+        num_devices=2,
+    ),
+    "v5e": Chip(
+        peak_flops=197e12,
+        clock_hz=1.5e9,
+        hbm_bytes=16 * GIB,
+        usable_bytes=_gib(15.75),
+        hbm_rate=819e9,
+        link_rate=45e9,
+        ring=16,
+        rank=2,
+        num_devices=1,
+    ),
+    "v5p": Chip(
+        peak_flops=459e12,
+        clock_hz=1.75e9,
+        hbm_bytes=95 * GIB,
+        usable_bytes=_gib(95.74),
+        hbm_rate=2765e9,
+        link_rate=90e9,
+        ring=4,
+        rank=3,
+        num_devices=1,
+    ),
+    "v6e": Chip(
+        peak_flops=918e12,
+        clock_hz=1.75e9,
+        hbm_bytes=32 * GIB,
+        usable_bytes=_gib(31.25),
+        hbm_rate=1640e9,
+        link_rate=90e9,
+        ring=16,
+        rank=2,
+        num_devices=1,
+    ),
 }
 
 
@@ -94,6 +139,23 @@ class Topology(NamedTuple):
         """What the memory moves for one device of the compiler in a cycle."""
         chip = self.chip
         return chip.hbm_rate / chip.clock_hz / chip.num_devices
+
+    def all_reduce_seconds(self, num_bytes: float) -> float:
+        """Least time in which all chips have the sum of an array of each of them.
+
+        A chip sends and receives its part of the others' sums, then the whole sum, by
+        all of its links at once: two of a ring, one at the end of a row.
+
+        Args:
+            num_bytes: Size of the array.
+        """
+        links = sum(
+            2 if side % self.chip.ring == 0 else 1 for side in self.shape if side > 1
+        )
+        if not links:
+            return 0.0
+        others = (self.num_chips - 1) / self.num_chips
+        return 2 * num_bytes * others / (links * self.chip.link_rate)
 
     @property
     def host_bounds(self) -> tuple[int, int, int]:

@@ -13,6 +13,8 @@ _CALLED = re.compile(
 _ARRAY = re.compile(r"([a-z]+\w*)\[([\d,]*)\]")
 # Element types whose names do not end with their number of bits.
 _BITS = {"pred": 8}
+# What the compiler writes as the cycles of operations that it cannot judge.
+_NO_ESTIMATE = 2**62
 
 
 class Instruction(NamedTuple):
@@ -33,7 +35,8 @@ class Instruction(NamedTuple):
     @property
     def cycles(self) -> int | None:
         """The compiler's estimate, where it has one."""
-        return _number(r'"estimated_cycles":"?(\d+)', self.text)
+        cycles = _number(r'"estimated_cycles":"?(\d+)', self.text)
+        return None if cycles is None or cycles >= _NO_ESTIMATE else cycles
 
     @property
     def called(self) -> list[str]:
@@ -103,17 +106,22 @@ class Sources(NamedTuple):
 
     def find(self, text: str) -> str:
         """File and line, the innermost of the package if there is any."""
+        places = self.places(text)
+        ours = [place for place in places if place.startswith("sisr_jax/")]
+        return next(iter(ours or places), "")
+
+    def places(self, text: str) -> list[str]:
+        """File and line of an operation and of all calls around it, innermost first."""
         inline = re.search(r'source_file="([^"]*)"(?: source_line=(\d+))?', text)
         if inline:
-            return f"{_shorten(inline[1])}:{inline[2] or '?'}"
+            return [f"{_shorten(inline[1])}:{inline[2] or '?'}"]
         frame = _number(r"stack_frame_id=(\d+)", text) or 0
         places = []
         while frame in self.frames:
             location, frame = self.frames[frame]
             file, line = self.locations.get(location, (0, 0))
             places.append(f"{_shorten(self.files.get(file, '?'))}:{line}")
-        ours = [place for place in places if place.startswith("sisr_jax/")]
-        return next(iter(ours or places), "")
+        return places
 
 
 def dimensions(shape: str) -> list[int]:

@@ -13,6 +13,7 @@ from sisr_jax.aot.operations import function_flops
 from sisr_jax.aot.program import Costly, Program, Traffic
 
 _NUM_DEAREST = 10
+_DEGRADATION = "sisr_jax/degradation/"
 
 
 class Memory(NamedTuple):
@@ -44,7 +45,7 @@ class Measured:
 
     Attributes:
         name: Phase, or `evaluation`.
-        images: Images of the batch on one device.
+        images: Images, or crops of them, that one device learns from or scores.
         compile_seconds: How long the compiler took.
         problem: Why the program does not fit; empty if it does.
         memory: None if it does not fit and the compiler does not say.
@@ -52,6 +53,7 @@ class Measured:
         function_flops: Those of the function that was asked for.
         cycles: Estimated for one run, see `program`.
         kinds: The same by kind of operation.
+        degradation_cycles: Those of measuring and of the first estimate.
         peak_fraction: `flops` in `cycles`, of the peak of bfloat16.
         useful_fraction: `function_flops` in `cycles`, likewise.
         copied_bytes: Copied from memory or back while other work goes on, which is not
@@ -71,6 +73,7 @@ class Measured:
     function_flops: float = 0.0
     cycles: int = 0
     kinds: dict[str, int] = dataclasses.field(default_factory=dict)
+    degradation_cycles: int = 0
     peak_fraction: float = 0.0
     useful_fraction: float = 0.0
     copied_bytes: int = 0
@@ -131,6 +134,7 @@ def measure(
         function_flops=asked,
         cycles=program.cycles,
         kinds=program.kinds(),
+        degradation_cycles=program.cycles_of(_DEGRADATION),
         peak_fraction=program.flops / peak if peak else 0.0,
         useful_fraction=asked / peak if peak else 0.0,
         copied_bytes=program.copied_bytes,

@@ -6,6 +6,7 @@ the matrix units do. A function is counted as it is traced for platforms without
 of their own; its program does more where the compiler repeats work or packs kernels.
 """
 
+import itertools
 import math
 import re
 from collections.abc import Iterator
@@ -61,11 +62,19 @@ def product_flops(instruction: Instruction, shapes: dict[str, str]) -> float:
             left[int(axis)] for axis in re.findall(r"\d+", axes[1] if axes else "")
         ]
         return 2.0 * results * math.prod(summed)
-    labels = re.search(r"dim_labels=\w+_(\w+)->", instruction.text)
-    outputs = right[labels[1].index("o")] if labels else 1
+    labels = re.search(r"dim_labels=(\w+)_(\w+)->", instruction.text)
     dilated = re.search(r"lhs_dilate=([\dx]+)", instruction.text)
-    zeros = math.prod(map(int, dilated[1].split("x"))) if dilated else 1
-    return 2.0 * results * math.prod(right) / outputs / zeros
+    if not labels:
+        return 2.0 * results * math.prod(right)
+    steps = map(int, dilated[1].split("x")) if dilated else itertools.repeat(1)
+    axes = sorted(set(labels[2]) - {"i", "o"})
+    # A product of batches becomes a convolution whose window is larger than its image,
+    # so that all but one of the taps meet the padding: they are not multiplied.
+    taps = [
+        min(right[labels[2].index(axis)] / step, left[labels[1].index(axis)])
+        for axis, step in zip(axes, steps, strict=False)
+    ]
+    return 2.0 * results * right[labels[2].index("i")] * math.prod(taps)
 
 
 def function_flops(jaxpr: Any) -> float:

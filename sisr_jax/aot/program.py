@@ -131,6 +131,23 @@ class Program:
             found[kind_of(self._opcodes(instruction))] += cycles
         return found
 
+    def cycles_of(self, folder: str) -> int:
+        """The estimate of what comes from files of a folder of the package.
+
+        What the compiler adds without saying for what is not in it.
+
+        Args:
+            folder: For instance `sisr_jax/degradation/`.
+        """
+        return sum(
+            cycles
+            for cycles, instruction in self._estimates()
+            if any(
+                place.startswith(folder)
+                for place in self._sources.places(instruction.text)
+            )
+        )
+
     def _opcodes(self, instruction: Instruction) -> set[str]:
         """Of an operation and of all inside it but the sum of a reduction."""
         found = {instruction.opcode}

@@ -87,6 +87,8 @@ def _numbers(topology: Topology, measured: Measured) -> list[str]:
         f"  cycles         {measured.cycles:,d}, that is {seconds * 1e3:.2f} ms, "
         f"{measured.cycles / measured.images:,.0f} an image",
         f"  by kind        {shares}",
+        f"  degradation    {measured.degradation_cycles / max(measured.cycles, 1):.1%} "
+        "of the cycles",
         f"  of the peak    {measured.peak_fraction:.1%} executed, "
         f"{measured.useful_fraction:.1%} useful",
         f"  copied         {measured.copied_bytes / _MIB:,.0f} MiB meanwhile, "
