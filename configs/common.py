@@ -71,6 +71,7 @@ def ct() -> ConfigDict:
         "shape": (512, 512),
         "fit": "exact",
         "patch": (128, 128),
+        "crops_per_image": 1,
         "window": (-1000.0, 1000.0),
         # 16-bit PNG in the convention of DeepLesion: value = HU + 32768.
         "png_rescale": (1.0, -32768.0),
@@ -164,6 +165,7 @@ def ultrasound() -> ConfigDict:
         "shape": (256, 256),
         "fit": "crop",
         "patch": (96, 192),
+        "crops_per_image": 1,
         "window": (0.0, 255.0),
         "png_rescale": (1.0, 0.0),
         "num_phantoms": (2000, 64, 64),
@@ -244,6 +246,9 @@ def with_variant(config: ConfigDict, variant: str) -> ConfigDict:
     raise ValueError(f"config variant {variant!r}: expected demo or quicktest")
 
 
+# Crops of each image of a step where that is large: those of CT share a degraded slice.
+_WIDE_CROPS = {"sparse_view_ct": 4, "lateral_decimation": 1}
+
 # Generator and discriminator that fill the matrix units of a TPU.
 _WIDE = {
     "tpu": {
@@ -266,9 +271,10 @@ def _wide(
     widths: tuple[int, ...],
     strides: tuple[int, ...],
 ) -> ConfigDict:
-    """Networks of blocks of 4 x 4 pixels, in bfloat16, 256 images a step."""
+    """Networks of blocks of 4 x 4 pixels, in bfloat16, 256 crops a step."""
     config.compute_dtype = "bfloat16"
-    config.data.batch_size = 256
+    crops = _WIDE_CROPS[config.degradation.kind]
+    config.data.update(batch_size=256 // crops, crops_per_image=crops)
     config.generator = {
         "kind": "wide_srresnet",
         "block": 4,

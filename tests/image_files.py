@@ -16,6 +16,7 @@ def make_config(**changes):
         "shape": (16, 16),
         "fit": "exact",
         "patch": (8, 8),
+        "crops_per_image": 1,
         "window": (-1000.0, 1000.0),
         "png_rescale": (1.0, -32768.0),
         "num_phantoms": (7, 3, 5),

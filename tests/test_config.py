@@ -119,6 +119,7 @@ def _set(values, path, value):
         ("ct_srgan", "data.shape", (510, 510), r"data\.shape.*multiples of"),
         ("ct_srgan", "data.shape", 512, r"data\.shape = 512: expected 2 values"),
         ("ct_srgan", "data.patch", (1024, 1024), r"data\.patch.*fits into data\.shape"),
+        ("ct_cascade", "data.crops_per_image", 2, r"per_image = 2: expected 1, as"),
         ("ct_srgan", "data.window", (5.0, 5.0), r"data\.window.*low < high"),
         ("ct_srgan", "data.window", (float("nan"), 5.0), r"window\[0\] = nan"),
         ("ct_srgan", "data.path", "x", r"data\.path = 'x': expected empty"),

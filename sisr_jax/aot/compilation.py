@@ -126,9 +126,10 @@ def _measure_step(task: Task, name: str, mesh: Mesh, topology: Topology) -> Meas
         lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=whole), task
     )
     if name == EVALUATION:
-        batch_size, step = config.evaluation.batch_size, compile_validation(task, mesh)
+        batch_size, crops = config.evaluation.batch_size, 1
+        step = compile_validation(task, mesh)
     else:
-        batch_size = config.data.batch_size
+        batch_size, crops = config.data.batch_size, config.data.crops_per_image
         step = compile_step(task, name, mesh)
 
     def trace() -> jax.stages.Traced:
@@ -141,7 +142,7 @@ def _measure_step(task: Task, name: str, mesh: Mesh, topology: Topology) -> Meas
         name,
         trace,
         topology,
-        batch_size // mesh.shape["data"],
+        batch_size // mesh.shape["data"] * crops,
         num_devices=mesh.size,
     )
 

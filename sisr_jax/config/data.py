@@ -35,11 +35,13 @@ class Data:
         fit: `exact`: images have that shape; `crop`: larger ones are cropped
             (randomly in training, centrally in evaluation).
         patch: Height and width of the training crop, cut on the device.
+        crops_per_image: Crops of each image of a batch. CT degrades whole images, and
+            several crops share the cost of that.
         window: Physical values that become 0 and 1 (HU for CT).
         png_rescale: Slope and intercept from unsigned PNG and TIFF values to
             physical ones.
         num_phantoms: Train, validation and test sizes of procedural sources.
-        batch_size: Global training batch.
+        batch_size: Global training batch, in images.
         num_threads: Decoding threads.
     """
 
@@ -51,6 +53,7 @@ class Data:
     shape: tuple[Pixels, Pixels]
     fit: Literal["exact", "crop"]
     patch: tuple[Pixels, Pixels]
+    crops_per_image: Annotated[int, Range(1, 1024)]
     window: tuple[Intensity, Intensity]
     png_rescale: tuple[Intensity, Intensity]
     num_phantoms: tuple[Phantoms, Phantoms, Phantoms]
@@ -77,6 +80,12 @@ class Data:
             "data.patch",
             self.patch,
             f"a crop that fits into data.shape = {self.shape}",
+        )
+        check(
+            self.crops_per_image == 1 or self.patch != self.shape,
+            "data.crops_per_image",
+            self.crops_per_image,
+            f"1, as data.patch = data.shape = {self.shape} crops nothing",
         )
         needs_path = self.source in ("folder", "tfds")
         check(

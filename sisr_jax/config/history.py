@@ -15,6 +15,7 @@ ADDED: tuple[tuple[str, str, Any], ...] = (
     ("loss", "terms", ()),
     ("evaluation", "metrics", ()),
     ("discriminator", "kind", "srgan"),
+    ("data", "crops_per_image", 1),
 )
 # The same, for sections of one kind.
 ADDED_TO_KIND: tuple[tuple[str, str, str, Any], ...] = (

@@ -94,7 +94,7 @@ def test_text_has_a_heading_for_each_section_and_fits_a_terminal():
         in lines
     )
     at = lines.index("config.data.batch_size = 8")
-    assert lines[at + 1] == "    int, 1 to 1,048,576. Global training batch."
+    assert lines[at + 1] == "    int, 1 to 1,048,576. Global training batch, in images."
 
 
 def _command(*arguments):

@@ -67,6 +67,7 @@ def _parse(name, path, value):
         ("data.num_phantoms", (8, 3, -3), "[2]", "1 to 1,000,000"),
         ("data.num_phantoms", (8, 10**9, 3), "[1]", "1 to 1,000,000"),
         ("data.batch_size", 10**7, "", "1 to 1,048,576"),
+        ("data.crops_per_image", 0, "", "1 to 1,024"),
         ("data.num_threads", 100_000, "", "1 to 256"),
         ("data.num_threads", 0, "", "1 to 256"),
         ("degradation.num_angles", 10**6, "", SIZE),

@@ -89,6 +89,38 @@ def test_crops_lie_in_many_places(load_config, key, name):
     assert places[:12] != places[12:]
 
 
+@pytest.mark.parametrize("name", ["ct_srgan", "us_srgan"])
+def test_crops_of_an_image_follow_each_other(load_config, key, batch, name):
+    """Each is a window of its image, degraded; the first is that of one crop each."""
+    symmetries = ("flip_horizontal", "flip_vertical", "rotate")
+    values = {f"augmentation__{s}": False for s in symmetries}
+    one, many = (
+        load_config(name, **values, data__crops_per_image=count) for count in (1, 4)
+    )
+    degradation = modality_of(one).degrade(one)
+    first = training_example(one, degradation, key, batch)
+    crops = training_example(many, degradation, key, batch)
+    assert crops.hr.shape == (12, *one.data.patch, 1)
+    for a, b in ((crops.hr, first.hr), (crops.estimate, first.estimate)):
+        np.testing.assert_array_equal(a[::4], b)
+    whole = evaluation_example(degradation, key, batch).estimate
+    for i in range(3):
+        places = set()
+        for window, estimate in zip(
+            np.asarray(crops.hr[4 * i : 4 * i + 4, ..., 0]),
+            crops.estimate[4 * i : 4 * i + 4],
+            strict=True,
+        ):
+            places.add(place := place_of(window, batch.hr[i, ..., 0]))
+            row, column = place
+            height, width = one.data.patch
+            expected = whole[i, row : row + height, column : column + width]
+            if name == "us_srgan":
+                expected = window[:, ::4, None]
+            np.testing.assert_allclose(estimate, expected, atol=1e-6)
+        assert len(places) > 1
+
+
 @pytest.fixture
 def batch():
     rng = np.random.default_rng(0)
