@@ -12,7 +12,7 @@ QUICK_TESTS := -k "not us]" tests/test_imports.py tests/test_main.py
 STACKS := newest colab
 
 .PHONY: help demo demo-ultrasound test check lint types test-slow test-long test-matrix \
-	check-tpu docs lock clean
+	check-tpu check-tpu-full docs lock clean
 .PRECIOUS: $(MATRIX)/%/.installed
 
 help:
@@ -23,6 +23,7 @@ help:
 	@echo "test-long        tests that take minutes each: kills, many processes"
 	@echo "test-matrix      quick tests on the oldest and newest supported stacks"
 	@echo "check-tpu        compile for TPUs that are not there, against the budgets"
+	@echo "check-tpu-full   the same for configurations at their real size (hours)"
 	@echo "docs             the site, in $(SITE)"
 	@echo "lock             resolve the lock files anew (needs uv)"
 
@@ -88,6 +89,9 @@ check-tpu: $(MATRIX)/aot/.installed
 	$(MATRIX)/aot/bin/python -m pytest -q tests/test_aot.py tests/test_tpu_budgets.py
 	$(MATRIX)/aot/bin/python -m experiments.tpu.check --config $(TPU_CONFIGS) \
 	  --topology $(TPU_TOPOLOGIES)
+
+check-tpu-full: $(MATRIX)/aot/.installed
+	$(MATRIX)/aot/bin/python -m experiments.tpu.check --full
 
 $(MATRIX)/docs/.installed: requirements-docs.lock pyproject.toml
 	$(call install,$(MATRIX)/docs,$(PYTHON),requirements-docs.lock)

@@ -3,12 +3,13 @@
     python -m experiments.tpu.check                      # every small one with a budget
     python -m experiments.tpu.check --topology v5e:1x1 --config us_srgan:quicktest
     python -m experiments.tpu.check --write --config ct_srgan --topology v5e:2x4
+    python -m experiments.tpu.check --full               # every large one with a budget
     python -m experiments.tpu.check --table              # the budgets, as in the README
 
 `--write` accepts what is measured. Otherwise a run fails (exit code 1) where a number
 is more than 5 % above its budget, where a program does not fit any more, or where it
 has a kind of collective it had not. Budgets of other configurations than `:quicktest`
-are compared only where they are named: each takes many minutes.
+are compared only with `--full` or where they are named: each takes many minutes.
 """
 
 import argparse
@@ -103,6 +104,12 @@ def check_versions(recorded: dict[str, str]) -> None:
         )
 
 
+def full_size() -> list[str]:
+    """The configurations that are not small and have a budget."""
+    names = {where.split()[0] for where in read_budgets()["budgets"]}
+    return sorted(name for name in names if not name.endswith(SMALL))
+
+
 def cases_of(
     configs: list[str] | None, topologies: list[str] | None, phase: str | None
 ) -> list[Case]:
@@ -121,15 +128,15 @@ def cases_of(
         for config, topology in [where.split()]
         for name in programs
         if phase in (None, name)
-        and (config in configs if configs else config.endswith(SMALL))
+        and (config.endswith(SMALL) if configs is None else config in configs)
         and (not topologies or topology in topologies)
     ]
 
 
 def run(cases: list[Case], jobs: int, *, write: bool) -> list[str]:
     """Measures programs, `jobs` at a time; says what is wrong with them."""
-    wrong, found = [], read_budgets()
-    check_versions(found["versions"])
+    wrong, budgets = [], read_budgets()["budgets"]
+    check_versions(read_budgets()["versions"])
     with ThreadPoolExecutor(jobs) as pool:
         pending = {pool.submit(_measure, case): case for case in cases}
         for done in as_completed(pending):
@@ -138,11 +145,17 @@ def run(cases: list[Case], jobs: int, *, write: bool) -> list[str]:
             print(f"{where} {measured.name}: {budget}", flush=True)
             if write:
                 # What is measured is kept: what follows may take hours.
-                found["budgets"].setdefault(where, {})[measured.name] = budget
-                BUDGETS.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
+                keep(where, measured.name, budget)
             else:
-                wrong += compare(where, measured, found["budgets"].get(where, {}))
+                wrong += compare(where, measured, budgets.get(where, {}))
     return wrong
+
+
+def keep(where: str, name: str, budget: Budget) -> None:
+    """Sets a budget; the others are read anew, since another run may have set some."""
+    found = read_budgets()
+    found["budgets"].setdefault(where, {})[name] = budget
+    BUDGETS.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
 
 
 def _measure(case: Case) -> Measured:
@@ -174,6 +187,7 @@ def table() -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m experiments.tpu.check")
     parser.add_argument("--config", nargs="+")
+    parser.add_argument("--full", action="store_true", help="all that are large")
     parser.add_argument("--topology", nargs="+")
     parser.add_argument("--phase", help="only this one of the programs")
     parser.add_argument("--jobs", type=int, default=2, help="programs at a time")
@@ -185,7 +199,8 @@ def main() -> int:
         print(table())
         return 0
     try:
-        cases = cases_of(options.config, options.topology, options.phase)
+        configs = full_size() if options.full else options.config
+        cases = cases_of(configs, options.topology, options.phase)
         wrong = run(cases, options.jobs, write=options.write)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
