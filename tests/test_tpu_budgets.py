@@ -5,13 +5,15 @@ import pathlib
 
 import pytest
 
-from experiments.tpu import check
+from experiments.tpu import check, networks, scaling
 from sisr_jax.aot import compilation
-from sisr_jax.aot.chips import CHIPS
+from sisr_jax.aot.chips import CHIPS, parse_topology
 from sisr_jax.aot.measurement import Measured
+from sisr_jax.aot.program import Traffic
 from sisr_jax.errors import InputError
 
 ROOT = pathlib.Path(__file__).parents[1]
+README = ROOT / "experiments" / "tpu" / "README.md"
 
 
 def test_budgets_allow_five_per_cent():
@@ -67,8 +69,70 @@ def test_the_check_covers_what_has_a_budget_and_is_small():
     ]
 
 
-def test_the_table_of_the_readme_is_that_of_the_budgets():
-    assert check.table() in (ROOT / "experiments" / "tpu" / "README.md").read_text()
+def test_the_full_check_takes_what_is_not_small(monkeypatch):
+    budgets = {"ct_srgan v5e:2x4": {"generator": {}}, "ct_srgan:tpu v5e:2x4": {}}
+    small = {"ct_srgan:quicktest v5e:1x1": {"generator": {}}}
+    monkeypatch.setattr(check, "read_budgets", lambda: {"budgets": budgets | small})
+    assert check.full_size() == ["ct_srgan", "ct_srgan:tpu"]
+    assert check.cases_of(check.full_size(), None, None) == [
+        ("ct_srgan", "v5e:2x4", "generator")
+    ]
+    monkeypatch.setattr(check, "read_budgets", lambda: {"budgets": small})
+    assert check.cases_of(check.full_size(), None, None) == []
+
+
+def test_a_budget_is_kept_beside_those_that_another_run_sets(monkeypatch, tmp_path):
+    monkeypatch.setattr(check, "BUDGETS", tmp_path / "budgets.json")
+    check.BUDGETS.write_text('{"budgets": {}}')
+    check.keep("a v5e:1x1", "generator", {"cycles_per_image": 1})
+    check.keep("a v5e:1x1", "evaluation", {"cycles_per_image": 2})
+    assert list(check.read_budgets()["budgets"]["a v5e:1x1"]) == [
+        "evaluation",
+        "generator",
+    ]
+
+
+@pytest.mark.parametrize("module", [check, networks, scaling])
+def test_the_tables_of_the_readme_are_those_of_the_numbers(module):
+    assert module.table() in README.read_text()
+
+
+@pytest.mark.parametrize("case", networks.CASES)
+def test_networks_are_measured_in_bfloat16(case):
+    config = networks.configured(networks.CASES[case])
+    assert config.compute_dtype == "bfloat16"
+    assert networks.CASES[case].phase in compilation.program_names(config)
+
+
+def test_efficiency_is_what_a_chip_does_of_what_one_does_alone(monkeypatch, tmp_path):
+    monkeypatch.setattr(scaling, "ROWS", tmp_path / "scaling.csv")
+
+    def measured(num_bytes):
+        return Measured(
+            name="adversarial",
+            images=32,
+            compile_seconds=1.0,
+            problem="",
+            cycles=10_000_000,
+            collectives={"all-reduce": Traffic(2, num_bytes)},
+        )
+
+    # 60 MB by both of its links: 2 * 0.75 * 60 MB at 90 GB/s is 1 ms, 1.5 M cycles.
+    four = scaling.row_of(parse_topology("v5e:2x2"), measured(60_000_000))
+    scaling.write(four)
+    scaling.write(scaling.row_of(parse_topology("v5e:1x1"), measured(0)))
+    one, four = scaling.read_rows()
+    assert (one["chips"], one["efficiency"]) == ("1", "1.0")
+    assert (four["crops_per_step"], four["collective_cycles"]) == ("128", "1500000")
+    assert float(four["efficiency"]) == pytest.approx(10 / 11.5, abs=1e-4)
+
+
+def test_more_chips_need_a_larger_batch_and_nothing_else():
+    one, many = scaling.configured(1), scaling.configured(256)
+    assert many.mesh == one.mesh
+    assert many.data.batch_size == 256 * one.data.batch_size
+    sizes = {"batch_size": one.data.batch_size}
+    assert dataclasses.replace(many.data, **sizes) == one.data
 
 
 def test_budgets_of_another_compiler_are_refused(monkeypatch):

@@ -77,11 +77,16 @@ def compare(where: str, measured: Measured, allowed: dict[str, Budget]) -> list[
     return excesses(name, budget_of(measured), allowed[measured.name])
 
 
-def load_config(name: str) -> Config:
-    """A shipped configuration by `FILE` or `FILE:VARIANT`."""
+def load_values(name: str) -> dict[str, Any]:
+    """The values of a shipped configuration by `FILE` or `FILE:VARIANT`."""
     file, _, variant = name.partition(":")
     module = importlib.import_module(f"configs.{file}")
-    return parse(module.get_config(variant).to_dict())
+    return module.get_config(variant).to_dict()
+
+
+def load_config(name: str) -> Config:
+    """The configuration itself."""
+    return parse(load_values(name))
 
 
 def read_budgets() -> dict[str, Any]:

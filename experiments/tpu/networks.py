@@ -1,0 +1,178 @@
+"""What a training step of each kind of network costs a TPU, at its real size.
+
+    python -m experiments.tpu.networks                  # compiles all, minutes each
+    python -m experiments.tpu.networks --case wide cascade
+    python -m experiments.tpu.networks --table          # as in the README
+
+Each case is a shipped configuration with some values of its own, on eight chips, in
+bfloat16. `networks.csv` keeps a row of each, with the commit that it was measured at.
+"""
+
+import argparse
+import csv
+import pathlib
+import subprocess
+import sys
+from typing import Any, NamedTuple
+
+import jax
+
+from experiments.tpu.check import load_values
+from sisr_jax.aot.chips import parse_topology
+from sisr_jax.aot.compilation import measure_config
+from sisr_jax.aot.measurement import Measured
+from sisr_jax.config import Config, parse
+from sisr_jax.errors import InputError
+
+ROWS = pathlib.Path(__file__).parent / "networks.csv"
+TOPOLOGY = "v5e:2x4"
+
+
+class Case(NamedTuple):
+    """One program.
+
+    Attributes:
+        networks: What the table calls them.
+        config: A shipped configuration, `FILE` or `FILE:VARIANT`.
+        phase: Which of its steps.
+        data: Values of its section `data` that differ.
+    """
+
+    networks: str
+    config: str
+    phase: str
+    data: dict[str, Any]
+
+
+_WHOLE = {"patch": (512, 512)}
+CASES = {
+    "original": Case(
+        "original", "ct_srgan", "adversarial", {"batch_size": 64, "crops_per_image": 1}
+    ),
+    "original-crops": Case(
+        "original", "ct_srgan", "adversarial", {"batch_size": 64, "crops_per_image": 4}
+    ),
+    "original-whole": Case(
+        "original, whole slices",
+        "ct_srgan",
+        "adversarial",
+        {"batch_size": 64, **_WHOLE},
+    ),
+    "wide-single": Case(
+        "`:tpu`",
+        "ct_srgan:tpu",
+        "adversarial",
+        {"batch_size": 256, "crops_per_image": 1},
+    ),
+    "wide": Case("`:tpu`", "ct_srgan:tpu", "adversarial", {}),
+    "wide-generator": Case("`:tpu`", "ct_srgan:tpu", "generator", {}),
+    "fast-single": Case(
+        "`:tpu-fast`",
+        "ct_srgan:tpu-fast",
+        "adversarial",
+        {"batch_size": 256, "crops_per_image": 1},
+    ),
+    "fast": Case("`:tpu-fast`", "ct_srgan:tpu-fast", "adversarial", {}),
+    "cascade-generator": Case("cascade, whole slices", "ct_cascade", "generator", {}),
+    "cascade": Case("cascade, whole slices", "ct_cascade", "adversarial", {}),
+}
+
+Row = dict[str, Any]
+
+
+def configured(case: Case) -> Config:
+    """The configuration of a case."""
+    values = load_values(case.config)
+    values["compute_dtype"] = "bfloat16"
+    values["data"].update(case.data)
+    return parse(values)
+
+
+def row_of(case: str, measured: Measured, commit: str) -> Row:
+    """A row of the table."""
+    networks, config, phase, _ = CASES[case]
+    crops = configured(CASES[case]).data.crops_per_image
+    cycles = measured.cycles
+    return {
+        "case": case,
+        "networks": networks,
+        "config": config,
+        "program": phase,
+        "commit": commit,
+        "topology": TOPOLOGY,
+        "slices_per_chip": measured.images // crops,
+        "crops_per_slice": crops,
+        "cycles_per_image": round(cycles / measured.images),
+        "executed": round(measured.peak_fraction, 4),
+        "useful": round(measured.useful_fraction, 4),
+        "copies": round(measured.kinds["copy"] / cycles, 4),
+        "degradation": round(measured.degradation_cycles / cycles, 4),
+        "gflop_per_step_and_chip": round(measured.flops / 1e9, 1),
+        "hbm_mib": round(measured.memory.needed / 2**20) if measured.memory else "",
+    }
+
+
+def read_rows() -> list[Row]:
+    """The rows of `networks.csv`, texts."""
+    with ROWS.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def write(row: Row) -> None:
+    """Adds a row, or puts it in the place of that of the same case."""
+    rows = {each["case"]: each for each in read_rows()} | {row["case"]: row}
+    with ROWS.open("w", newline="") as file:
+        writer = csv.DictWriter(file, row, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows[case] for case in CASES if case in rows)
+
+
+def table() -> str:
+    """The rows as Markdown."""
+    lines = [
+        "| networks | step | slices a chip | crops of each | cycles an image "
+        "| executed | useful | copies | degradation | HBM, MiB |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in read_rows():
+        shares = " | ".join(
+            f"{float(row[key]):.1%}"
+            for key in ("executed", "useful", "copies", "degradation")
+        )
+        lines.append(
+            f"| {row['networks']} | {row['program']} | {row['slices_per_chip']} "
+            f"| {row['crops_per_slice']} | {int(row['cycles_per_image']):,} "
+            f"| {shares} | {row['hbm_mib']} |"
+        )
+    return "\n".join(lines)
+
+
+def _commit() -> str:
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    found = subprocess.run(command, capture_output=True, text=True, check=True)
+    return found.stdout.strip()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m experiments.tpu.networks")
+    parser.add_argument("--case", nargs="+", choices=CASES, default=list(CASES))
+    parser.add_argument("--table", action="store_true", help="print the rows")
+    options = parser.parse_args()
+    if options.table:
+        print(table())
+        return 0
+    jax.config.update("jax_platforms", "cpu")
+    topology = parse_topology(TOPOLOGY)
+    try:
+        for name in options.case:
+            case = CASES[name]
+            (measured,) = measure_config(configured(case), topology, case.phase)
+            write(row_of(name, measured, _commit()))
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
