@@ -4,6 +4,7 @@
 are written when it is.
 """
 
+import collections
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -15,17 +16,43 @@ from sisr_jax.run.writers import MetricWriter
 SPEED = "perf/steps_per_second"
 
 
+class StepsDone:
+    """Counts the steps that the device is done with, which no one waits for.
+
+    Dispatching a step says nothing: the device may be many steps behind. Nor does a
+    record of a step say when it was done: it may be fetched many steps later.
+    """
+
+    def __init__(self, start: int) -> None:
+        self._last = start
+        self._under_way: collections.deque[tuple[int, Any]] = collections.deque()
+
+    def follow(self, step: int, number: Any) -> None:
+        """Counts a step once a number that it computes is there.
+
+        `number` is an array of jax, whose `is_ready` its published type lacks.
+        """
+        self._under_way.append((step, number))
+
+    def last(self) -> int:
+        """The last step that is done, of those that are followed."""
+        while self._under_way and self._under_way[0][1].is_ready():
+            self._last, _ = self._under_way.popleft()
+        return self._last
+
+
 class DeferredScalars:
     """Writes the numbers of a step when those of a later step are on their way.
 
     Reading a number waits for the step that computes it. One record late, the
-    device already has its next work, so logging never leaves it idle. A record
-    that arrives says that its step is done, hence the speed is measured here: `SPEED`
-    since the record before or since `restart_clock`.
+    device already has its next work, so logging never leaves it idle. When a record
+    arrives, the speed is measured: `SPEED`, of all steps that were done since the
+    record before or since `restart_clock`. A record after which no more are done says
+    the last one that was measured since then.
 
     Args:
         writer: Gets the records.
-        start: Step at which the clock starts.
+        done: Knows which steps are done.
         look: Called with every record once it is written; may raise.
     """
 
@@ -33,16 +60,17 @@ class DeferredScalars:
         self,
         writer: MetricWriter,
         *,
-        start: int,
+        done: StepsDone,
         look: Callable[[int, Mapping[str, float]], None],
     ) -> None:
-        self._writer, self._look = writer, look
+        self._writer, self._done, self._look = writer, done, look
         self._pending: tuple[int, Mapping[str, Any]] | None = None
-        self.restart_clock(start)
+        self.restart_clock()
 
-    def restart_clock(self, step: int) -> None:
+    def restart_clock(self) -> None:
         """Starts measuring the speed anew, after something that was not training."""
-        self._since = step, time.monotonic()
+        self._since = self._done.last(), time.monotonic()
+        self._speed: float | None = None
 
     def push(self, step: int, scalars: Mapping[str, Any]) -> None:
         """Writes the record before and holds this one, of arrays on the device."""
@@ -56,10 +84,14 @@ class DeferredScalars:
         (step, scalars), self._pending = self._pending, None
         fetched = jax.device_get(dict(scalars))
         record = {name: float(value) for name, value in fetched.items()}
-        last_step, last_time = self._since
-        self.restart_clock(step)
-        if step > last_step:  # else nothing was measured
-            elapsed = max(self._since[1] - last_time, 1e-9)
-            record[SPEED] = (step - last_step) / elapsed
+        self._measure()
+        if self._speed is not None:
+            record[SPEED] = self._speed
         self._writer.write_scalars(step, record)
         self._look(step, record)
+
+    def _measure(self) -> None:
+        now = self._done.last(), time.monotonic()
+        if (steps := now[0] - self._since[0]) > 0:
+            self._speed = steps / max(now[1] - self._since[1], 1e-9)
+            self._since = now

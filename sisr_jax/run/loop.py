@@ -23,7 +23,7 @@ from sisr_jax.data.pipeline import training_batches
 from sisr_jax.hosts import agreement, leaving
 from sisr_jax.hosts.mesh import local_rows, replicated, to_devices
 from sisr_jax.hosts.supervision import note_progress
-from sisr_jax.run.deferred import DeferredScalars
+from sisr_jax.run.deferred import DeferredScalars, StepsDone
 from sisr_jax.run.prepare import Run, first_state, open_checkpoints
 from sisr_jax.run.progress import Progress
 from sisr_jax.run.records import open_records
@@ -96,7 +96,8 @@ class _Session:
         self._run, self._checkpointer, self._writer = run, checkpointer, writer
         self._progress = progress
         self._watch = Watch(run.config.safety, skipped=int(first.skipped))
-        self._scalars = DeferredScalars(writer, start=int(first.step), look=self._look)
+        self._done = StepsDone(int(first.step))
+        self._scalars = DeferredScalars(writer, done=self._done, look=self._look)
         self._steps: dict[str, Step] = {}
         self._task = jax.device_put(run.task, replicated(run.mesh))
         self._validation = Validation(run, self._task, writer, progress)
@@ -125,7 +126,7 @@ class _Session:
             state, metrics = self._update(state, next(batches), phase.name, step)
             if step + 1 == phase.stop or _is_due(step + 1, config.log.every_steps):
                 self._scalars.push(step + 1, metrics)
-            self._progress.follow(step + 1, metrics[TOTAL])
+            self._progress.count(self._done.last())
         self._scalars.flush()
         self._checkpointer.wait()
         if preemption.reached(total):  # the next start goes on with the evaluation
@@ -142,9 +143,10 @@ class _Session:
         on_devices = to_devices(batch, self._run.mesh)
         with jax.transfer_guard("disallow"):
             state, metrics = self._steps[phase](self._task, state, on_devices)
+        self._done.follow(step + 1, metrics[TOTAL])
         if is_first:  # its compilation says nothing of the speed
             jax.block_until_ready(metrics)
-            self._scalars.restart_clock(step + 1)
+            self._scalars.restart_clock()
         return state, metrics
 
     def _look(self, step: int, record: Mapping[str, float]) -> None:
@@ -169,7 +171,7 @@ class _Session:
             self._writer.flush()
             self._checkpointer.save(state, validation_psnr=psnr)
         if evaluates or saves:
-            self._scalars.restart_clock(step)
+            self._scalars.restart_clock()
 
     def _save_and_leave(self, state: TrainState, step: int) -> NoReturn:
         self._scalars.flush()

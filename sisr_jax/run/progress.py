@@ -1,6 +1,5 @@
 """How far a run is: a line that moves on a terminal, lines in the log of a job."""
 
-import collections
 import sys
 import time
 import types
@@ -33,7 +32,6 @@ class Progress:
 
     def __init__(self, total: int, start: int, stream: TextIO | None = None) -> None:
         self._total, self._stream = total, stream or sys.stderr
-        self._under_way: collections.deque[tuple[int, Any]] = collections.deque()
         self._bar = tqdm(
             total=total,
             initial=start,
@@ -62,17 +60,9 @@ class Progress:
         else:
             self._bar.write(line, file=self._stream)
 
-    def follow(self, step: int, number: Any) -> None:
-        """Counts a step once a number that it computes is there.
-
-        Dispatching it says nothing: the device may be many steps behind. `number` is an
-        array of jax, whose `is_ready` its published type lacks.
-        """
-        if self._bar.disable:
-            return
-        self._under_way.append((step, number))
-        while self._under_way and self._under_way[0][1].is_ready():
-            done, _ = self._under_way.popleft()
+    def count(self, done: int) -> None:
+        """Shows how many steps the devices are done with."""
+        if not self._bar.disable:
             self._bar.update(done - self._bar.n)
 
     def show(self, step: int, phase: str, record: Mapping[str, float]) -> None:

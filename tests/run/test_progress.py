@@ -13,16 +13,6 @@ class Terminal(io.StringIO):
         return True
 
 
-class Number:
-    """Of a step that the device may not have done yet."""
-
-    def __init__(self, is_done=True):
-        self.is_done = is_done
-
-    def is_ready(self):
-        return self.is_done
-
-
 RECORD = {"loss/generator": 0.51239, "eval/psnr": 1.0, "perf/steps_per_second": 2.0}
 
 
@@ -31,7 +21,7 @@ def test_a_log_has_one_line_for_each_record():
     with Progress(total=130, start=4, stream=stream) as progress:
         progress.say(4, "compiling the step of the phase generator")
         for step in range(5, 11):
-            progress.follow(step, Number())
+            progress.count(step)
             if step % 2 == 0:
                 progress.show(step, "generator", RECORD)
         progress.show(11, "adversarial", {"loss/pixel": 1.0})
@@ -48,26 +38,12 @@ def test_a_terminal_shows_phase_step_rate_time_left_and_losses():
     stream = Terminal()
     with Progress(total=10, start=4, stream=stream) as progress:
         for step in range(5, 11):
-            progress.follow(step, Number())
+            progress.count(step)
         progress.show(8, "adversarial", RECORD)
     last = stream.getvalue().split("\r")[-1]
     for part in ("adversarial 10/10", "2 steps/s", "00:01 left", "loss/generator 0.51"):
         assert part in last
     assert "eval/psnr" not in last
-
-
-def test_a_terminal_counts_what_the_devices_are_done_with():
-    stream = Terminal()
-    numbers = [Number(is_done=step < 3) for step in range(9)]
-    with Progress(total=9, start=0, stream=stream) as progress:
-        for step, number in enumerate(numbers, start=1):
-            progress.follow(step, number)
-        progress.show(2, "generator", RECORD)
-        assert "generator 3/9 " in stream.getvalue().split("\r")[-1]
-        numbers[3].is_done = True
-        progress.follow(10, Number())
-        progress.show(2, "generator", RECORD)
-        assert "generator 4/9 " in stream.getvalue().split("\r")[-1]
 
 
 def test_what_takes_a_while_is_said_above_the_line_on_a_terminal():
@@ -85,7 +61,7 @@ def test_log_lines_stay_whole_while_progress_is_shown(monkeypatch):
     handler = logging.get_absl_handler().python_handler
     monkeypatch.setattr(handler, "stream", stream)
     with Progress(total=3, start=0, stream=stream) as progress:
-        progress.follow(1, Number())
+        progress.count(1)
         progress.show(1, "generator", RECORD)
         handler.emit(
             logging.get_absl_logger().makeRecord(
