@@ -42,6 +42,7 @@ from typing import NoReturn, cast, get_args
 from absl import app, flags, logging
 from etils import epath
 
+from sisr_jax.checkpoints.outages import without_late_failures
 from sisr_jax.config import Config, ConfigError, command_line, parse
 from sisr_jax.config.kept import has_config, read_config
 from sisr_jax.data.formats.dicom.opening import keep_headers_private
@@ -118,7 +119,11 @@ def main(argv: Sequence[str]) -> None:
             heartbeat_seconds=_HEARTBEAT_SECONDS.value,
             environment=os.environ,
         )
-        with leaving.ending_with_the_others(), telling_outputs():
+        with (
+            leaving.ending_with_the_others(),
+            telling_outputs(),
+            without_late_failures(),
+        ):
             _run(changes)
         if code := flushed("sisr_jax", ExitCode.DONE):
             leaving.leave(ExitCode(code))

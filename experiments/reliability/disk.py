@@ -164,10 +164,9 @@ def _finish(process):
 
 def _expect(found, exit_code):
     """The one line that a training says when it stops; none for exit code 0."""
-    # Not all of standard error: arrays that fail together may make TensorStore print
-    # `Event loop is closed` with a traceback of its own before the line.
     lines = [line for line in found.stderr.splitlines() if "sisr_jax: error: " in line]
-    if found.returncode != exit_code or len(lines) != bool(exit_code):
+    is_noisy = "Traceback" in found.stderr
+    if is_noisy or found.returncode != exit_code or len(lines) != bool(exit_code):
         raise SystemExit(f"exit code {found.returncode}\n{found.stderr}")
     return "".join(lines)
 

@@ -2,9 +2,11 @@
 
 import contextlib
 import logging
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from typing import Any
 
 from etils import epath
 
@@ -58,6 +60,29 @@ def is_news(record: logging.LogRecord) -> bool:
     if "orbax" not in record.pathname:
         return True
     return not (record.exc_info or "CheckpointHandlerRegistry" in record.getMessage())
+
+
+@contextlib.contextmanager
+def without_late_failures() -> Iterator[None]:
+    """Drops what TensorStore prints of arrays that fail after a save has failed.
+
+    Orbax leaves its event loop with the first array that cannot be written. Each other
+    one then is a traceback `Event loop is closed`, by the hook that Python has for
+    errors which nobody can catch, and says nothing that the one line does not. For a
+    command, whose process is its own.
+    """
+    before = sys.unraisablehook
+
+    def hook(found: Any) -> None:  # whose type only stubs know
+        is_late = str(found.exc_value) == "Event loop is closed"
+        if not (is_late and found.exc_type is RuntimeError):
+            before(found)
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 @contextlib.contextmanager

@@ -1,5 +1,7 @@
 """What counts as a checkpoint, and that a storage that is away damages none."""
 
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -72,3 +74,43 @@ def test_save_that_hangs_is_given_up_on(tmp_path, monkeypatch):
     released.set()
     monkeypatch.undo()
     opened.close()
+
+
+# Many arrays that are too large for a file, as Orbax writes those of a checkpoint: it
+# leaves its event loop with the first one that fails.
+FAILING = """
+import asyncio, resource, sys, time
+import numpy as np, tensorstore as ts
+from sisr_jax.checkpoints.outages import without_late_failures
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
+async def write(number):
+    store = {"driver": "file", "path": f"{sys.argv[1]}/{number}"}
+    metadata = {"shape": [40_000], "chunks": [40_000], "dtype": "<f4"}
+    metadata["compressor"] = None
+    spec = {"driver": "zarr", "kvstore": store, "metadata": metadata, "create": True}
+    array = await ts.open(spec)
+    await array.write(np.ones(40_000, np.float32))
+async def write_all():
+    await asyncio.gather(*map(write, range(40)))
+class Other:
+    def __del__(self):
+        raise RuntimeError("of something else")
+with without_late_failures():
+    loop = asyncio.new_event_loop()
+    try:
+        loop.run_until_complete(write_all())
+    except ValueError as error:
+        print("File too large" in str(error))
+    loop.close()
+    time.sleep(0.3)
+    Other()
+"""
+
+
+def test_arrays_that_fail_after_a_save_has_failed_say_nothing(tmp_path):
+    found = subprocess.run(
+        [sys.executable, "-c", FAILING, tmp_path], capture_output=True, text=True
+    )
+    assert (found.returncode, found.stdout) == (0, "True\n")
+    assert "of something else" in found.stderr
+    assert "Event loop is closed" not in found.stderr
