@@ -1,9 +1,10 @@
 """Runs a command: `sisr-jax main ...` is `python -m sisr_jax.main ...`."""
 
+import contextlib
 import runpy
 import sys
 
-from sisr_jax.errors import ExitCode, end_at_interrupts
+from sisr_jax.errors import ExitCode, end_at_interrupts, ending
 
 COMMANDS = {
     "main": "train a configuration, or evaluate a working folder",
@@ -26,13 +27,20 @@ def main() -> None:
         sys.argv = [sys.argv[0], *arguments]
         runpy.run_module(f"sisr_jax.{command}", run_name="__main__", alter_sys=True)
     elif command in ("--help", "-h"):
-        print("sisr-jax COMMAND ... (COMMAND --help tells its arguments)")
-        for name, does in COMMANDS.items():
-            print(f"  {name:<10} {does}")
+        if code := ending("sisr_jax", _list_commands):
+            sys.exit(code)
     else:
         names = ", ".join(COMMANDS)
         print(f"sisr_jax: error: {command!r}: expected one of {names}", file=sys.stderr)
         sys.exit(ExitCode.BAD_INPUT)
+
+
+def _list_commands() -> int:
+    with contextlib.suppress(BrokenPipeError):  # read as far as somebody cared to
+        print("sisr-jax COMMAND ... (COMMAND --help tells its arguments)")
+        for name, does in COMMANDS.items():
+            print(f"  {name:<10} {does}")
+    return ExitCode.DONE
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 """Command lines of the commands: what is wrong with one is one line."""
 
 import argparse
+import contextlib
 import math
 from pathlib import Path
-from typing import NoReturn
+from typing import IO, NoReturn
 
 from sisr_jax.errors import InputError
 
@@ -14,6 +15,11 @@ class RefusingParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """As `argparse` calls it, which would print how the command is used, too."""
         raise InputError(message)
+
+    def print_help(self, file: IO[str] | None = None) -> None:
+        """As `argparse`, which would keep silent about a disk that is full."""
+        with contextlib.suppress(BrokenPipeError):  # read as far as somebody cared to
+            print(self.format_help(), end="", file=file)
 
 
 class CommandParser(RefusingParser):

@@ -15,6 +15,8 @@ import signal
 import sys
 from collections.abc import Callable
 
+from sisr_jax.arguments import CommandParser
+from sisr_jax.errors import ending
 from sisr_jax.hosts.supervision import Limits, Supervisor, say
 
 
@@ -30,9 +32,11 @@ def _at_least(low: float) -> Callable[[str], float]:
 
 def main() -> None:
     """Parses the command line, runs, and exits with the command's code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m sisr_jax.supervise", description=(__doc__ or "").splitlines()[0]
-    )
+    sys.exit(ending("sisr_jax.supervise", _run))
+
+
+def _run() -> int:
+    parser = CommandParser("sisr_jax.supervise", __doc__)
     number = parser.add_argument
     number("--max_restarts", type=int, default=10, help="in a row without progress")
     number("--first_seconds", type=_at_least(0), default=2.0, help="first wait")
@@ -56,7 +60,7 @@ def main() -> None:
     except OSError as error:
         say(f"error: {command[0]}: {error.strerror or error}")
         code = 127
-    sys.exit(code)
+    return code
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What messages take over from the errors of libraries, and how commands end."""
 
 import os
+import pathlib
 import subprocess
 import sys
 
@@ -74,7 +75,8 @@ def run():
     raise InputError("a file")
 sys.exit(ending("sisr_jax.command", run))
 """
-FULL = "sisr_jax.command: error: standard output: No space left on device\n"
+NAME = "sisr_jax.command"
+FULL = f"{NAME}: error: standard output: No space left on device\n"
 
 
 @needs_full
@@ -114,6 +116,40 @@ def test_a_description_on_a_full_disk_is_one_line(tmp_path, command):
     assert ended.returncode == 74
     assert ended.stderr.endswith("error: standard output: No space left on device\n")
     assert ended.stderr.count("\n") == 1
+
+
+# One of each kind of parser that the commands have.
+@needs_full
+@pytest.mark.parametrize("unbuffered", [False, True])
+@pytest.mark.parametrize("command", ["", ".config", ".supervise"])
+def test_help_is_of_use_however_far_it_is_read(command, unbuffered):
+    buffered = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
+    env = buffered | ({"PYTHONUNBUFFERED": "1"} if unbuffered else {})
+    read, unread = os.pipe()
+    os.close(read)
+    full = os.open("/dev/full", os.O_WRONLY)
+    line = f"sisr_jax{command.replace('.config', '')}{FULL.removeprefix(NAME)}"
+    for nowhere, expected in ((unread, (0, "")), (full, (74, line))):
+        ended = subprocess.run(
+            [sys.executable, "-m", f"sisr_jax{command}", "--help"],
+            check=False,
+            env=env,
+            stdout=nowhere,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        os.close(nowhere)
+        assert (ended.returncode, ended.stderr) == expected
+
+
+def test_no_command_has_a_parser_of_another_kind():
+    package = pathlib.Path(__file__).parents[1] / "sisr_jax"
+    own = [p.name for p in package.rglob("*.py") if "=argparse.Arg" in _dense(p)]
+    assert own == []
+
+
+def _dense(path):
+    return "".join(path.read_text().split())
 
 
 @pytest.mark.parametrize(

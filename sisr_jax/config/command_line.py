@@ -10,7 +10,7 @@ from ml_collections import ConfigDict, config_flags
 
 from sisr_jax.config.checks import ConfigError
 from sisr_jax.config.files import load
-from sisr_jax.errors import ExitCode
+from sisr_jax.errors import ExitCode, StorageError, flushed, tell, telling_outputs
 
 # The flag is the command's that asks for it, whose `--help` shows it.
 flags.disclaim_key_flags()
@@ -95,11 +95,18 @@ def parse_flags(
 
     Raises:
         ConfigError: In one line, for whatever absl and ml_collections refuse.
+        SystemExit: After help, if it was asked for.
     """
     try:
-        return flag_values(argv)
-    except SystemExit:  # after --help, which absl counts as a failure
-        sys.exit(ExitCode.DONE)
+        with telling_outputs():
+            return flag_values(argv)
+    except (SystemExit, BrokenPipeError):
+        # After --help, which absl counts as a failure, and read as far as somebody
+        # cared to.
+        sys.exit(flushed("sisr_jax", ExitCode.DONE))
+    except StorageError as error:
+        tell(f"sisr_jax: error: {error}")
+        sys.exit(ExitCode.STORAGE)
     except (flags.Error, AttributeError, LookupError, TypeError, ValueError) as error:
         if isinstance(error.__context__, ConfigError):
             raise error.__context__ from None

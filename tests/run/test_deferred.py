@@ -46,7 +46,9 @@ class Device:
         self.done.follow(step, _Number(self, ready_at))
 
     def speeds(self):
-        return [record.get("perf/steps_per_second") for _, record in self.recorder.calls]
+        return [
+            record.get("perf/steps_per_second") for _, record in self.recorder.calls
+        ]
 
 
 class _Number:
