@@ -8,7 +8,8 @@ Running the same command again resumes. Without `--config` it is that of the wor
 folder; `--config.KEY=VALUE` may change what does not make it another run: where the
 images are, how often it logs, saves and validates, or a longer last phase; `--extend`
 makes that as long as the whole run then is. Evaluation may be on other images:
-`--split`, `--config.data.KEY`, `--config.degradation.KEY`.
+`--split`, `--config.data.KEY`, `--config.degradation.KEY`; `--output=FOLDER` writes its
+scores elsewhere, and nothing to the working folder.
 
 What it ends with:
 
@@ -83,6 +84,9 @@ _SPLIT = flags.DEFINE_enum(
 _SAVE_IMAGES = flags.DEFINE_boolean(
     "save_images", False, "--mode=evaluate also writes every restored image (npy)."
 )
+_OUTPUT = flags.DEFINE_string(
+    "output", None, "Where --mode=evaluate writes, else evaluation in the workdir."
+)
 _EXTEND = flags.DEFINE_integer(
     "extend", None, "Steps of the whole run: its last phase becomes longer."
 )
@@ -147,7 +151,7 @@ def main(argv: Sequence[str]) -> None:
 def _run(changes: Sequence[str]) -> None:
     check_devices()
     agreement.check_joined()
-    workdir, config = agreement.together(lambda: _read_flags(changes))
+    workdir, output, config = agreement.together(lambda: _read_flags(changes))
     with reporting(f"workdir {workdir}"):
         if _MODE.value == "train":
             train(prepare(config, workdir))
@@ -155,20 +159,28 @@ def _run(changes: Sequence[str]) -> None:
             config,
             workdir,
             cast(Split, _SPLIT.value),
+            output=output,
             save_images=_SAVE_IMAGES.value,
         )
     if text is not None:
         print(text)
 
 
-def _read_flags(changes: Sequence[str]) -> tuple[epath.Path, Config]:
-    workdir = open_folder(_WORKDIR.value, "--workdir")
+def _read_flags(
+    changes: Sequence[str],
+) -> tuple[epath.Path, epath.Path | None, Config]:
+    """The working folder, the one that `--output` names, and the configuration."""
+    workdir, output = open_folder(_WORKDIR.value, "--workdir"), None
+    if _OUTPUT.value is not None:
+        output = open_folder(_OUTPUT.value, "--output")
+        if _MODE.value == "train":
+            raise ConfigError(f"--output={output}: needs --mode=evaluate")
     if _MODE.value == "train" and _SPLIT.value != "test":
         raise ConfigError(f"--split={_SPLIT.value}: needs --mode=evaluate")
     if _MODE.value == "evaluate" and _EXTEND.value is not None:
         raise ConfigError(f"--extend={_EXTEND.value}: needs --mode=train")
     with refusing(f"workdir {workdir}: reading"):
-        return workdir, _read_config(workdir, changes)
+        return workdir, output, _read_config(workdir, changes)
 
 
 def parse_flags(argv: list[str]) -> list[str]:

@@ -95,7 +95,9 @@ def test_each_code_of_the_table_is_given(code, monkeypatch, capsys, tmp_path):
     endings = [ending for ending in ENDINGS.values() if ending[1] == code]
     assert endings, "no run of this test ends with it"
     for error, _, line in endings:
-        monkeypatch.setattr(command, "_read_flags", lambda changes: (tmp_path, None))
+        monkeypatch.setattr(
+            command, "_read_flags", lambda changes: (tmp_path,) + 2 * (None,)
+        )
         monkeypatch.setattr(command, "_MODE", _Flag("train"))
         monkeypatch.setattr(command, "_SPLIT", _Flag("test"))
         monkeypatch.setattr(command, "prepare", lambda config, workdir: None)

@@ -393,15 +393,18 @@ def test_command_evaluates_a_working_folder(finished):
     assert found.stdout.strip() == text.strip()
 
 
-def test_command_evaluates_other_images(finished):
+def test_command_evaluates_other_images(finished, tmp_path):
     _, workdir, _, _ = finished
+    before = {path: path.stat().st_mtime_ns for path in workdir.rglob("*")}
     found = _command(
         *("--mode=evaluate", f"--workdir={workdir}", "--split=validation"),
         *("--save_images", "--config.data.num_phantoms=(8, 2, 3)"),
+        f"--output={tmp_path / 'scores'}",
     )
     assert found.returncode == 0, found.stderr
     assert "validation split" in found.stdout
-    (folder,) = workdir.glob("evaluation/step_8_validation_*")
+    assert before == {path: path.stat().st_mtime_ns for path in workdir.rglob("*")}
+    (folder,) = (tmp_path / "scores").glob("step_8_validation_*")
     with (folder / "table.csv").open() as file:
         assert {row["images"] for row in csv.DictReader(file)} == {"2"}
     _check_saved_images(workdir, folder)
@@ -455,6 +458,8 @@ def test_a_finished_run_is_extended(finished, tmp_path):
         (["--split=train"], "--split=train: needs --mode=evaluate"),
         (["--extend=7"], "--extend=7: expected at least the 8 steps of the run"),
         (["--mode=evaluate", "--extend=9"], "--extend=9: needs --mode=train"),
+        (["--output=x"], "--output=x: needs --mode=evaluate"),
+        (["--mode=evaluate", "--output="], "--output = '': expected a folder"),
     ],
 )
 def test_changes_that_make_it_another_run_are_one_line(finished, arguments, message):

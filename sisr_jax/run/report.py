@@ -39,6 +39,7 @@ def report(
     workdir: epath.Path,
     split: Split = "test",
     *,
+    output: epath.Path | None = None,
     save_images: bool = False,
 ) -> str | None:
     """Evaluates the newest checkpoint of a working folder on a split.
@@ -52,6 +53,7 @@ def report(
         workdir: Its working folder; files go to `evaluation/step_N/`, and of other
             images or another split to a folder beside it.
         split: Images to score.
+        output: Folder instead of `evaluation`; then nothing is written to `workdir`.
         save_images: Also write every restored image, see `restored_images`.
 
     Returns:
@@ -67,7 +69,9 @@ def report(
     source = open_source(config.data, split, seed=config.seed)
     step, generators = _generators(config, workdir, target)
     folder = agreement.first_alone(
-        lambda: evaluation_folder(workdir, step, config, split, fingerprint(source))
+        lambda: evaluation_folder(
+            workdir, step, config, split, fingerprint(source), output=output
+        )
     )
     save = None
     if save_images:
@@ -86,7 +90,8 @@ def report(
 
     def write() -> str:
         assert folder is not None, "the first process has one"
-        return _write(config, folder, split, list(generators), evaluation)
+        text = _write(config, folder, split, list(generators), evaluation)
+        return f"{text}\n{_places(workdir)}"
 
     return agreement.first_alone(write)
 
@@ -98,7 +103,6 @@ def _write(
     methods: list[str],
     evaluation: Evaluation,
 ) -> str:
-    workdir = folder.parents[1]
     baseline = modality_of(config).baselines(config).primary
     rows = summarise(evaluation.scores, reference=baseline)
     write_csv(folder / "per_image.csv", evaluation.scores)
@@ -119,9 +123,14 @@ def _write(
             "",
             f"figure       {path}",
             f"per image    {folder / 'per_image.csv'}",
-            f"checkpoints  {workdir / 'checkpoints'}",
-            f"logs         {workdir / 'metrics.jsonl'}, {workdir / 'tensorboard'}",
         ]
+    )
+
+
+def _places(workdir: epath.Path) -> str:
+    return (
+        f"checkpoints  {workdir / 'checkpoints'}\n"
+        f"logs         {workdir / 'metrics.jsonl'}, {workdir / 'tensorboard'}"
     )
 
 

@@ -14,6 +14,7 @@ from etils import epath
 
 from sisr_jax.config import Config, ConfigError, Phases
 from sisr_jax.config.kept import CONFIG_FILE, has_config, read_config
+from sisr_jax.errors import InputError
 from sisr_jax.hosts.lock import Lock
 from sisr_jax.run.images import kept_fingerprint, note_images
 from sisr_jax.run.versions import note_versions
@@ -119,7 +120,13 @@ def check_same(
 
 
 def evaluation_folder(
-    workdir: epath.Path, step: int, config: Config, split: str, images: str
+    workdir: epath.Path,
+    step: int,
+    config: Config,
+    split: str,
+    images: str,
+    *,
+    output: epath.Path | None = None,
 ) -> epath.Path:
     """Where scores go: those on the run's own test images have no further name.
 
@@ -129,6 +136,8 @@ def evaluation_folder(
         config: Configuration of the evaluation.
         split: Its split.
         images: Fingerprint of the images.
+        output: Where instead of `evaluation` in the working folder, which may be
+            another person's.
 
     Raises:
         InputError: If files cannot be written there: not after all images are scored.
@@ -142,8 +151,16 @@ def evaluation_folder(
         others = repr((config.data, config.degradation, config.seed, images))
         name += f"_{hashlib.sha256(others.encode()).hexdigest()[:6]}"
         logging.warning("not the images of the run: scores go to %s", name)
+    if output is not None:
+        check_possible(output / name, "--output")
+        return output / name
     folder = workdir / "evaluation" / name
-    check_possible(folder, "workdir")
+    try:
+        check_possible(folder, "workdir")
+    except InputError as error:
+        raise InputError(
+            f"{error}; --mode=evaluate --output=FOLDER writes elsewhere"
+        ) from error
     return folder
 
 

@@ -218,8 +218,17 @@ def test_scores_that_could_not_be_written_are_not_computed(workdir, load_config)
     config = load_config("ct_srgan")
     _claim(workdir, config)
     (workdir / "evaluation").write_text("a file")
-    with pytest.raises(InputError, match=r"evaluation is a file, expected a folder"):
-        workdirs.evaluation_folder(workdir, 8, config, "test", IMAGES["test"])
+    about = workdir, 8, config, "test", IMAGES["test"]
+    with pytest.raises(
+        InputError, match=r"evaluation is a file, expected a folder; .* --output=FOLDER"
+    ):
+        workdirs.evaluation_folder(*about)
+    elsewhere = workdir.parent / "scores"
+    place = workdirs.evaluation_folder(*about, output=elsewhere)
+    assert place == elsewhere / "step_8"
+    elsewhere.write_text("a file")
+    with pytest.raises(InputError, match=r"^--output .*scores is a file, expected a f"):
+        workdirs.evaluation_folder(*about, output=elsewhere)
 
 
 def test_checkpoints_without_a_configuration_are_refused(workdir, load_config):
