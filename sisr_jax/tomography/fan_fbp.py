@@ -7,6 +7,7 @@ with the inverse square of the pixel's distance from the source (for a flat dete
 its distance along the central ray).
 """
 
+import dataclasses
 import functools
 import math
 
@@ -33,6 +34,7 @@ def fan_fbp(
 
     Views go all around, or over an arc: rays that an arc measures from both ends are
     weighted by `redundancy`. Of an arc that leaves rays out, the image lacks them.
+    Detectors may be displaced, to see a larger image in views that go all around.
 
     Args:
         sinogram: Line integrals (of what is measured per mm, without unit).
@@ -48,6 +50,7 @@ def fan_fbp(
     weights = redundancy(fan) * np.cos(fan.fan_angles) / fan.pitch_at_origin_mm
     weights *= shares(directions(fan.angles, TURN))[:, None]
     views = sinogram * jnp.asarray(weights, sinogram.dtype)
+    views, fan = _widened(views, fan)
     if filter_name is not None:
         # Half of it: of the ramp's twice the frequency, see `filters.response`.
         impulse = impulse_response(filter_name, fan.num_detectors) / 2
@@ -62,7 +65,7 @@ def fan_fbp(
 def redundancy(fan: FanBeam) -> Float[np.ndarray, "angles detectors"]:
     """Share of every ray among those that measure the same line.
 
-    A half if the views go all around. Else the weights that rise and fall smoothly at
+    A half if the views go all around, or as `_shares_of_a_turn` has it. Else the weights that rise and fall smoothly at
     the ends of the arc: Parker (1982), "Optimal short scan convolution reconstruction
     for fan-beam CT", Medical Physics 9(2), 254-257, eq. 6, for an arc of any length
     (the surplus over half a turn in the place of the fan's width). The two shares of a
@@ -71,7 +74,7 @@ def redundancy(fan: FanBeam) -> Float[np.ndarray, "angles detectors"]:
     found = directions(fan.angles, TURN)
     shape = fan.num_angles, fan.num_detectors
     if not found.unmeasured.any():
-        return np.full(shape, 0.5)
+        return np.broadcast_to(_shares_of_a_turn(fan), shape)
     widest = int(np.argmax(found.gaps))
     arc = TURN - found.gaps[widest]
     start = found.starts[(widest + 1) % len(found.starts)]
@@ -85,6 +88,60 @@ def redundancy(fan: FanBeam) -> Float[np.ndarray, "angles detectors"]:
         rise = np.sin(quarter * angle / rising) ** 2
         fall = np.sin(quarter * (arc - angle) / falling) ** 2
     return np.where(first, rise, np.where(last, fall, 1.0))
+
+
+def _is_displaced(fan: FanBeam) -> bool:
+    """Whether one side of the image is seen from the other side of a turn alone."""
+    whole = math.asin(min(fan.size * fan.pixel_mm / 2 / fan.source_to_origin_mm, 1.0))
+    # A quarter of a detector is a displacement that doubles the sampling.
+    is_centred = abs(fan.detector_offset_mm) <= fan.detector_pitch_mm
+    return not is_centred and _seen_twice(fan) < whole
+
+
+def _seen_twice(fan: FanBeam) -> float:
+    """Fan angle up to which there are detectors on either side."""
+    return float(min(-fan.fan_angles[0], fan.fan_angles[-1]))
+
+
+def _shares_of_a_turn(fan: FanBeam) -> Float[np.ndarray, " detectors"]:
+    """Shares of the rays of one of the views that go all around.
+
+    A half of each, as the view from the other side measures it, too; but detectors that
+    are displaced, to see a larger image, do so for those of small fan angles only. Their
+    shares rise smoothly, without a step where the detectors end, and all others are 1:
+    Wang (2002), "X-ray micro-CT with a displaced detector array", Medical Physics
+    29(7), 1634-1636, with the sine of Parker.
+    """
+    if not _is_displaced(fan):
+        return np.full(fan.num_detectors, 0.5)
+    toward, twice = math.copysign(1.0, fan.detector_offset_mm), _seen_twice(fan)
+    if twice <= 0:
+        return np.ones(fan.num_detectors)
+    place = np.clip(toward * fan.fan_angles / twice, -1, 1)
+    return np.sin(np.pi / 4 * (1 + place)) ** 2
+
+
+def _widened(
+    views: Float[Array, "*batch angles detectors"], fan: FanBeam
+) -> tuple[Float[Array, "*batch angles more"], FanBeam]:
+    """Views with zeros where displaced detectors lack the other side.
+
+    What is filtered reaches there, and pixels are there.
+    """
+    if not _is_displaced(fan):
+        return views, fan
+    more = math.ceil(2 * abs(fan.detector_offset_mm) / fan.detector_pitch_mm)
+    toward = math.copysign(1.0, fan.detector_offset_mm)
+    before, behind = (more, 0) if toward > 0 else (0, more)
+    views = jnp.pad(views, [(0, 0)] * (views.ndim - 1) + [(before, behind)])
+    numbers = {
+        field.name: getattr(fan, field.name)
+        for field in dataclasses.fields(fan)
+        if field.init and not field.name.startswith("_")
+    }
+    numbers["num_detectors"] += more
+    numbers["detector_offset_mm"] -= toward * more * fan.detector_pitch_mm / 2
+    return views, FanBeam(**numbers, angles=fan.angles)
 
 
 def _back_project_by_distance(

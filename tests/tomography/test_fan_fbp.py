@@ -19,6 +19,15 @@ FANS = {
     "full turn": fan_of(360, **NUMBERS),
     "arc": fan_of(360, **NUMBERS, detector="arc"),
     "offset": fan_of(360, **NUMBERS, detector_offset_mm=0.1),
+    "displaced": fan_of(
+        360, **NUMBERS | {"num_detectors": 80}, detector_offset_mm=6.0
+    ),
+    "displaced arc": fan_of(
+        360,
+        **NUMBERS | {"num_detectors": 90},
+        detector_offset_mm=-5.05,
+        detector="arc",
+    ),
     "both ends of the turn": fan_of(angles=np.linspace(0, 2 * np.pi, 361), **NUMBERS),
     "two turns": fan_of(angles=np.arange(720) * 4 * np.pi / 720 - 1, **NUMBERS),
     "short scan": fan_of(angles=np.arange(200) * 1.2 * np.pi / 200 + 0.3, **NUMBERS),
