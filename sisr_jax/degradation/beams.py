@@ -101,6 +101,10 @@ def beam_decimation(
         A function `(key, hr[batch, depth, line, 1])` to
         `[batch, depth, line // factor, 1]`.
 
+    Raises:
+        ValueError: If the window does not rise, or the factor or the offset is out of
+            range.
+
     Examples:
         >>> import jax, jax.numpy as jnp
         >>> from sisr_jax.degradation import beam_decimation
@@ -108,6 +112,9 @@ def beam_decimation(
         >>> degrade(jax.random.key(0), jnp.ones((1, 8, 16, 1))).shape
         (1, 8, 4, 1)
     """
+    low, high = window
+    if not low < high:
+        raise ValueError(f"window = {window}: expected dB that rise")
     probes = jax.tree.map(np.float32, probes)  # of a type and a shape, as all leaves
     return _BeamDecimation(
         LateralDecimation(factor, offset), probes, conversion, window, picture_weight

@@ -8,10 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from sisr_jax.config import BeamDecimation, Config
+from sisr_jax.config.checks import check
 from sisr_jax.degradation.beams import beam_decimation
 from sisr_jax.degradation.degradation import Degradation
 from sisr_jax.degradation.ultrasound_modality import ULTRASOUND
 from sisr_jax.image.resize import Interpolation, aligned_columns
+from sisr_jax.metrics.structural import SSIM_WINDOW
 from sisr_jax.types import Image, Measurement
 from sisr_jax.ultrasound import CartesianGrid, PolarGrid, ScanConversion
 from sisr_jax.ultrasound.arrays import ARRAYS
@@ -23,6 +25,8 @@ _INTERPOLATIONS: dict[str, Interpolation] = {
     "Lanczos": "lanczos",
 }
 _ENVELOPE = "Linear (envelope)"
+# Of a picture: more than any screen shows, and 20 bytes each to find its samples.
+_MOST_PIXELS = 2**24
 
 
 @jax.tree_util.register_static
@@ -88,6 +92,14 @@ def _degrade(config: Config) -> Degradation:
     if section.pixel_mm:
         polar = _polar(config)
         around = CartesianGrid.covering(polar, section.pixel_mm)
+        height, width = around.shape
+        check(
+            min(around.shape) >= SSIM_WINDOW and height * width <= _MOST_PIXELS,
+            "degradation.pixel_mm",
+            section.pixel_mm,
+            f"pictures of {SSIM_WINDOW} pixels or more along either side, and of "
+            f"{_MOST_PIXELS:,} at most, not of {height} x {width}",
+        )
         conversion = ScanConversion(polar, around)
     return beam_decimation(
         factor=section.factor,

@@ -101,7 +101,7 @@ class KeptLines(LinearOperator):
     may have its own lines.
 
     Attributes:
-        kept: 1 for lines that are kept and 0 for the others, `[*batch, lines]`.
+        kept: Above 0 for lines that are kept, and 0 for the others, `[*batch, lines]`.
 
     Examples:
         >>> import jax.numpy as jnp
@@ -116,7 +116,7 @@ class KeptLines(LinearOperator):
     @property
     def domain_shape(self) -> tuple[None, int]:
         """Depth, which is any, and number of lines."""
-        return None, self.kept.shape[-1]
+        return None, np.shape(self.kept)[-1]
 
     @property
     def range_shape(self) -> tuple[None, int]:
@@ -126,7 +126,7 @@ class KeptLines(LinearOperator):
     @property
     def measured_share(self) -> float | Float[Array, "*batch"]:
         """The share of the lines that are kept."""
-        return jnp.mean(jnp.asarray(self.kept, jnp.float32), -1)
+        return jnp.mean(jnp.asarray(self.kept) > 0, -1, dtype=jnp.float32)
 
     def __call__(
         self, x: Real[Array | np.ndarray, "*batch height width"], /
@@ -159,7 +159,7 @@ class KeptLines(LinearOperator):
 
     def draw(self, key: Key) -> Float[Array, "*batch height width"]:
         """Random images, 16 samples deep: one for each set of lines."""
-        *batch, lines = self.kept.shape
+        *batch, lines = np.shape(self.kept)
         return jax.random.normal(key, (*batch, 16, lines))
 
 

@@ -77,7 +77,10 @@ def fit_sector(
         >>> fit.polar.angles[[0, -1]].round(2).tolist()
         [-0.5, 0.5]
     """
-    lit = _filled(np.asarray(lit, bool))
+    lit = np.asarray(lit, bool)
+    if lit.ndim != 2:
+        raise ValueError(f"lit of shape {lit.shape}: expected height, width")
+    lit = _filled(lit)
     rows = np.flatnonzero(lit.any(1))
     if len(rows) < _FEWEST:
         raise ValueError(

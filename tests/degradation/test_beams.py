@@ -158,6 +158,18 @@ def test_what_does_not_go_together(changes, message):
         config_of(**changes)
 
 
+@pytest.mark.parametrize("pixel_mm", [3.0, 1e-4])
+def test_pictures_that_cannot_be_scored_or_held_are_refused(pixel_mm):
+    config = config_of(degradation__pixel_mm=pixel_mm)
+    with pytest.raises(ConfigError, match=r"pixel_mm = .* pictures of 11 pixels or mo"):
+        modality_of(config).degrade(config)
+
+
+def test_a_window_that_falls_is_refused():
+    with pytest.raises(ValueError, match=r"window = \(0\.0, -60\.0\): expected dB tha"):
+        beam_decimation(factor=4, window=(0.0, -60.0))
+
+
 def test_pictures_are_learned_from(key):
     """The loss of a step grows by that of the pictures, times its weight."""
     from sisr_jax.train import steps

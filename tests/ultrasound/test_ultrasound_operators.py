@@ -6,6 +6,7 @@ import pytest
 from sisr_jax.operators import check_adjoint
 from sisr_jax.ultrasound import (
     CartesianGrid,
+    KeptLines,
     LateralDecimation,
     PolarGrid,
     ScanConversion,
@@ -89,6 +90,14 @@ def test_other_types_are_computed_in_single_precision():
 def test_impossible_decimation(arguments, message):
     with pytest.raises(ValueError, match=message):
         LateralDecimation(*arguments)
+
+
+@pytest.mark.parametrize("kept", [[255, 0, 0, 7], np.array([1, 0, 0, 1], bool)])
+def test_lines_are_kept_by_numbers_of_any_kind(kept):
+    lines = KeptLines(kept)
+    np.testing.assert_array_equal(lines(np.full((2, 4), 3.0)), [[3, 0, 0, 3]] * 2)
+    assert lines.measured_share == 0.5
+    assert lines.domain_shape == (None, 4)
 
 
 @pytest.mark.parametrize("batch", [(0,), (2, 0)])
