@@ -256,6 +256,8 @@ def test_a_sinogram_is_restored(tmp_path, pixel_mm):
         # Both would make an image of NaN.
         ({"pixel_mm": 1e-300}, "pixel_mm = 1e-300: expected a number from"),
         ({"sinogram": np.full((40, 46), 1e300)}, "finite real numbers, at most 1e"),
+        # The magnitude of which is itself.
+        ({"sinogram": np.full((40, 46), -(2**63))}, "finite real numbers, at most 1e"),
         ({"angles": np.array([None] * 40)}, "damaged"),
         ({"angles": np.array(["a"] * 40)}, "angles of type <U1"),
         ({"angles": np.arange(40) / 13 + 1j}, "angles of type complex128"),

@@ -184,8 +184,8 @@ class Restorer:
             Of images, images in [0, 1]; of measurements, what `Restored` says.
 
         Raises:
-            ValueError: If a shape does not fit, or the network looks at measurements
-                and is given an image alone.
+            ValueError: If a shape does not fit, values are whole or complex numbers, or
+                the network looks at measurements and is given an image alone.
         """
         if (image is None) == (measurement is None):
             raise ValueError("expected either an image, or measurement= and operator=")
@@ -197,11 +197,11 @@ class Restorer:
                     "back-projection, reconstruction.recovered_views has them"
                 )
             restore = self._restore_images if is_placed(image) else self._deal_images
-            return restore(self.variables, jnp.asarray(image, jnp.float32))
+            return restore(self.variables, _floats(image, "image"))
         if operator is None:
             raise ValueError("no operator: expected what measured")
         restore = self._restore if is_placed((measurement, operator)) else self._deal
-        measurement = jnp.asarray(measurement, jnp.float32)
+        measurement = _floats(measurement, "measurement")
         found, error = restore(self.variables, measurement, operator)
         # Returned by the program, the matrices of the operator would be copied.
         multiple = self.card.get("interval", {}).get("multiple")
@@ -292,6 +292,17 @@ class Restorer:
             variables, images[..., None], y, operator, train=False
         )
         return jnp.clip(output[..., 0], 0.0, 1.0)
+
+
+def _floats(values: Any, name: str) -> Float[Array, "..."]:
+    """Grey levels of 0 to 255 would be restored as white."""
+    values = jnp.asarray(values)
+    if not jnp.issubdtype(values.dtype, jnp.floating):
+        raise ValueError(
+            f"{name} of type {values.dtype}: expected floats, in units of the window's "
+            "[0, 1]"
+        )
+    return values.astype(jnp.float32)
 
 
 def _a_few_at_a_time(function: _Restore, shared: Any, given: Array) -> Any:

@@ -129,6 +129,15 @@ def test_views_that_each_image_has_of_its_own(restorer, operator, images):
     assert jnp.isfinite(found.residual).all()
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "bool", "complex64"])
+def test_values_that_are_no_share_of_the_window(restorer, operator, images, dtype):
+    y = np.asarray(operator(images[:1])).astype(dtype)
+    with pytest.raises(ValueError, match=f"^measurement of type {dtype}: expected flo"):
+        restorer(measurement=y, operator=operator)
+    with pytest.raises(ValueError, match=f"^image of type {dtype}: expected floats"):
+        restorer(np.zeros((SIZE, SIZE), dtype))
+
+
 def test_a_measurement_of_another_shape(restorer, operator):
     with pytest.raises(ValueError, match=r"\(3, 17\)"):
         restorer(measurement=np.zeros((3, 17)), operator=operator)

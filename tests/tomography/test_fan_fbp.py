@@ -19,9 +19,7 @@ FANS = {
     "full turn": fan_of(360, **NUMBERS),
     "arc": fan_of(360, **NUMBERS, detector="arc"),
     "offset": fan_of(360, **NUMBERS, detector_offset_mm=0.1),
-    "displaced": fan_of(
-        360, **NUMBERS | {"num_detectors": 80}, detector_offset_mm=6.0
-    ),
+    "displaced": fan_of(360, **NUMBERS | {"num_detectors": 80}, detector_offset_mm=6.0),
     "displaced arc": fan_of(
         360,
         **NUMBERS | {"num_detectors": 90},

@@ -21,7 +21,7 @@ from sisr_jax.errors import InputError, one_line
 
 _FRAMES = ("data", "data_white", "data_dark")
 _NAMES = (*_FRAMES, "theta")
-_MAX_DEGREES = 720.0
+_MAX_DEGREES, _MAX_RADIANS = 720.0, 2 * math.pi
 
 
 class Projections(NamedTuple):
@@ -50,7 +50,8 @@ def read_exchange(path: Path, *, rows: slice = slice(None)) -> Projections:
     Raises:
         InputError: If h5py is not installed, the file is damaged or of another kind, an
             array is missing, of another shape or type, too large, not finite or stored
-            outside of the file, or the angles are not in degrees.
+            outside of the file, or the angles are not in degrees, or nothing says that
+            they are and they look like radians.
     """
     try:
         import h5py
@@ -62,7 +63,7 @@ def read_exchange(path: Path, *, rows: slice = slice(None)) -> Projections:
         with h5py.File(path, "r") as file:
             found = {name: _dataset(h5py, file, name, path) for name in _NAMES}
             _check_shapes(path, {name: each.shape for name, each in found.items()})
-            unit = found["theta"].attrs.get("units", "degrees")
+            unit = _unit(found["theta"])
             where = {name: (slice(None), rows) for name in _FRAMES} | {"theta": ()}
             arrays = {name: _values(path, found[name], where[name]) for name in _NAMES}
     except InputError:
@@ -73,10 +74,15 @@ def read_exchange(path: Path, *, rows: slice = slice(None)) -> Projections:
         ) from error
     degrees = arrays["theta"].astype(np.float64)
     largest = np.abs(degrees).max()
-    if unit not in ("degrees", "deg", b"degrees", b"deg") or largest > _MAX_DEGREES:
+    if unit not in (None, "degrees", "deg") or largest > _MAX_DEGREES:
         raise InputError(
-            f"{path}: exchange/theta in {one_line(unit)} up to {largest:g}: expected "
-            f"degrees, at most {_MAX_DEGREES:g}"
+            f"{path}: exchange/theta in {one_line(unit or 'no unit')} up to "
+            f"{largest:g}: expected degrees, at most {_MAX_DEGREES:g}"
+        )
+    if unit is None and len(degrees) > 1 and 0 < largest <= _MAX_RADIANS:
+        raise InputError(
+            f"{path}: exchange/theta without units up to {largest:g}, which may be "
+            "radians: expected degrees, or an attribute 'units' = 'degrees'"
         )
     frames = [arrays[name].astype(np.float32) for name in _FRAMES]
     return Projections(*frames, angles=np.deg2rad(degrees))
@@ -100,6 +106,16 @@ def _dataset(h5py: Any, file: Any, name: str, path: Path) -> Any:
     if place.external or place.is_virtual:
         raise _elsewhere(path, name)
     return place
+
+
+def _unit(theta: Any) -> str | None:
+    """What the file says of its angles; None if it says nothing."""
+    unit = theta.attrs.get("units")
+    if isinstance(unit, np.ndarray) and unit.size == 1:
+        unit = unit.item()
+    if isinstance(unit, bytes):
+        return unit.decode("latin-1")
+    return None if unit is None else str(unit)
 
 
 def _elsewhere(path: Path, name: str) -> InputError:

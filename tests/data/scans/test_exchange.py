@@ -71,15 +71,27 @@ def test_unusable_arrays_are_one_line(tmp_path, changes, message):
 def test_other_units_and_other_files(tmp_path):
     h5py = pytest.importorskip("h5py")
     path = write(tmp_path / "a.h5")
-    with h5py.File(path, "r+") as file:
-        file["exchange/theta"].attrs["units"] = "rad"
-    with pytest.raises(InputError, match="theta in rad up to 120"):
-        read_exchange(path)
+    for unit, told in (("rad", "rad"), (np.array(["degrees", "rad"], "S"), r"\[b'deg")):
+        with h5py.File(path, "r+") as file:
+            file["exchange/theta"].attrs["units"] = unit
+        with pytest.raises(InputError, match=f"theta in {told}.* up to 120: expected"):
+            read_exchange(path)
     write(tmp_path / "b.h5", data=None)
     with h5py.File(tmp_path / "b.h5", "r+") as file:
         file["exchange/data"] = h5py.ExternalLink("a.h5", "exchange/data")
     with pytest.raises(InputError, match="exchange/data lies in another file"):
         read_exchange(tmp_path / "b.h5")
+
+
+def test_angles_that_may_be_radians_need_a_unit(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    path = write(tmp_path / "a.h5", theta=np.array([0.0, 1.0, 2.0]))
+    with pytest.raises(InputError, match="without units up to 2, which may be radians"):
+        read_exchange(path)
+    for unit in ("degrees", b"deg", np.array(["degrees"], "S")):
+        with h5py.File(path, "r+") as file:
+            file["exchange/theta"].attrs["units"] = unit
+        np.testing.assert_allclose(read_exchange(path).angles, np.deg2rad([0, 1, 2]))
 
 
 @pytest.mark.parametrize("name", ["exchange", "exchange/data"])
