@@ -17,6 +17,8 @@ from sisr_jax.config.scans import (
 )
 
 _Length = Annotated[float, Range(0, 1e5, above=True)]
+# Twice what a whole scan of 1,000 views with 900 detectors takes for 512 rows.
+_MOST_ENTRIES = 2**30
 _Count = Annotated[int, Range(1, 2**16)]
 
 
@@ -108,5 +110,14 @@ class SparseViewFanCT:
             self.num_detectors,
             f"rays through all of the circle of {radius:g} mm that the image holds, "
             f"not of {self.covered_mm:g} mm",
+        )
+        entries = -(-self.num_angles // self.factor) * self.num_detectors
+        entries *= data.shape[0]
+        check(
+            entries <= _MOST_ENTRIES,
+            "degradation.num_angles",
+            self.num_angles,
+            f"at most {_MOST_ENTRIES:,} kept views times detectors times rows of the "
+            f"image, whose table is held in memory, not {entries:,}",
         )
         self.dose.check(data)

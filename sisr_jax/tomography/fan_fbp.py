@@ -65,11 +65,11 @@ def fan_fbp(
 def redundancy(fan: FanBeam) -> Float[np.ndarray, "angles detectors"]:
     """Share of every ray among those that measure the same line.
 
-    A half if the views go all around, or as `_shares_of_a_turn` has it. Else the weights that rise and fall smoothly at
-    the ends of the arc: Parker (1982), "Optimal short scan convolution reconstruction
-    for fan-beam CT", Medical Physics 9(2), 254-257, eq. 6, for an arc of any length
-    (the surplus over half a turn in the place of the fan's width). The two shares of a
-    line add up to 1.
+    As `_shares_of_a_turn` has it if the views go all around. Else the weights that rise
+    and fall smoothly at the ends of the arc: Parker (1982), "Optimal short scan
+    convolution reconstruction for fan-beam CT", Medical Physics 9(2), 254-257, eq. 6,
+    for an arc of any length (the surplus over half a turn in the place of the fan's
+    width). The two shares of a line add up to 1.
     """
     found = directions(fan.angles, TURN)
     shape = fan.num_angles, fan.num_detectors
@@ -106,11 +106,11 @@ def _seen_twice(fan: FanBeam) -> float:
 def _shares_of_a_turn(fan: FanBeam) -> Float[np.ndarray, " detectors"]:
     """Shares of the rays of one of the views that go all around.
 
-    A half of each, as the view from the other side measures it, too; but detectors that
-    are displaced, to see a larger image, do so for those of small fan angles only. Their
-    shares rise smoothly, without a step where the detectors end, and all others are 1:
-    Wang (2002), "X-ray micro-CT with a displaced detector array", Medical Physics
-    29(7), 1634-1636, with the sine of Parker.
+    A half of each, as the view from the other side measures it, too; but detectors
+    that are displaced, to see a larger image, do so for those of small fan angles only.
+    Their shares rise smoothly, without a step where the detectors end, and all others
+    are 1: Wang (2002), "X-ray micro-CT with a displaced detector array", Medical
+    Physics 29(7), 1634-1636, with the sine of Parker.
     """
     if not _is_displaced(fan):
         return np.full(fan.num_detectors, 0.5)

@@ -52,6 +52,17 @@ def config_with(network, steps=1):
     return parse(values)
 
 
+def test_a_table_that_no_memory_holds_is_refused():
+    values = importlib.import_module("configs.ct_fan_cascade").get_config("quicktest")
+    values = values.to_dict()
+    values["degradation"] |= {"num_detectors": 2**16, "num_angles": 2**16}
+    values["degradation"]["detector_pitch_mm"] = 0.0144
+    with pytest.raises(
+        ConfigError, match=r"num_angles = 65536: expected at most 1,073"
+    ):
+        parse(values)
+
+
 def batch_of(config):
     shape = config.data.batch_size, *config.data.shape, 1
     hr = np.random.default_rng(0).uniform(0.2, 0.8, shape)
