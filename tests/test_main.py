@@ -395,7 +395,7 @@ def test_command_evaluates_a_working_folder(finished):
 
 def test_command_evaluates_other_images(finished, tmp_path):
     _, workdir, _, _ = finished
-    before = {path: path.stat().st_mtime_ns for path in workdir.rglob("*")}
+    before = _written(workdir)
     found = _command(
         *("--mode=evaluate", f"--workdir={workdir}", "--split=validation"),
         *("--save_images", "--config.data.num_phantoms=(8, 2, 3)"),
@@ -403,11 +403,16 @@ def test_command_evaluates_other_images(finished, tmp_path):
     )
     assert found.returncode == 0, found.stderr
     assert "validation split" in found.stdout
-    assert before == {path: path.stat().st_mtime_ns for path in workdir.rglob("*")}
+    assert _written(workdir) == before
     (folder,) = (tmp_path / "scores").glob("step_8_validation_*")
     with (folder / "table.csv").open() as file:
         assert {row["images"] for row in csv.DictReader(file)} == {"2"}
     _check_saved_images(workdir, folder)
+
+
+def _written(folder):
+    paths = pathlib.Path(folder).rglob("*")
+    return {path: path.stat().st_mtime_ns for path in paths}
 
 
 def _check_saved_images(workdir, folder):
