@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jax.sharding import AxisType, Mesh, PartitionSpec
 from jaxtyping import Array
 
@@ -23,7 +24,7 @@ def local_mesh() -> Mesh:
 def is_placed(values: Any) -> bool:
     """Whether some of a pytree is traced, or lies on devices that the caller chose."""
     return any(
-        isinstance(leaf, jax.core.Tracer) or getattr(leaf, "committed", False)
+        isinstance(leaf, Tracer) or getattr(leaf, "committed", False)
         for leaf in jax.tree.leaves(values)
     )
 

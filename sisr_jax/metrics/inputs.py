@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Real
 
-AnyImage = Float[Array | np.ndarray, "..."]
+AnyImage = Real[Array | np.ndarray, "..."]
 Mask = Bool[Array | np.ndarray, "..."]
 
 # A longer last axis is the width of a plane.
@@ -43,6 +43,20 @@ def as_pair(
     if a.shape != b.shape:
         raise ValueError(f"shapes {a.shape} and {b.shape}: expected equal ones")
     return as_image(a), as_image(b)
+
+
+def check_grey_levels(a: AnyImage, b: AnyImage, data_range: int | float) -> None:
+    """Refuses integers that would be scored as if 1 was their largest value.
+
+    Raises:
+        ValueError: If an image holds integers and the range is 1.
+    """
+    for image in (a, b):
+        if jnp.issubdtype(image.dtype, jnp.integer) and data_range == 1:
+            raise ValueError(
+                f"image of type {image.dtype} with data_range = 1: expected values in "
+                "[0, 1], or data_range= of the grey levels, for instance 255"
+            )
 
 
 def mask_for(

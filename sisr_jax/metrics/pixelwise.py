@@ -3,7 +3,13 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from sisr_jax.metrics.inputs import AnyImage, Mask, as_pair, mask_for
+from sisr_jax.metrics.inputs import (
+    AnyImage,
+    Mask,
+    as_pair,
+    check_grey_levels,
+    mask_for,
+)
 
 
 def psnr(
@@ -26,7 +32,8 @@ def psnr(
         the mask is empty.
 
     Raises:
-        ValueError: If the shapes differ or the mask does not fit.
+        ValueError: If the shapes differ, the mask does not fit, or integers are given
+            with a range of 1.
 
     Examples:
         >>> import numpy as np
@@ -35,6 +42,7 @@ def psnr(
         >>> print(f"{psnr(image - 0.1, image):.1f} {psnr(image - 0.01, image):.1f}")
         20.0 40.0
     """
+    check_grey_levels(a, b, data_range)
     error = _mean_square(a, b, mask)
     equal = error == 0
     # The inner `where` keeps log(0) out of the graph: its gradient is infinite,

@@ -6,7 +6,13 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
-from sisr_jax.metrics.inputs import AnyImage, Mask, as_pair, mask_for
+from sisr_jax.metrics.inputs import (
+    AnyImage,
+    Mask,
+    as_pair,
+    check_grey_levels,
+    mask_for,
+)
 
 SSIM_WINDOW = 11
 _SIGMA = 1.5
@@ -45,7 +51,7 @@ def ssim(
 
     Raises:
         ValueError: If the shapes differ, the window does not fit or the mask does
-            not.
+            not, or integers are given with a range of 1.
 
     Examples:
         >>> import numpy as np
@@ -54,6 +60,7 @@ def ssim(
         >>> print(f"{ssim(image, image):.3f} {ssim(image, image + 0.1):.3f}")
         1.000 0.984
     """
+    check_grey_levels(a, b, data_range)
     images = _pair_for(a, b, SSIM_WINDOW, "SSIM")
     luminance, structure = _missing(*images, data_range)
     missing = luminance + structure - luminance * structure
@@ -86,7 +93,8 @@ def ms_ssim(
         Similarity in [0, 1]; 1 for equal images.
 
     Raises:
-        ValueError: If the shapes differ or the images are too small.
+        ValueError: If the shapes differ, the images are too small, or integers are
+            given with a range of 1.
 
     Examples:
         >>> import numpy as np
@@ -95,6 +103,7 @@ def ms_ssim(
         >>> print(f"{ms_ssim(image, image + 0.1):.4f}")  # 0.9836, of ssim, ** 0.1333
         0.9978
     """
+    check_grey_levels(a, b, data_range)
     planes = _pair_for(a, b, _SMALLEST_FOR_FIVE, "MS-SSIM")
     similarity = jnp.ones(())
     for scale, weight in enumerate(_SCALE_WEIGHTS):

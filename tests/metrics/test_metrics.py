@@ -167,3 +167,14 @@ def test_import_needs_no_training_library():
         [sys.executable, "-c", code], capture_output=True, text=True, check=False
     )
     assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("metric", [psnr, ssim, ms_ssim])
+def test_grey_levels_need_their_range(metric):
+    random = np.random.default_rng(0)
+    levels = random.integers(0, 256, (2, 161, 161), np.uint8)
+    with pytest.raises(ValueError, match="uint8 with data_range = 1: expected"):
+        metric(*levels)
+    expected = metric(*(levels / 255.0))
+    found = metric(*levels, data_range=255)
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5)
