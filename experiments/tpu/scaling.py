@@ -104,7 +104,7 @@ def table() -> str:
         "|---|---|---|---|---|---|",
     ]
     lines += [
-        f"| {row['chips']} | {int(row['images_per_step']):,} | {int(row['cycles']):,} "
+        f"| {row['chips']} | {int(row['crops_per_step']):,} | {int(row['cycles']):,} "
         f"| {int(row['collective_bytes']) / 1e6:.1f} "
         f"| {int(row['collective_cycles']):,} | {float(row['efficiency']):.1%} |"
         for row in read_rows()
