@@ -6,6 +6,7 @@ import math
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from sisr_jax.explicit_meshes import placed_alike
 from sisr_jax.tomography.adjoint import transposed_pair
 from sisr_jax.tomography.fan_planning import PlannedFan, views_of
 from sisr_jax.tomography.ray_table import multiply, sharpen
@@ -13,6 +14,18 @@ from sisr_jax.tomography.square_symmetry import from_slots, to_slots
 
 
 def _project(
+    image: Float[Array, "*batch size size"], planned: PlannedFan
+) -> Float[Array, "*batch angles detectors"]:
+    return placed_alike(_views, image, planned)
+
+
+def _back_project(
+    sinogram: Float[Array, "*batch angles detectors"], planned: PlannedFan
+) -> Float[Array, "*batch size size"]:
+    return placed_alike(_views_spread, sinogram, planned)
+
+
+def _views(
     image: Float[Array, "*batch size size"], planned: PlannedFan
 ) -> Float[Array, "*batch angles detectors"]:
     fan, shared = planned.fan, views_of(planned.fan)
@@ -28,10 +41,10 @@ def _project(
     return views.reshape(*batch, fan.num_angles, fan.num_detectors)
 
 
-def _back_project(
+def _views_spread(
     sinogram: Float[Array, "*batch angles detectors"], planned: PlannedFan
 ) -> Float[Array, "*batch size size"]:
-    """`_project` backwards, step by step."""
+    """`_views` backwards, step by step."""
     fan, shared = planned.fan, views_of(planned.fan)
     batch = sinogram.shape[:-2]
     views = sinogram.reshape(math.prod(batch), *sinogram.shape[-2:])
