@@ -34,11 +34,16 @@ def table(rows: list[dict[str, str]]) -> str:
         found[row["views"], row["scan"]][column_of(row["method"])] = row
     lines = [f"| views | scan | {' | '.join(COLUMNS.values())} |"]
     lines.append("|---" * (2 + len(COLUMNS)) + "|")
-    for (views, scan), methods in found.items():
+    for (views, scan), methods in sorted(found.items(), key=_views_of):
         best = max(methods.values(), key=lambda row: float(row["psnr"]))
         cells = [_cell(methods.get(name), best) for name in COLUMNS]
         lines.append(f"| {views} | {scan} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _views_of(item: tuple[tuple[str, str], object]) -> int:
+    (views, _), _ = item
+    return int(views)
 
 
 def _cell(row: dict[str, str] | None, best: dict[str, str]) -> str:
