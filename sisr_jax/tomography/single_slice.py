@@ -19,6 +19,9 @@ from sisr_jax.tomography.cone_views import ConeViews
 from sisr_jax.tomography.fan_fbp import TURN
 from sisr_jax.tomography.fan_geometry import FanBeam, FanScan
 
+# Largest step between views over the usual one: a single view may be missing.
+_WIDEST = 2.5
+
 
 def views_of_slice(
     views: ConeViews, *, height_mm: float, arc: float = TURN
@@ -36,7 +39,8 @@ def views_of_slice(
 
     Raises:
         ValueError: If the views do not turn in one direction and climb evenly, the arc
-            is no turn and shorter than half a turn and the fan, or it is not all there.
+            is no turn and shorter than half a turn and the fan, or it is not all there:
+            too short a scan, or several views missing at one place.
     """
     steps = np.diff(views.angles)
     if len(steps) < 2 or not (np.all(steps > 0) or np.all(steps < 0)):
@@ -57,6 +61,12 @@ def views_of_slice(
         raise ValueError(
             f"height_mm = {height_mm:g}: its arc of {count} views is not all among the "
             f"{len(views.angles)} of heights {_ends(views.heights_mm)} mm"
+        )
+    widest = np.abs(steps[start : start + count - 1]).max(initial=0)
+    if widest > _WIDEST * step:
+        raise ValueError(
+            f"height_mm = {height_mm:g}: in its arc views step by {step:.4g} rad, and "
+            f"once by {widest:.4g}: expected no views to be missing"
         )
     return np.arange(start, start + count)
 
@@ -102,7 +112,7 @@ def rebin_slice(
         detector_pitch_mm=views.column_pitch_mm,
         detector="arc",
         detector_offset_mm=(middle - views.central_column) * views.column_pitch_mm,
-        angles=angles,
+        angles=angles - TURN * np.floor(angles.min() / TURN),  # of a helix of many
     )
     # Half of each ray within the scanner.
     half = np.sqrt(np.max(rays.distance**2) - rays.distance**2)

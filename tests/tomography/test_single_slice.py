@@ -86,6 +86,15 @@ def test_views_are_those_around_the_slice():
     )
 
 
+def test_turns_before_the_slice_do_not_matter():
+    views = helix()
+    made, later = (
+        rebin(each, 7.0) for each in (views, helix(angles=views.angles + 2 * TURN))
+    )
+    np.testing.assert_allclose(later.fan.angles, made.fan.angles, atol=1e-9)
+    np.testing.assert_allclose(later.sinogram, made.sinogram, atol=1e-5)
+
+
 def test_focal_spot_that_flies():
     """In turns near and far, left and right: the rays are where they were measured."""
     some = np.arange(180) % 2
@@ -144,6 +153,11 @@ def test_rows_are_interpolated_where_the_rays_meet_the_slice():
             helix(heights_mm=np.repeat([0.0, 15.0], 90)),
             {"height_mm": 7.0},
             "off a helix: expected one height",
+        ),
+        (
+            helix().at(np.r_[:80, 83:180]),
+            {"height_mm": 7.5},
+            "views step by 0.05236 rad, and once by 0.2094: expected no views to be",
         ),
     ],
 )
