@@ -6,9 +6,10 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Complex, Float
 
-from sisr_jax.degradation.degradation import Degradation, one_for_each
+from sisr_jax.degradation.degradation import Degradation, one_for_each, planes_of
 from sisr_jax.types import DegradedImage, Image, Key, Keys, Measurement, Picture
 from sisr_jax.ultrasound import LateralDecimation, Probe, ScanConversion
 from sisr_jax.ultrasound.arrays import varied
@@ -50,11 +51,13 @@ class _BeamDecimation(Degradation):
         """Frames of speckle, if images are maps of echo strength."""
         if not self.probes:
             return images
-        keys = one_for_each(keys, len(images))
+        levels = planes_of(images)
+        _check_levels(levels)
+        keys = one_for_each(keys, len(levels))
         draw = functools.partial(
             simulated_frame, probes=self.probes, window=self.window
         )
-        return jax.vmap(draw)(keys, images[..., 0])[..., None]
+        return jax.vmap(draw)(keys, levels)[..., None]
 
     @property
     def has_pictures(self) -> bool:
@@ -65,12 +68,12 @@ class _BeamDecimation(Degradation):
         """The sector, if it is known."""
         if self.conversion is None:
             return images
-        return self.conversion(images[..., 0])[..., None]
+        return self.conversion(planes_of(images))[..., None]
 
     def measure(self, keys: Keys, hr: Image) -> Measurement:
         """Lines `[batch, depth, lines // factor]`."""
         del keys
-        return Measurement(self.operator(hr[..., 0]), self.operator)
+        return Measurement(self.operator(planes_of(hr)), self.operator)
 
     def estimate(self, measurement: Measurement) -> DegradedImage:
         """The lines as an image, `[batch, depth, lines // factor, 1]`."""
@@ -140,6 +143,9 @@ def simulated_frame(
 
     Returns:
         Levels in [0, 1] of the window.
+
+    Raises:
+        ValueError: As `simulated_samples`.
     """
     samples = simulated_samples(key, level, probes=probes, window=window)
     return shown(samples, window)
@@ -170,18 +176,24 @@ def simulated_samples(
 
     Args:
         key: Randomness.
-        level: Mean level in [0, 1] of the window; 0 is fluid, which gives no echo.
+        level: Mean level in [0, 1] of the window; 0 is fluid, which gives no echo. NaN
+            of a traced map makes the frame NaN.
         probes: What to choose from.
         window: dB below the ceiling of the display that are 0 and 1.
 
     Returns:
         Complex amplitudes, 1 at a level of 0 dB.
+
+    Raises:
+        ValueError: If a level is not finite, unless it is traced.
     """
+    _check_levels(level)
     keys = jax.random.split(key, 5)
     height, width = level.shape
     probe, deepest = drawn_probe(keys[0], probes, height)
     low, high = window
-    diffuse = jnp.where(level > 0, 10 ** ((low + level * (high - low)) / 20), 0.0)
+    # Not where it is above 0: NaN of a traced map would be fluid.
+    diffuse = jnp.where(level <= 0, 0.0, 10 ** ((low + level * (high - low)) / 20))
     strength, noise_db, slope_db, crowd, few = jax.random.uniform(keys[1], (5,))
     cell = 2 * jnp.pi * beam(probe, probe.focus_mm[None]).width[0] * probe.pulse_mm
     fewest, most = _SCATTERERS
@@ -211,3 +223,14 @@ def drawn_probe(
     probe = jax.tree.map(lambda *values: jnp.stack(values)[chosen], *probes)
     deepest = probe.sample_mm * num_samples
     return varied(how, probe, deepest_mm=deepest), deepest
+
+
+def _check_levels(level: Float[Array, "*batch depth line"]) -> None:
+    if isinstance(level, Tracer):
+        return
+    bad = np.size(level) - int(np.count_nonzero(np.isfinite(level)))
+    if bad:
+        raise ValueError(
+            f"{bad} of {np.size(level)} levels of echo strength are NaN or infinite, "
+            "expected levels in [0, 1]"
+        )

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from sisr_jax.degradation.degradation import Degradation, one_for_each
+from sisr_jax.degradation.degradation import Degradation, one_for_each, planes_of
 from sisr_jax.degradation.dose import LowDose
 from sisr_jax.tomography import ParallelBeam, ParallelBeamCT, PlannedBeam
 from sisr_jax.tomography.fbp import Weights
@@ -42,7 +42,7 @@ class _SparseViewCT(Degradation):
                 max_views=most,
             )
             operator = dataclasses.replace(operator, sampled=jax.vmap(draw)(keys))
-        views = operator(hr[..., 0])
+        views = operator(planes_of(hr))
         if self.dose is not None:
             # Another number than the views': those are drawn from the key itself.
             noise = jax.vmap(lambda each: jax.random.fold_in(each, 1))(keys)

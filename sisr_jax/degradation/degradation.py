@@ -8,7 +8,7 @@ from jaxtyping import Array
 from jaxtyping import Key as TypedKey
 
 from sisr_jax.operators import LinearOperator
-from sisr_jax.types import DegradedImage, Image, Keys, Measurement, Picture
+from sisr_jax.types import DegradedImage, Image, Keys, Measurement, Picture, Plane
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -84,3 +84,16 @@ class Degradation(abc.ABC):
 def one_for_each(keys: Keys, count: int) -> TypedKey[Array, " images"]:
     """One key for each image of a batch."""
     return jax.random.split(keys, count) if keys.ndim == 0 else keys
+
+
+def planes_of(images: Image) -> Plane:
+    """The planes of images of one channel, `[*batch, height, width]`.
+
+    Raises:
+        ValueError: If there are several channels, or no axis of them.
+    """
+    if images.ndim < 3 or images.shape[-1] != 1:
+        raise ValueError(
+            f"images of shape {images.shape}: expected [batch, height, width, 1]"
+        )
+    return images[..., 0]

@@ -5,7 +5,7 @@ import functools
 
 import jax
 
-from sisr_jax.degradation.degradation import Degradation, one_for_each
+from sisr_jax.degradation.degradation import Degradation, one_for_each, planes_of
 from sisr_jax.degradation.dose import LowDose
 from sisr_jax.tomography import FanBeam, FanBeamCT
 from sisr_jax.types import Image, Keys, Measurement
@@ -27,7 +27,7 @@ class _SparseViewFanCT(Degradation):
     def measure(self, keys: Keys, hr: Image) -> Measurement:
         """Views `[batch, angles, detectors]`: integrals of images in [0, 1], in mm."""
         operator = self.operator
-        views = operator(hr[..., 0])
+        views = operator(planes_of(hr))
         if self.dose is not None:
             keys = one_for_each(keys, len(hr))
             noise = jax.vmap(lambda each: jax.random.fold_in(each, 1))(keys)

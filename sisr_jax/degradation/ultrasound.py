@@ -4,7 +4,7 @@ import dataclasses
 
 import jax
 
-from sisr_jax.degradation.degradation import Degradation
+from sisr_jax.degradation.degradation import Degradation, planes_of
 from sisr_jax.types import DegradedImage, Image, Keys, Measurement
 from sisr_jax.ultrasound import LateralDecimation
 
@@ -19,7 +19,7 @@ class _LateralDecimation(Degradation):
     def measure(self, keys: Keys, hr: Image) -> Measurement:
         """Lines `[batch, height, width // factor]`."""
         del keys
-        return Measurement(self.operator(hr[..., 0]), self.operator)
+        return Measurement(self.operator(planes_of(hr)), self.operator)
 
     def estimate(self, measurement: Measurement) -> DegradedImage:
         """The lines as an image, `[batch, height, width // factor, 1]`."""

@@ -185,3 +185,12 @@ def test_pictures_are_learned_from(key):
     (without, parts), (total, more) = found
     assert "loss/picture" not in parts
     np.testing.assert_allclose(total, without + 3 * more["loss/picture"], rtol=1e-5)
+
+
+def test_levels_that_are_no_numbers_do_not_become_fluid(simulated):
+    levels = LEVELS.at[0, 3, 4].set(jnp.nan)
+    keys = jax.random.split(jax.random.key(0), len(levels))
+    with pytest.raises(ValueError, match=r"^1 of 3072 levels of echo strength"):
+        simulated.truth(keys, levels)
+    frames = jax.jit(type(simulated).truth)(simulated, keys, levels)
+    assert np.isnan(frames).any(axis=(1, 2, 3)).tolist() == [True, False, False]

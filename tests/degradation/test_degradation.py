@@ -59,6 +59,14 @@ def test_is_linear(degrade, key, hr):
 
 
 @battery
+def test_images_of_several_channels_are_refused(degrade):
+    keys = jax.random.split(jax.random.key(0), 2)
+    hr = np.zeros((2, SIZE, SIZE, 2), np.float32)
+    with pytest.raises(ValueError, match=rf"^images of shape \(2, {SIZE}, {SIZE}, 2\)"):
+        jax.eval_shape(degrade, keys, hr)
+
+
+@battery
 def test_jit_eager_and_vmap_agree(degrade, key, hr):
     keys = jax.random.split(key, len(hr))
     eager = degrade(keys, hr)
