@@ -22,8 +22,12 @@ def local_mesh() -> Mesh:
 
 
 def is_placed(values: Any) -> bool:
-    """Whether some of a pytree is traced, or lies on devices that the caller chose."""
-    return any(
+    """Whether devices are chosen already.
+
+    Some of a pytree is traced, or lies where its owner put it, or there is a mesh that
+    all programs run on.
+    """
+    return not jax.sharding.get_abstract_mesh().empty or any(
         isinstance(leaf, Tracer) or getattr(leaf, "committed", False)
         for leaf in jax.tree.leaves(values)
     )

@@ -168,8 +168,9 @@ class Restorer:
         """Restores degraded images, or the images of some measurements.
 
         A series is restored a few images at a time, and in tiles what is large, see
-        `inference.tiling`. All devices of the process take part, unless the images are
-        traced or lie where `jax.device_put` put them, or each has views of its own.
+        `inference.tiling`. All devices of the process take part, unless images,
+        operator or variables are traced or lie where `jax.device_put` put them, each
+        image has views of its own, or `jax.set_mesh` has chosen.
 
         Args:
             image: `[*batch, height, width]`, degraded as those of training were and in
@@ -196,11 +197,13 @@ class Restorer:
                     "measurement: expected measurement= and operator=; of a "
                     "back-projection, reconstruction.recovered_views has them"
                 )
-            restore = self._restore_images if is_placed(image) else self._deal_images
+            placed = is_placed((self.variables, image))
+            restore = self._restore_images if placed else self._deal_images
             return restore(self.variables, _floats(image, "image"))
         if operator is None:
             raise ValueError("no operator: expected what measured")
-        restore = self._restore if is_placed((measurement, operator)) else self._deal
+        placed = is_placed((self.variables, measurement, operator))
+        restore = self._restore if placed else self._deal
         measurement = _floats(measurement, "measurement")
         found, error = restore(self.variables, measurement, operator)
         # Returned by the program, the matrices of the operator would be copied.
@@ -307,6 +310,10 @@ def _floats(values: Any, name: str) -> Float[Array, "..."]:
 
 def _a_few_at_a_time(function: _Restore, shared: Any, given: Array) -> Any:
     """Maps over parts of a batch, the last of which is filled up."""
+    if len(given) == 0:  # reshapes of networks infer the number of images
+        one = jax.ShapeDtypeStruct((1, *given.shape[1:]), given.dtype)
+        found = jax.eval_shape(function, shared, one)
+        return jax.tree.map(lambda leaf: jnp.zeros((0, *leaf.shape[1:])), found)
     if len(given) <= _TOGETHER:
         return function(shared, given)
     missing = -len(given) % _TOGETHER
@@ -319,7 +326,7 @@ def _a_few_at_a_time(function: _Restore, shared: Any, given: Array) -> Any:
 
 
 def _on_all_devices(function: _Restore, shared: Any, given: Array) -> Any:
-    if min(len(given), local_mesh().size) == 1:
+    if min(len(given), local_mesh().size) <= 1:
         return _a_few_at_a_time(function, shared, given)
     few = functools.partial(_a_few_at_a_time, function)
     return over_devices(few)(shared, given)

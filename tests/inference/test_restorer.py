@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sisr_jax.inference import Restorer
-from sisr_jax.models import Cascade
+from sisr_jax.models import Cascade, WideSRResNet
 from sisr_jax.reconstruction.error_scale import error_scale
 from sisr_jax.tomography import ParallelBeam, ParallelBeamCT
 
@@ -152,3 +152,37 @@ def test_a_batch_is_dealt_out_to_all_devices(restorer, operator, images):
     assert there.image.sharding.device_set == {device}
     np.testing.assert_allclose(found.image, there.image, atol=1e-5)
     np.testing.assert_allclose(found.residual, there.residual, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(0,), (0, 3)])
+def test_no_images_are_restored_to_none(restorer, operator, shape):
+    y = np.zeros((*shape, *operator.range_shape), np.float32)
+    found = restorer(measurement=y, operator=operator)
+    assert found.image.shape == (*shape, SIZE, SIZE)
+    assert found.residual.shape == shape
+    network, lines = WideSRResNet(8, num_blocks=1, factor=4), np.zeros((*shape, 16, 4))
+    shapes = jax.eval_shape(
+        lambda key: network.init(key, jnp.zeros((1, 16, 4, 1)), train=False),
+        jax.random.key(0),
+    )
+    of_lines = Restorer(network, jax.tree.map(lambda x: np.zeros(x.shape), shapes))
+    for given in (lines, jax.device_put(lines, jax.local_devices()[1])):
+        assert of_lines(given).shape == (*shape, 16, 16)
+
+
+def test_whoever_places_the_weights_chooses_the_devices(restorer, operator, images):
+    y, device = np.asarray(operator(images)), jax.local_devices()[2]
+    expected = restorer(measurement=y, operator=operator).image  # of all devices
+    variables = jax.device_put(restorer.variables, device)
+    there = dataclasses.replace(restorer, variables=variables)
+    found = there(measurement=y, operator=operator).image
+    assert found.sharding.device_set == {device}
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_a_mesh_of_the_caller_is_left_alone(restorer, operator, images):
+    y = np.asarray(operator(images))
+    expected = restorer(measurement=y, operator=operator).image
+    with jax.set_mesh(jax.make_mesh((2,), ("data",))):
+        found = restorer(measurement=y, operator=operator).image
+    np.testing.assert_allclose(found, expected, atol=1e-5)
