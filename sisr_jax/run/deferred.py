@@ -34,6 +34,15 @@ class StepsDone:
         """
         self._under_way.append((step, number))
 
+    def arrived(self, step: int) -> None:
+        """Counts the steps up to one whose numbers were fetched.
+
+        A number that all devices hold is fetched from one of them, and is only ready
+        once it is on every one.
+        """
+        while self._under_way and self._under_way[0][0] <= step:
+            self._last, _ = self._under_way.popleft()
+
     def last(self) -> int:
         """The last step that is done, of those that are followed."""
         while self._under_way and self._under_way[0][1].is_ready():
@@ -84,6 +93,7 @@ class DeferredScalars:
         (step, scalars), self._pending = self._pending, None
         fetched = jax.device_get(dict(scalars))
         record = {name: float(value) for name, value in fetched.items()}
+        self._done.arrived(step)
         self._measure()
         if self._speed is not None:
             record[SPEED] = self._speed

@@ -63,7 +63,7 @@ def test_speed_is_that_of_the_steps_which_are_done(monkeypatch):
     device = Device(monkeypatch, start=10)
     for step in range(11, 15):
         device.dispatch(step, ready_at=step - 10)
-    device.scalars.push(14, {})
+    device.scalars.push(12, {})
     device.now = 2.0
     device.scalars.flush()  # 2 steps in 2 seconds, 2 are under way
     device.now = 100.0
@@ -86,6 +86,18 @@ def test_records_that_are_fetched_late_say_the_speed_of_the_training(monkeypatch
         device.scalars.push(step, {})
     device.scalars.flush()  # before a checkpoint, at once after the last
     assert device.speeds() == [1.0, 1.0, 1.0, 1.0]
+
+
+def test_a_step_is_done_once_its_record_is_fetched(monkeypatch):
+    """One device may have the number that another one is still computing."""
+    device = Device(monkeypatch, start=0)
+    device.dispatch(1, ready_at=3)
+    device.dispatch(2, ready_at=4)
+    device.scalars.push(2, {})
+    device.now = 2.0
+    device.scalars.flush()
+    assert device.speeds() == [1.0]
+    assert device.done.last() == 2
 
 
 def test_a_step_that_was_not_measured_has_no_speed():
