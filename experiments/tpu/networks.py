@@ -36,22 +36,29 @@ class Case(NamedTuple):
         config: A shipped configuration, `FILE` or `FILE:VARIANT`.
         phase: Which of its steps.
         data: Values of its section `data` that differ.
+        generator: The section `generator` where it is another one.
     """
 
     networks: str
     config: str
     phase: str
     data: dict[str, Any]
+    generator: dict[str, Any] | None = None
 
 
 _WHOLE = {"patch": (512, 512)}
+_FOUR_CROPS = {"batch_size": 64, "crops_per_image": 4}
+
+
+def _unet(*widths: int) -> dict[str, Any]:
+    return {"kind": "unet", "widths": widths, "num_blocks": 1}
+
+
 CASES = {
     "original": Case(
         "original", "ct_srgan", "adversarial", {"batch_size": 64, "crops_per_image": 1}
     ),
-    "original-crops": Case(
-        "original", "ct_srgan", "adversarial", {"batch_size": 64, "crops_per_image": 4}
-    ),
+    "original-crops": Case("original", "ct_srgan", "adversarial", _FOUR_CROPS),
     "original-whole": Case(
         "original, whole slices",
         "ct_srgan",
@@ -73,6 +80,14 @@ CASES = {
         {"batch_size": 256, "crops_per_image": 1},
     ),
     "fast": Case("`:tpu-fast`", "ct_srgan:tpu-fast", "adversarial", {}),
+    "stage": Case("stage", "ct_srgan", "generator", _FOUR_CROPS, _unet(32, 64, 128)),
+    "stage-wide": Case(
+        "stage, 4 times the width",
+        "ct_srgan",
+        "generator",
+        _FOUR_CROPS,
+        _unet(128, 256, 512),
+    ),
     "cascade-generator": Case("cascade, whole slices", "ct_cascade", "generator", {}),
     "cascade": Case("cascade, whole slices", "ct_cascade", "adversarial", {}),
 }
@@ -85,12 +100,14 @@ def configured(case: Case) -> Config:
     values = load_values(case.config)
     values["compute_dtype"] = "bfloat16"
     values["data"].update(case.data)
+    if case.generator is not None:
+        values["generator"] = case.generator
     return parse(values)
 
 
 def row_of(case: str, measured: Measured, commit: str) -> Row:
     """A row of the table."""
-    networks, config, phase, _ = CASES[case]
+    networks, config, phase, *_ = CASES[case]
     crops = configured(CASES[case]).data.crops_per_image
     cycles = measured.cycles
     return {

@@ -1,4 +1,4 @@
-"""What fills in missing columns: interpolations, total variation and networks.
+"""What fills in missing columns: interpolations, total variation, wavelets, networks.
 
 A method takes the kept columns `[batch, height, kept]` and `LateralDecimation`, and
 returns images `[batch, height, width]`, not clipped.
@@ -10,7 +10,9 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from experiments.ultrasound import wavelets
 from experiments.ultrasound.recipes import RECIPES
 from experiments.ultrasound.train import load_params
 from sisr_jax.image.resize import (
@@ -26,6 +28,8 @@ Method = Callable[[jax.Array, LateralDecimation], jax.Array]
 
 # The smallest that `tune` tried: on validation frames the smaller the better.
 TV_WEIGHTS = dict.fromkeys((2, 4, 8, 16), 1e-5)
+# Likewise.
+WAVELET_THRESHOLD = 0.01
 
 
 def aligned(
@@ -58,13 +62,26 @@ def variation(
     )
 
 
-INTERPOLATIONS: dict[str, Method] = {
+def sparse(
+    lines: jax.Array,
+    operator: LateralDecimation,
+    *,
+    threshold: float = WAVELET_THRESHOLD,
+) -> jax.Array:
+    """Sparsity in wavelets, from the cubic interpolation on."""
+    start = aligned(lines, operator, interpolation="cubic")
+    kept = np.arange(start.shape[-1]) % operator.factor == operator.offset
+    return jnp.asarray(wavelets.fill_in(np.asarray(start), kept, threshold))
+
+
+CLASSICAL: dict[str, Method] = {
     "Nearest": functools.partial(aligned, interpolation="nearest"),
     "Linear": functools.partial(aligned, interpolation="linear"),
     "Bicubic": functools.partial(aligned, interpolation="cubic"),
     "Bicubic (half-pixel)": half_pixel,
     "Lanczos": functools.partial(aligned, interpolation="lanczos"),
     "Total variation": variation,
+    "Wavelets": sparse,
 }
 
 

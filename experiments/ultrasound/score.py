@@ -5,7 +5,8 @@
 
 The frames are what networks of the package are scored on, the middle 256 x 256 pixels,
 every 2nd, 4th, 8th or 16th column kept from the first on. `--weights` is a name or
-folder for `load`; in CACHE there are the folders of runs at equal time,
+folder for `load`; `--also LABEL=FOLDER` adds runs of the package for the factor they
+were trained for (`--factors`); in CACHE there are the folders of runs at equal time,
 `xFACTOR_RECIPE`. Writes a line for each frame, factor and method; lines that are there
 are not measured again. With `--whole` the frames are whole, but for the last columns
 where the factor does not divide the width.
@@ -21,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments.ultrasound.frames import Frame, frames_of, middle
-from experiments.ultrasound.methods import INTERPOLATIONS, Method, shipped, trained
+from experiments.ultrasound.methods import CLASSICAL, Method, shipped, trained
 from experiments.ultrasound.recipes import RECIPES
 from sisr_jax.inference import load
 from sisr_jax.metrics import ms_ssim, psnr, ssim
@@ -40,18 +41,38 @@ def numbers_of(images: jax.Array, target: jax.Array) -> list[jax.Array]:
     return [psnr(*pair), ssim(*pair), ms_ssim(*pair)]
 
 
-def methods_of(weights: str, runs: pathlib.Path | None, factor: int) -> dict:
+def methods_of(arguments: argparse.Namespace, factor: int) -> dict[str, Method]:
     """All methods for a factor by what tables call them."""
-    methods: dict[str, Method] = dict(INTERPOLATIONS)
-    if weights:
-        methods[OURS] = shipped(load(weights))
-    if runs is not None:
-        for name, recipe in RECIPES.items():
-            run = runs / f"x{factor}_{name}"
-            if (run / "weights.npz").exists():
-                label = f"{recipe.label}, equal time"
-                methods[label] = trained(run, name, factor)
+    methods: dict[str, Method] = dict(CLASSICAL)
+    if arguments.weights:
+        methods[OURS] = shipped(load(arguments.weights))
+    for label, folder in arguments.also:
+        methods[label] = shipped(load(folder))
+    for name, recipe in RECIPES.items() if arguments.runs else ():
+        run = arguments.runs / f"x{factor}_{name}"
+        if (run / "weights.npz").exists():
+            label = f"{recipe.label}, equal time"
+            methods[label] = trained(run, name, factor)
+    if arguments.methods:
+        methods = {name: methods[name] for name in arguments.methods}
     return methods
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which frames, which methods, and where the numbers go."""
+    parser.add_argument("--data", type=pathlib.Path, required=True)
+    parser.add_argument("--split", default="test")
+    parser.add_argument("--weights", default="", help="name or folder for `load`")
+    parser.add_argument("--also", type=_labelled, nargs="+", default=())
+    parser.add_argument("--runs", type=pathlib.Path, help="folder of runs")
+    parser.add_argument("--factors", type=int, nargs="+", default=FACTORS)
+    parser.add_argument("--methods", nargs="+", help="only these")
+    parser.add_argument("--output", type=pathlib.Path, required=True)
+
+
+def _labelled(text: str) -> tuple[str, str]:
+    label, _, folder = text.partition("=")
+    return label, folder
 
 
 def parts_of(frames: list[Frame], *, whole: bool) -> Iterator[list[Frame]]:
@@ -67,14 +88,8 @@ def parts_of(frames: list[Frame], *, whole: bool) -> Iterator[list[Frame]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Scores methods on frames.")
-    parser.add_argument("--data", type=pathlib.Path, required=True)
-    parser.add_argument("--split", default="test")
-    parser.add_argument("--weights", default="", help="name or folder for `load`")
-    parser.add_argument("--runs", type=pathlib.Path, help="folder of runs")
-    parser.add_argument("--factors", type=int, nargs="+", default=FACTORS)
-    parser.add_argument("--methods", nargs="+", help="only these")
+    add_arguments(parser)
     parser.add_argument("--whole", action="store_true")
-    parser.add_argument("--output", type=pathlib.Path, required=True)
     arguments = parser.parse_args()
     part = "whole" if arguments.whole else "middle"
     frames, done = frames_of(arguments.data, arguments.split), set()
@@ -89,10 +104,7 @@ def main() -> None:
         arguments.output.write_text(",".join(FIELDS) + "\n")
     for factor in arguments.factors:
         operator = LateralDecimation(factor)
-        methods = methods_of(arguments.weights, arguments.runs, factor)
-        for name, method in methods.items():
-            if arguments.methods and name not in arguments.methods:
-                continue
+        for name, method in methods_of(arguments, factor).items():
             rows = []
             for some in parts_of(frames, whole=arguments.whole):
                 if all((f.file.name, part, str(factor), name) in done for f in some):
