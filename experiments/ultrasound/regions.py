@@ -1,7 +1,7 @@
 """Windows of a frame where texture and contrast are measured, chosen in the truth.
 
 Clinical frames come without marked regions. Two windows stand for them: the echogenic
-one whose brightness is most even, for speckle, and the darkest one, for contrast.
+one whose brightness is most even, for speckle, and a darker one, for contrast.
 """
 
 import numpy as np
@@ -12,12 +12,13 @@ WINDOW, STEP = 32, 8
 CELL = 8
 # Mean levels of [0, 1] that speckle is looked for at: neither black nor saturated.
 LEVELS = (0.2, 0.8)
-# A window as dark as this share of the speckle's is one to tell from it.
-DARK = 0.4
+# The darker window is the one nearest to this share of its level, if it is so near. One
+# that is black would be told from it in any image.
+DARKER, NEAR = 0.6, 0.15
 
 
 def windows(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Masks `[height, width]` of speckle and of a dark region; empty if there is none.
+    """Masks `[height, width]` of speckle and of a darker region; empty where none is.
 
     Args:
         image: The truth `[height, width]`, in [0, 1].
@@ -33,11 +34,11 @@ def windows(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if not np.isfinite(uneven).any():
         return empty, empty
     place = np.unravel_index(np.argmin(uneven), means.shape)
-    darkest = np.unravel_index(np.argmin(means), means.shape)
-    speckle, dark = _mask(image.shape, place), empty
-    if means[darkest] < DARK * means[place]:
-        dark = _mask(image.shape, darkest)
-    return speckle, dark
+    distance = np.abs(means / means[place] - DARKER)
+    darker = np.unravel_index(np.argmin(distance), means.shape)
+    is_near = distance[darker] < NEAR
+    speckle = _mask(image.shape, place)
+    return speckle, _mask(image.shape, darker) if is_near else empty
 
 
 def _mask(shape: tuple[int, ...], place: tuple[np.intp, ...]) -> np.ndarray:

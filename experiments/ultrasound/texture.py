@@ -5,10 +5,10 @@
 
 The frames, columns and methods of `score`. Of every method, and of the frames
 themselves: SNR of the speckle and width of its autocovariance in the window of
-`regions`, gCNR of that against the dark window, and the share of the power of the rows
-above the Nyquist frequency of the kept columns. How many dB the grey levels span is not
-known of these frames: the envelope is that of 60 dB, and numbers are to be compared
-with the truth's, not with theory.
+`regions`, gCNR of that against the darker window, and the share of the power of the
+rows above the Nyquist frequency of the kept columns. How many dB the grey levels span
+is not known of these frames: the envelope is that of 60 dB, and numbers are to be
+compared with the truth's, not with theory.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from sisr_jax.ultrasound import LateralDecimation
 
 RANGE_DB = 60.0
 NUMBERS = "speckle_snr lateral_width gcnr beyond".split()
-FIELDS = ["kind", "factor", "method", "frames", "with_dark", *NUMBERS]
+FIELDS = ["kind", "factor", "method", "frames", "with_darker", *NUMBERS]
 
 
 @jax.jit
@@ -69,9 +69,9 @@ def rows_of(frames: list[Frame], factor: int, methods: dict) -> list[list]:
     for (kind, name), each in sorted(found.items()):
         columns = np.array([[row[key] for key in NUMBERS] for row in each])
         columns[~np.isfinite(columns)] = np.nan
-        with_dark = int(np.isfinite(columns[:, NUMBERS.index("gcnr")]).sum())
+        with_darker = int(np.isfinite(columns[:, NUMBERS.index("gcnr")]).sum())
         means = np.nanmean(columns, 0)
-        row = [kind, factor, name, len(each), with_dark, *(f"{m:.4f}" for m in means)]
+        row = [kind, factor, name, len(each), with_darker, *(f"{m:.4f}" for m in means)]
         rows.append(row)
         print(*row, flush=True)
     return rows
