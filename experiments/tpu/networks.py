@@ -50,8 +50,8 @@ _WHOLE = {"patch": (512, 512)}
 _FOUR_CROPS = {"batch_size": 64, "crops_per_image": 4}
 
 
-def _unet(*widths: int) -> dict[str, Any]:
-    return {"kind": "unet", "widths": widths, "num_blocks": 1}
+def _unet(*widths: int, num_blocks: int = 1) -> dict[str, Any]:
+    return {"kind": "unet", "widths": widths, "num_blocks": num_blocks}
 
 
 CASES = {
@@ -87,6 +87,13 @@ CASES = {
         "generator",
         _FOUR_CROPS,
         _unet(128, 256, 512),
+    ),
+    "stage-wide-deep": Case(
+        "stage, 4 times the width, twice the blocks",
+        "ct_srgan",
+        "generator",
+        _FOUR_CROPS,
+        _unet(128, 256, 512, num_blocks=2),
     ),
     "cascade-generator": Case("cascade, whole slices", "ct_cascade", "generator", {}),
     "cascade": Case("cascade, whole slices", "ct_cascade", "adversarial", {}),
