@@ -1,7 +1,7 @@
 """Functions of arrays whose placement is a part of their type."""
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 import jax
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
@@ -9,18 +9,19 @@ from jaxtyping import Array
 
 
 def placed_alike(
-    function: Callable[..., Array],
+    function: Callable[..., Any],
     array: Array,
     *others: Any,
     axes: int | None = None,
-) -> Array:
+) -> Any:
     """Applies a function whose result is placed as its argument is.
 
     On a mesh of explicit axes every result needs a placement, and JAX does not derive
     that of a reshape, a scatter or a draw. Elsewhere this is the function itself.
 
     Args:
-        function: Its result has the axes of `array`, the first of them at least.
+        function: Its result, or each of several, has the axes of `array`, the first of
+            them at least.
         array: Its first argument, which decides.
         others: Its further ones; arrays must not come by a closure.
         axes: How many axes the result has, counted as the end of a slice; None for all.
@@ -30,5 +31,4 @@ def placed_alike(
         return function(array, *others)
     spec = PartitionSpec(*sharding.spec[:axes])
     out = NamedSharding(sharding.mesh, spec)
-    placed = jax.sharding.auto_axes(function, out_sharding=out)
-    return cast(Array, placed(array, *others))
+    return jax.sharding.auto_axes(function, out_sharding=out)(array, *others)

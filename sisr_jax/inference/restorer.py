@@ -13,6 +13,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from sisr_jax.config import Config
+from sisr_jax.explicit_meshes import placed_alike
 from sisr_jax.inference.devices import is_placed, local_mesh, over_devices
 from sisr_jax.inference.tiling import restore_in_tiles, tiling_of
 from sisr_jax.metrics import residual
@@ -21,7 +22,7 @@ from sisr_jax.reconstruction.error_scale import error_scale
 from sisr_jax.reconstruction.null_space import null_space
 from sisr_jax.reconstruction.starts import linear_estimate
 
-_null_space, _error_scale = jax.jit(null_space), jax.jit(error_scale)
+_null_space = jax.jit(null_space)
 
 # Images at a time: the memory of a long series stays that of a few.
 _TOGETHER = 4
@@ -233,19 +234,22 @@ class Restorer:
         if images.ndim < 2:
             raise ValueError(f"image of shape {images.shape}: expected height, width")
         *batch, height, width = images.shape
-        images = images.reshape(math.prod(batch), height, width)
 
         def restore(variables: Any, images: Array) -> Array:
             return self._any_size(variables, images, None, None)
 
-        found = mapped(restore, variables, images)
-        return found.reshape(*batch, *found.shape[1:])
+        def restored(images: Array, variables: Any) -> Array:
+            images = images.reshape(math.prod(batch), height, width)
+            found = mapped(restore, variables, images)
+            return found.reshape(*batch, *found.shape[1:])
+
+        return placed_alike(restored, images, variables, axes=len(batch))
 
     def _restored(
         self, mapped: _Mapping, variables: Any, y: Array, operator: LinearOperator
     ) -> tuple[Array, Array]:
-        *batch, height, width = jax.eval_shape(linear_estimate, y, operator).shape
-        y = y.reshape(math.prod(batch), *y.shape[len(batch) :])
+        unplaced = jax.ShapeDtypeStruct(y.shape, y.dtype)
+        *batch, height, width = jax.eval_shape(linear_estimate, unplaced, operator).shape
 
         def restore(shared: tuple[Any, LinearOperator], y: Array) -> Any:
             variables, operator = shared
@@ -257,12 +261,16 @@ class Restorer:
                 )
             return image, residual(operator(image), y)
 
-        # An operator that measures each image in its own way has all of them at once.
-        if jnp.ndim(operator.measured_share):
-            image, error = restore((variables, operator), y)
-        else:
-            image, error = mapped(restore, (variables, operator), y)
-        return image.reshape(*batch, height, width), error.reshape(batch)
+        def restored(y: Array, variables: Any, operator: LinearOperator) -> Any:
+            y = y.reshape(math.prod(batch), *y.shape[len(batch) :])
+            # An operator that measures each image in its own way has all at once.
+            if jnp.ndim(operator.measured_share):
+                image, error = restore((variables, operator), y)
+            else:
+                image, error = mapped(restore, (variables, operator), y)
+            return image.reshape(*batch, height, width), error.reshape(batch)
+
+        return placed_alike(restored, y, variables, operator, axes=len(batch))
 
     def images_at_once(
         self, variables: Any, images: Float[Array, "batch height degraded_width"]
@@ -295,6 +303,12 @@ class Restorer:
             variables, images[..., None], y, operator, train=False
         )
         return jnp.clip(output[..., 0], 0.0, 1.0)
+
+
+@jax.jit
+def _error_scale(y: Array, operator: LinearOperator) -> Array:
+    axes = y.ndim - len(operator.range_shape)
+    return placed_alike(error_scale, y, operator, axes=axes)
 
 
 def _floats(values: Any, name: str) -> Float[Array, "..."]:

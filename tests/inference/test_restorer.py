@@ -4,11 +4,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from sisr_jax.inference import Restorer
 from sisr_jax.models import Cascade, WideSRResNet
 from sisr_jax.reconstruction.error_scale import error_scale
 from sisr_jax.tomography import ParallelBeam, ParallelBeamCT
+from tests.inference.networks import random_restorer
 
 SIZE = 16
 NETWORK = Cascade(1, num_last_steps=2, widths=(2, 4))
@@ -186,3 +188,46 @@ def test_a_mesh_of_the_caller_is_left_alone(restorer, operator, images):
     with jax.set_mesh(jax.make_mesh((2,), ("data",))):
         found = restorer(measurement=y, operator=operator).image
     np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("axes", [(("data", "model"),), (None, "model")])
+def test_images_that_are_split_over_an_explicit_mesh(restorer, operator, images, axes):
+    """More of them than are restored together; the result is split as they are."""
+    explicit = (AxisType.Explicit,) * 2
+    mesh = jax.make_mesh((2, 2), ("data", "model"), axis_types=explicit)
+    placed = NamedSharding(mesh, PartitionSpec(*axes))
+    beam = ParallelBeam(SIZE, 8)  # of which an axis of the mesh takes half each
+    operator = ParallelBeamCT(beam)
+    images = jnp.concatenate([images, images[:3]])
+    calibrated = dataclasses.replace(restorer, card={"interval": {"multiple": 2.0}})
+    y = operator(images)
+    expected = calibrated(measurement=y, operator=operator)
+    found = calibrated(measurement=jax.device_put(y, placed), operator=operator)
+    batch = PartitionSpec(axes[0])
+    assert found.residual.sharding.spec == batch
+    for name in ("image", "residual", "null_space", "unexplained", "interval"):
+        both = (getattr(each, name) for each in (found, expected))
+        for a, b in zip(*map(jax.tree.leaves, both), strict=True):
+            assert a.sharding.spec[0] == batch[0]
+            np.testing.assert_allclose(np.asarray(a), np.asarray(b), atol=1e-4)
+
+
+@pytest.mark.parametrize("axes", [("data",), (), (None, "data"), (None, None, "data")])
+def test_degraded_images_that_are_split_over_an_explicit_mesh(axes):
+    restorer = random_restorer("columns")
+    mesh = jax.make_mesh((2,), ("data",), axis_types=(AxisType.Explicit,))
+    lines = jnp.asarray(np.random.default_rng(3).uniform(size=(6, SIZE, 4)), "float32")
+    expected = restorer(lines)
+    split = jax.device_put(lines, NamedSharding(mesh, PartitionSpec(*axes)))
+    found = restorer(split)
+    assert found.sharding.spec[0] == (axes or (None,))[0]
+    np.testing.assert_allclose(np.asarray(found), np.asarray(expected), atol=1e-5)
+
+    def energy(lines):
+        return jnp.sum(restorer(lines) ** 2)
+
+    with jax.set_mesh(mesh):
+        gradient = jax.jit(jax.grad(energy))(split)
+    np.testing.assert_allclose(
+        np.asarray(gradient), jax.grad(energy)(lines), rtol=1e-3, atol=1e-4
+    )
