@@ -25,7 +25,7 @@ def training_example(
     Where the images are to be simulated, they are so before all that.
 
     Each example's randomness follows from its index in the data stream, and from the
-    number of the crop.
+    number of the crop, by keys of their own: a degradation folds numbers into its own.
 
     Args:
         config: Augmentation, crops and degradation.
@@ -34,18 +34,16 @@ def training_example(
         batch: High-resolution images.
     """
     degrade_keys = per_example(stream(key, Stream.DEGRADE), batch.index)
-    crop_keys = per_example(stream(key, Stream.CROP), batch.index)
     images = _augmented(config.augmentation, key, batch)
     hr = degradation.truth(degrade_keys, images)
     if config.data.patch == config.data.shape:
         return _example(degradation, degrade_keys, hr)
     if modality_of(config).crops_first:
-        (hr,) = _crops(config.data, crop_keys, (hr,))
-        numbers = range(config.data.crops_per_image)
-        keys = jnp.stack([_key_of_crop(degrade_keys, n) for n in numbers], 1)
-        return _example(degradation, keys.reshape(-1), hr)
+        (hr,) = _crops(config.data, key, batch, (hr,))
+        keys = _keys_of_crops(config.data, key, Stream.DEGRADE, batch)
+        return _example(degradation, jnp.stack(keys, 1).reshape(-1), hr)
     images = (hr, degradation(degrade_keys, hr))
-    return Example(*_crops(config.data, crop_keys, images), measurement=None)
+    return Example(*_crops(config.data, key, batch, images), measurement=None)
 
 
 def evaluation_example(degradation: Degradation, key: Key, batch: Batch) -> Example:
@@ -60,11 +58,13 @@ def evaluation_example(degradation: Degradation, key: Key, batch: Batch) -> Exam
     return _example(degradation, keys, degradation.truth(keys, jnp.asarray(batch.hr)))
 
 
-def _crops(config: Data, keys: Keys, images: tuple[Image, ...]) -> tuple[Image, ...]:
+def _crops(
+    config: Data, key: Key, batch: Batch, images: tuple[Image, ...]
+) -> tuple[Image, ...]:
     """Crops at the same places of all images, those of one image in a row."""
     cuts = [
-        random_crop(_key_of_crop(keys, number), images, config.patch)
-        for number in range(config.crops_per_image)
+        random_crop(keys, images, config.patch)
+        for keys in _keys_of_crops(config, key, Stream.CROP, batch)
     ]
     return tuple(
         jnp.stack(each, 1).reshape(-1, *each[0].shape[1:])
@@ -72,10 +72,10 @@ def _crops(config: Data, keys: Keys, images: tuple[Image, ...]) -> tuple[Image, 
     )
 
 
-def _key_of_crop(keys: Keys, number: int) -> Keys:
-    return (
-        jax.vmap(lambda key: jax.random.fold_in(key, number))(keys) if number else keys
-    )
+def _keys_of_crops(config: Data, key: Key, name: Stream, batch: Batch) -> list[Keys]:
+    """For each number of a crop, keys of the images; of the first those of one each."""
+    numbers = range(config.crops_per_image)
+    return [per_example(stream(key, name, n), batch.index) for n in numbers]
 
 
 def _example(degradation: Degradation, keys: jax.Array, hr: Image) -> Example:

@@ -1,3 +1,4 @@
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -156,3 +157,34 @@ def test_crops_of_what_was_measured_as_a_whole_have_no_measurement(
     crop = training_example(us, degradation, key, batch)
     _, values, operator = crop.inputs
     np.testing.assert_array_equal(values, operator(crop.hr[..., 0]))
+
+
+class Recording:
+    """A degradation that does nothing, and keeps the keys that it is given."""
+
+    def __init__(self):
+        self.keys = []
+
+    def truth(self, keys, images):
+        return images
+
+    def measure(self, keys, hr):
+        self.keys.append(keys)
+        return hr
+
+    def estimate(self, measurement):
+        return measurement
+
+
+def test_no_crop_has_a_key_that_a_degradation_makes_of_another(load_config, key, batch):
+    """Noise is drawn by key 1 of an image's key, views by the keys of a split."""
+    config = load_config("us_srgan", data__crops_per_image=4)
+    degradation = Recording()
+    training_example(config, degradation, key, batch)
+    (keys,) = degradation.keys
+    assert keys.shape == (12,)
+    first = per_example(stream(key, Stream.DEGRADE), batch.index)
+    assert (keys[::4] == first).all()
+    made = [jax.vmap(lambda k, n=n: jax.random.fold_in(k, n))(keys) for n in range(8)]
+    data = np.asarray(jax.random.key_data(jnp.concatenate([keys, *made])))
+    assert len(np.unique(data, axis=0)) == len(data)
