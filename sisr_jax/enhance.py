@@ -62,6 +62,10 @@ from sisr_jax.storage.failures import refusing
 from sisr_jax.storage.folder import check_writable
 
 
+# Of a scan, as of a configuration: each has an angle in memory.
+_MOST_VIEWS = 2**16
+
+
 def main(arguments: Sequence[str]) -> int:
     """Runs the command; see the module's description.
 
@@ -137,11 +141,13 @@ def _views(text: str) -> tuple[int, int]:
     whole, _, factor = text.partition("/")
     try:
         found = int(whole), int(factor or 1)
-        if min(found) >= 1:
+        if min(found) >= 1 and found[0] <= _MOST_VIEWS:
             return found
     except ValueError:
         pass
-    raise argparse.ArgumentTypeError(f"{text!r}: expected N or N/K, both at least 1")
+    raise argparse.ArgumentTypeError(
+        f"{text!r}: expected N or N/K, N from 1 to {_MOST_VIEWS}, K at least 1"
+    )
 
 
 def _columns(text: str) -> tuple[int, int]:

@@ -24,6 +24,7 @@ from sisr_jax.data.formats.tiff import write_tiff
 from sisr_jax.data.phantoms.ct import ct_phantom
 from sisr_jax.data.phantoms.ultrasound import ultrasound_phantom
 from sisr_jax.enhancement import jobs, restoring
+from sisr_jax.enhancement.request import Request
 from sisr_jax.inference import Restorer, load
 from sisr_jax.inference.slices import Outcome
 from sisr_jax.tomography import ParallelBeam, ParallelBeamCT
@@ -342,6 +343,7 @@ def test_places_that_are_refused(folder, tmp_path, capsys):
         ["in", "out", "--simulate=16", "--png_rescale=1"],
         ["in", "out", "--columns=4/4"],
         ["in", "out", "--columns=4", "--views=63"],
+        ["in", "out", "--views=1000000000/16000000"],
     ],
 )
 def test_arguments_that_are_refused(folder, tmp_path, monkeypatch, capsys, arguments):
@@ -705,3 +707,84 @@ def test_another_run_of_as_many_steps_is_another_model(
         monkeypatch.setattr(enhance, "load", lambda name, found=found: found)
         assert run(*command) == code
     assert "OUT was made by another command" in capsys.readouterr().err
+
+
+def test_other_columns_are_another_command(tmp_path, frames, capsys):
+    """Images that were made with the first column elsewhere stood for these."""
+    model, target = "--model=scan-line-ultrasound", tmp_path / "out"
+    (tmp_path / "in").mkdir()
+    (tmp_path / "kept.png").rename(tmp_path / "in" / "kept.png")
+    assert run(tmp_path / "in", target, model, "--columns=4/1") == 0
+    before = (target / "kept.png").read_bytes()
+    assert run(tmp_path / "in", target, model, "--columns=4/1") == 0
+    assert run(tmp_path / "in", target, model, "--columns=4/2") == 2
+    assert "made by another command" in capsys.readouterr().err
+    assert (target / "kept.png").read_bytes() == before
+    assert run(tmp_path / "in", target, model, "--columns=4/2", "--overwrite") == 0
+    restored = np.asarray(Image.open(target / "kept.png"))
+    np.testing.assert_array_equal(restored[:, 2::4], frames[:, 1::4])
+
+
+def test_all_that_is_asked_for_is_compared(folder, tmp_path, monkeypatch):
+    stub(monkeypatch)
+    run(folder, tmp_path / "out", "--simulate=16")
+    settings = json.loads((tmp_path / "out" / "enhance.json").read_text())
+    asked = set(Request._fields) - {"output", "overwrite"}
+    assert settings.keys() == asked | {"weights", "version"}
+
+
+def test_a_piece_of_an_identifier_is_no_extension(tmp_path, monkeypatch):
+    stub(monkeypatch)
+    write_slices(tmp_path, [phantom(index) for index in (2, 3)])
+    (tmp_path / "in").mkdir()
+    for index in range(2):
+        name = tmp_path / "in" / f"1.2.840.{index}"
+        (tmp_path / f"{index}.dcm").rename(name)
+    assert run(tmp_path / "in", tmp_path / "out", "--simulate=16", "--format=.tif") == 0
+    assert [row["file"] for row in numbers(tmp_path / "out")] == [
+        "1.2.840.0.tif",
+        "1.2.840.1.tif",
+    ]
+
+
+def test_slices_of_other_weights_or_settings_are_other_slices(
+    tmp_path, monkeypatch, restorer
+):
+    """Two images by one identifier are one for an archive, which drops the second."""
+    stub(monkeypatch)
+    write_slices(tmp_path, [phantom(2)])
+    target = tmp_path / "out.dcm"
+    found = []
+    for weights, arguments in (
+        ("0", ["--simulate=16"]),
+        ("1", ["--simulate=16"]),
+        ("0", ["--simulate=8"]),
+        ("0", ["--simulate=16", "--anonymise"]),
+        ("0", ["--simulate=16"]),
+    ):
+        card = {**restorer.card, "sha256": 64 * weights}
+        other = dataclasses.replace(restorer, card=card)
+        monkeypatch.setattr(enhance, "load", lambda name, other=other: other)
+        assert run(tmp_path / "0.dcm", target, "--overwrite", *arguments) == 0
+        header = pydicom.dcmread(target)
+        found.append((header.SOPInstanceUID, header.SeriesInstanceUID))
+    assert found[0] == found[4]
+    for uids in zip(*found[:4], strict=True):
+        assert len(set(uids)) == 4
+
+
+def test_a_slice_says_from_how_many_views_it_was_projected(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        jobs,
+        "restore_back_projections",
+        lambda restorer, images, **views: Outcome(images, [{} for _ in images]),
+    )
+    write_slices(tmp_path, [phantom(2)])
+    uids = set()
+    for views, count in (("100/12", 9), ("9", 9), ("18", 18)):
+        arguments = f"--views={views}", "--overwrite"
+        assert run(tmp_path / "0.dcm", tmp_path / "out.dcm", *arguments) == 0
+        header = pydicom.dcmread(tmp_path / "out.dcm")
+        uids.add(header.SOPInstanceUID)
+        assert f"back-projection of {count} views" in header.DerivationDescription
+    assert len(uids) == 3

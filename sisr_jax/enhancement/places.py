@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from sisr_jax.data.files import list_files
-from sisr_jax.data.formats.readers import find_reader, suffix_of
+from sisr_jax.data.formats.readers import find_reader, has_image_name, suffix_of
 from sisr_jax.data.formats.writers import WRITTEN
 from sisr_jax.enhancement.request import Request
 from sisr_jax.errors import InputError
@@ -83,9 +83,10 @@ def target_of(path: Path, request: Request) -> Path:
     if request.is_folder:
         target = target / path.relative_to(request.input)
         if request.format:
-            target = target.with_name(
-                target.name.removesuffix(suffix_of(path)) + request.format
-            )
+            # A DICOM file often has a piece of an identifier where others have theirs.
+            end = len(suffix_of(path)) if has_image_name(path) else 0
+            name = target.name[: len(target.name) - end]
+            target = target.with_name(name + request.format)
     for place in places_of(target, request):
         if (length := len(os.fsencode(place.name))) > _LONGEST_NAME:
             raise InputError(

@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -41,16 +42,9 @@ def begin(
         StorageError: If the storage fails.
     """
     settings = {
-        "model": request.model,
-        "weights": _identity(restorer),
+        "weights": identity_of(restorer),
         "version": sisr_jax.__version__,
-        "input": str(request.input.resolve()),
-        "simulate": request.simulate,
-        "views": None if request.views is None else list(request.views),
-        "png_rescale": list(request.png_rescale),
-        "format": request.format,
-        "anonymise": request.anonymise,
-        "report": request.report,
+        **_settings(request),
     }
     folder = epath.Path(request.output)
     path, numbers = folder / SETTINGS, folder / NUMBERS
@@ -89,6 +83,16 @@ def begin(
     write_whole(path, json.dumps(settings, indent=1))
     write_whole(numbers, table_of(rows))
     return rows
+
+
+def _settings(request: Request) -> dict[str, Any]:
+    """All that a user asks for, as JSON has it; another would give other files."""
+    found = request._asdict() | {"input": str(request.input.resolve())}
+    del found["output"], found["overwrite"]
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in found.items()
+    }
 
 
 def _read_table(path: Path) -> list[dict[str, str]]:
@@ -143,7 +147,7 @@ def table_of(rows: list[dict[str, str]]) -> str:
     return text.getvalue()
 
 
-def _identity(restorer: Restorer) -> str:
+def identity_of(restorer: Restorer) -> str:
     """Which weights these are: others may have come to the same place since.
 
     Another run in the folder of the first one ends at the same step.

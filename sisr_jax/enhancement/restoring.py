@@ -15,6 +15,7 @@ from sisr_jax.enhancement.places import report_of
 from sisr_jax.enhancement.progress_table import (
     NUMBERS,
     digest_of,
+    identity_of,
     rows_of,
     summary,
     table_of,
@@ -142,8 +143,17 @@ def _derivation(request: Request, restorer: Restorer) -> Derivation:
     if request.columns is not None:
         factor, offset = request.columns
         text += f" from every {factor}th column, the first of them {offset}"
+        method += f" x{factor}"
+    if request.views is not None:
+        num_angles, factor = request.views
+        text += f" from a back-projection of {-(-num_angles // factor)} views"
+    given = request.simulate, request.columns, request.views
     return Derivation(
-        method, f"{text}. Research only.", sisr_jax.__version__, request.anonymise
+        method,
+        f"{text}. Research only.",
+        sisr_jax.__version__,
+        request.anonymise,
+        recipe=f"{identity_of(restorer)}, {given}",
     )
 
 

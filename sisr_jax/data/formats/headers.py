@@ -74,12 +74,14 @@ class Derivation(NamedTuple):
         text: What was done, in a sentence.
         version: Of what did it.
         anonymous: Whether what identifies a person is left out.
+        recipe: What tells apart results of one method: its weights and settings.
     """
 
     method: str
     text: str
     version: str
     anonymous: bool = False
+    recipe: str = ""
 
 
 def is_close(one: float, other: float) -> bool:

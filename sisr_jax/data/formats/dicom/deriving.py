@@ -77,7 +77,8 @@ def write_derived(path: Path, image: np.ndarray, like: Path, about: Derivation) 
 
     Stored values are 16-bit words in the scale of the source, or in whole units if that
     is coarser or cannot hold the image. Identifiers follow from those of the source and
-    from what was done: the same slice written again is the same slice.
+    from all of what was done: the same slice written again is the same slice, and with
+    other weights or settings another one.
 
     Args:
         path: File to write.
@@ -96,7 +97,7 @@ def write_derived(path: Path, image: np.ndarray, like: Path, about: Derivation) 
     words, scale = _stored(like, image, rescale, layout.dtype)
 
     def new(uid: str) -> UID:
-        return generate_uid(entropy_srcs=[str(uid), about.method, about.version])
+        return generate_uid(entropy_srcs=[str(uid), *map(str, about)])
 
     derived = Dataset()
     kept = _KEPT if about.anonymous else (*_PERSON, *_IDENTIFIERS, *_KEPT)
