@@ -82,8 +82,21 @@ def read_png(
                     f"{path}: PNG in orientation {orientation}, expected 1 (upright)"
                 )
             values = np.asarray(image)
+            transparent = image.info.get("transparency")
+        if _are_hidden(values, transparent).any():
+            raise InputError(f"{path}: PNG with transparent pixels")
         if values.ndim == 3:
-            if values.shape[-1] == 4 and values[..., 3].min() < 255:
-                raise InputError(f"{path}: PNG with transparent pixels")
             values = grey_of(values[..., :3], path=path)
         yield to_physical(values, header, path=path, rescale=rescale)
+
+
+def _are_hidden(
+    values: np.ndarray, transparent: int | tuple[int, ...] | None
+) -> np.ndarray:
+    """Which pixels a viewer does not show: by their alpha, or (tRNS) their value."""
+    if values.ndim == 3 and values.shape[-1] == 4:
+        return values[..., 3] < 255
+    if transparent is None:
+        return np.zeros((), bool)
+    hidden = values == np.asarray(transparent)
+    return hidden.all(-1) if values.ndim == 3 else hidden

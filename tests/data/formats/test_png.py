@@ -130,3 +130,32 @@ def test_an_image_that_is_to_be_turned_is_refused(tmp_path):
             read(path)
     with pytest.raises(ValueError, match=r"a\.png: PNG in orientation 6, expected 1"):
         read(path)
+
+
+@pytest.mark.parametrize(
+    ("mode", "value", "is_there"),
+    [
+        ("L", 7, True),
+        ("L", 255, False),
+        ("I;16", 7, True),
+        ("I;16", 256 + 7, False),  # the same in 8 bits
+        ("RGB", (7, 7, 7), True),
+        ("RGB", (7, 7, 8), False),
+    ],
+)
+def test_a_value_that_stands_for_transparent_is_refused(
+    tmp_path, mode, value, is_there
+):
+    """As alpha is: a pixel that viewers hide is no measured one."""
+    kind = np.uint16 if mode == "I;16" else np.uint8
+    values = np.arange(240, dtype=kind).reshape(15, 16)
+    image = Image.fromarray(values)
+    image = image.convert(mode) if mode == "RGB" else image
+    assert image.mode == mode
+    image.save(tmp_path / "a.png", transparency=value)
+    assert b"tRNS" in (tmp_path / "a.png").read_bytes()
+    if is_there:
+        with pytest.raises(ValueError, match=r"a\.png: PNG with transparent pixels"):
+            read(tmp_path / "a.png")
+    else:
+        np.testing.assert_array_equal(read(tmp_path / "a.png"), values)
