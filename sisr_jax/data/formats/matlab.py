@@ -211,19 +211,31 @@ def _read_array(
     kind = np.dtype(("c8" if code == "f4" else "c16") if is_complex else code)
     if math.prod(shape) * kind.itemsize > MAX_BYTES:
         raise _DamagedError(f"{shape} of {kind} are more than {MAX_BYTES} bytes")
-    values = _read_values(next(parts, None), order, shape).astype(code)
+    values = _read_values(next(parts, None), order, shape, code)
     if not is_complex:
         return values
     array = np.empty(shape, kind, order="F")
     array.real = values
-    array.imag = _read_values(next(parts, None), order, shape).astype(code)
+    array.imag = _read_values(next(parts, None), order, shape, code)
     return array
 
 
-def _read_values(part: _Element | None, order: str, shape: list[int]) -> np.ndarray:
+def _read_values(
+    part: _Element | None, order: str, shape: list[int], wanted: str
+) -> np.ndarray:
+    """Numbers of a class, whose type in the file may be a smaller one."""
     code = _TYPES.get(part.kind) if part else None
     if part is None or code is None:
         raise _DamagedError("a variable without numbers")
     if len(part.data) != math.prod(shape) * np.dtype(code).itemsize:
         raise _DamagedError(f"{len(part.data)} bytes for shape {shape} of {code}")
-    return np.frombuffer(part.data, order + code).reshape(shape, order="F")
+    stored = np.frombuffer(part.data, order + code).reshape(shape, order="F")
+    with np.errstate(invalid="ignore", over="ignore"):  # it is told below
+        values = stored.astype(wanted)
+    if wanted[0] == "f":
+        is_same = np.array_equal(np.isfinite(values), np.isfinite(stored))
+    else:  # what is out of range would come back as another number
+        is_same = np.array_equal(values, stored)
+    if not is_same:
+        raise _DamagedError(f"numbers of {code} that do not fit their class, {wanted}")
+    return values

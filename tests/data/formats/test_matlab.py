@@ -247,3 +247,49 @@ def test_mutated_files_are_read_or_refused(compress, names):
         else:
             assert all(value.dtype.kind in "uifc" for value in found.values())
     assert 50 < refused < 500
+
+
+def stored_as(kind, values, array_class):
+    """A variable `iq` of some class whose numbers are stored as another type."""
+    matrix = b"".join(
+        [
+            struct.pack("<IIII", 6, 8, array_class, 0),
+            struct.pack("<IIii", 5, 8, 1, len(values)),
+            struct.pack("<HH4s", 1, 2, b"iq"),
+            struct.pack("<II", kind, values.nbytes),
+            values.tobytes() + bytes(-values.nbytes % 8),
+        ]
+    )
+    return content()[:128] + struct.pack("<II", 14, len(matrix)) + matrix
+
+
+@pytest.mark.parametrize(
+    ("kind", "dtype", "number", "array_class", "expected"),
+    [
+        (2, "u1", 200, 6, np.float64(200)),  # as MATLAB stores a double
+        (1, "i1", -3, 10, np.int16(-3)),
+        (4, "u2", 65535, 12, np.int32(65535)),
+        (5, "i4", 255, 9, np.uint8(255)),  # wide, and fits
+        (9, "f8", 1e30, 7, np.float32(1e30)),
+        (9, "f8", np.nan, 7, np.float32(np.nan)),
+        (2, "u1", 200, 8, None),  # -56
+        (1, "i1", -3, 9, None),  # 253
+        (5, "i4", 256, 9, None),  # 0
+        (13, "u8", 2**63, 14, None),
+        (12, "i8", -1, 15, None),
+        (9, "f8", 0.5, 10, None),
+        (9, "f8", np.nan, 12, None),
+        (9, "f8", 1e300, 7, None),  # infinite
+    ],
+)
+def test_numbers_that_do_not_fit_their_class_are_refused(
+    kind, dtype, number, array_class, expected
+):
+    data = stored_as(kind, np.array([7, number], dtype), array_class)
+    if expected is None:
+        with pytest.raises(InputError, match=f"damaged .*numbers of {dtype} that do"):
+            read(data, "iq")
+    else:
+        found = read(data, "iq")["iq"]
+        np.testing.assert_array_equal(found, np.array([[7, expected]], expected.dtype))
+        assert found.dtype == expected.dtype
