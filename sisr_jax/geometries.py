@@ -1,5 +1,6 @@
 """What geometries share: numbers known on the host, arrays that modules hold."""
 
+import operator
 import sys
 from typing import Any
 
@@ -29,6 +30,43 @@ def host_numbers(name: str, values: Any) -> Float[np.ndarray, "..."]:
             f"{name}: traced by jax, expected numbers known before compilation: take "
             "NumPy's, or make the geometry outside of the compiled function"
         ) from None
+
+
+def whole_number(name: str, value: int, what: str) -> int:
+    """A number of something, as Python's.
+
+    Args:
+        name: Of the argument, for the message.
+        value: The number, of Python, NumPy or JAX.
+        what: What it is a number of, for the message.
+
+    Raises:
+        TypeError: If it is no whole number, or a bool, which Python takes for one.
+    """
+    try:
+        if not isinstance(value, bool):
+            return operator.index(value)
+    except TypeError:
+        pass
+    shape = np.shape(value)
+    found = f"array of shape {shape}" if shape else value
+    raise TypeError(f"{name} = {found}: expected a whole number of {what}")
+
+
+def kept_columns(factor: int, offset: int) -> tuple[int, int]:
+    """Every how many-th column is kept, and the first of them, as Python's numbers.
+
+    Raises:
+        TypeError: If one is no whole number.
+        ValueError: If they are out of range.
+    """
+    factor = whole_number("factor", factor, "columns for each kept one")
+    offset = whole_number("offset", offset, "columns before the first kept one")
+    if factor < 1:
+        raise ValueError(f"factor = {factor}: expected at least 1")
+    if not 0 <= offset < factor:
+        raise ValueError(f"offset = {offset}: expected 0 <= offset < factor = {factor}")
+    return factor, offset
 
 
 def recognised_by_nnx(cls: type) -> None:

@@ -9,6 +9,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from sisr_jax.degradation.degradation import Degradation, one_for_each, planes_of
 from sisr_jax.degradation.dose import LowDose
+from sisr_jax.geometries import whole_number
 from sisr_jax.tomography import ParallelBeam, ParallelBeamCT, PlannedBeam
 from sisr_jax.tomography.fbp import Weights
 from sisr_jax.tomography.radon import Method, without_plan
@@ -123,6 +124,7 @@ def random_view_ct(
         A function like that of `sparse_view_ct`.
 
     Raises:
+        TypeError: If `min_views` or `max_views` is no whole number.
         ValueError: If not 1 <= min_views <= max_views <= views of the beam.
 
     Examples:
@@ -139,6 +141,8 @@ def random_view_ct(
         >>> found.values.shape, bool(views.min() >= 6 and views.max() <= 12)
         ((4, 24, 23), True)
     """
+    min_views = whole_number("min_views", min_views, "views")
+    max_views = whole_number("max_views", max_views, "views")
     available = without_plan(beam).num_angles
     if not 1 <= min_views <= max_views <= available:
         raise ValueError(

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Real
 
+from sisr_jax.geometries import kept_columns
 from sisr_jax.image.inputs import check_channels
 
 AnyImage = Real[Array | np.ndarray, "*batch height width channels"]
@@ -51,6 +52,7 @@ def aligned_columns(
         The full-width image in the dtype of `image`; of whole numbers, in float32.
 
     Raises:
+        TypeError: If `factor` or `offset` is no whole number.
         ValueError: If `factor`, `offset`, `interpolation` or the shape of the image is
             not as stated.
 
@@ -61,10 +63,7 @@ def aligned_columns(
         >>> print(aligned_columns(lines, factor=4)[0, :, 0])
         [0. 1. 2. 3. 4. 5. 6. 7. 8. 8. 8. 8.]
     """
-    if factor < 1:
-        raise ValueError(f"factor = {factor}: expected at least 1")
-    if not 0 <= offset < factor:
-        raise ValueError(f"offset = {offset}: expected 0 <= offset < {factor}")
+    factor, offset = kept_columns(factor, offset)
     if interpolation not in get_args(Interpolation):
         raise ValueError(
             f"interpolation = {interpolation!r}: expected one of "
@@ -98,6 +97,7 @@ def half_pixel_columns(
         The widened image in the dtype of `image`; of whole numbers, in float32.
 
     Raises:
+        TypeError: If `factor` is no whole number.
         ValueError: If `factor` is below 1, or the image has no channels.
 
     Examples:
@@ -107,8 +107,7 @@ def half_pixel_columns(
         >>> print(half_pixel_columns(lines, factor=2)[0, 4:8, 0])  # half a column off
         [ 7.  9. 11. 13.]
     """
-    if factor < 1:
-        raise ValueError(f"factor = {factor}: expected at least 1")
+    factor, _ = kept_columns(factor, 0)
     check_channels(image)
     return _apply(_half_pixel_weights(image.shape[-2], factor), image)
 

@@ -8,6 +8,8 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Real
 
+from sisr_jax.geometries import whole_number
+
 
 class Detectability(NamedTuple):
     """How far apart two classes are for an observer, in deviations of its decision.
@@ -41,6 +43,7 @@ def laguerre_gauss_channels(
         `[channels, height, width]`.
 
     Raises:
+        TypeError: If a number of channels or pixels is no whole number.
         ValueError: If there is no channel or the width is not positive.
 
     Examples:
@@ -52,6 +55,8 @@ def laguerre_gauss_channels(
         [[1. 0.]
          [0. 1.]]
     """
+    num_channels = whole_number("num_channels", num_channels, "channels")
+    shape = tuple(whole_number("shape", each, "pixels") for each in shape)
     if num_channels < 1 or not width > 0:
         raise ValueError(
             f"num_channels = {num_channels}, width = {width}: expected 1 or more and "

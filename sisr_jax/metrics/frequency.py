@@ -6,6 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Num
 
+from sisr_jax.geometries import whole_number
+
 
 class Curve(NamedTuple):
     """Values at spatial frequencies.
@@ -66,6 +68,7 @@ def radial_mean(
         [0.18 0.39 0.63 0.87] [1. 1. 1. 1.]
     """
     check_pixel(pixel_mm)
+    num_bins = whole_number("num_bins", num_bins, "bins")
     height, width = spectrum.shape[-2:]
     rows, columns = np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width)
     frequency = np.hypot(rows, columns).ravel()

@@ -8,6 +8,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Real
 
+from sisr_jax.geometries import whole_number
 from sisr_jax.metrics.frequency import check_pixel
 
 
@@ -67,6 +68,7 @@ def noise_power_spectrum(
     check_pixel(pixel_mm)
     _check_regions(regions)
     height, width = regions.shape[-2:]
+    degree = whole_number("degree", degree, "powers")
     if not 0 <= degree < min(height, width):
         raise ValueError(
             f"degree = {degree}: expected at least 0 and less than the "

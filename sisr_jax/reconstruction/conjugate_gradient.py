@@ -65,7 +65,7 @@ def conjugate_gradient(
         [[1.  0.5 1.  0.5]]
     """
     y = as_real(y)
-    check_steps(num_steps)
+    num_steps = check_steps(num_steps)
     if isinstance(damping, int | float) and damping < 0:
         raise ValueError(f"damping = {damping}: expected at least 0")
     A = prepared(A)

@@ -60,7 +60,7 @@ def data_consistency(
         [[1.  0.5 1.  0.5]]
     """
     x, y = as_alike(x, y)
-    check_steps(num_steps)
+    num_steps = check_steps(num_steps)
     check_bounds(bounds)
     check_measurement(x, y, A)
     A = prepared(A)

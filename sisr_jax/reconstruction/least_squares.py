@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Real
 
+from sisr_jax.geometries import whole_number
 from sisr_jax.operators import LinearOperator
 
 Bounds = tuple[float, float] | None
@@ -79,14 +80,17 @@ def check_measurement(
         raise ValueError(f"y of shape {y.shape}: expected {expected}, that of A x")
 
 
-def check_steps(num_steps: int, name: str = "num_steps") -> None:
-    """Checks that there is a step.
+def check_steps(num_steps: int, name: str = "num_steps") -> int:
+    """The number of steps, as Python's, checked that there is one.
 
     Raises:
+        TypeError: If it is no whole number.
         ValueError: If there is none.
     """
+    num_steps = whole_number(name, num_steps, "steps")
     if num_steps < 1:
         raise ValueError(f"{name} = {num_steps}: expected at least 1")
+    return num_steps
 
 
 def check_bounds(bounds: Bounds) -> None:

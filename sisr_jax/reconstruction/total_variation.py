@@ -89,8 +89,8 @@ def total_variation(
         raise ValueError(f"weight = {weight}: expected at least 0")
     if not continuation >= 1:
         raise ValueError(f"continuation = {continuation}: expected at least 1")
-    check_steps(num_iterations, "num_iterations")
-    check_steps(num_inner, "num_inner")
+    num_iterations = check_steps(num_iterations, "num_iterations")
+    num_inner = check_steps(num_inner, "num_inner")
     check_bounds(bounds)
     if len(A.domain_shape) != 2:
         raise ValueError(

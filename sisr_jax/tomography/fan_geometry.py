@@ -21,14 +21,13 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from sisr_jax.geometries import host_numbers
+from sisr_jax.geometries import host_numbers, whole_number
 from sisr_jax.tomography.geometry import (
     Angles,
     checked_angles,
     every_kth,
     in_arc,
     warn_of_degrees,
-    whole_number,
 )
 
 Detector = Literal["flat", "arc"]
@@ -183,7 +182,8 @@ class FanBeam:
         """Keeps views 0, k, 2k, ..., see `ParallelBeam.every`.
 
         Raises:
-            ValueError: If `k` is below 1.
+            TypeError: If `k` is no whole number.
+            ValueError: If it is below 1.
         """
         return self._of(every_kth(self._radians, k))
 

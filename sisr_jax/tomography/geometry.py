@@ -5,7 +5,6 @@ Conventions (axes, centre, sign, units) are in the docstring of the package.
 
 import dataclasses
 import math
-import operator
 import warnings
 from collections.abc import Sequence
 
@@ -14,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Real
 
-from sisr_jax.geometries import host_numbers
+from sisr_jax.geometries import host_numbers, whole_number
 from sisr_jax.types import Sinogram
 
 # Larger angles than two turns, or whole numbers larger than one, are taken for degrees.
@@ -122,7 +121,8 @@ class ParallelBeam:
             k: Step, at least 1.
 
         Raises:
-            ValueError: If `k` is below 1.
+            TypeError: If `k` is no whole number.
+            ValueError: If it is below 1.
         """
         return self._of(every_kth(self._radians, k))
 
@@ -155,28 +155,14 @@ class ParallelBeam:
         )
 
 
-def whole_number(name: str, value: int, what: str) -> int:
-    """A number of something, as Python's.
-
-    Raises:
-        TypeError: If it is no whole number.
-    """
-    try:
-        return operator.index(value)
-    except TypeError:
-        shape = np.shape(value)
-        found = f"array of shape {shape}" if shape else value
-        raise TypeError(
-            f"{name} = {found}: expected a whole number of {what}"
-        ) from None
-
-
 def every_kth(radians: tuple[float, ...], k: int) -> tuple[float, ...]:
     """Angles 0, k, 2k, ... of some.
 
     Raises:
-        ValueError: If `k` is below 1.
+        TypeError: If `k` is no whole number.
+        ValueError: If it is below 1.
     """
+    k = whole_number("k", k, "angles")
     if k < 1:
         raise ValueError(f"k = {k}: expected to keep every k-th angle, k >= 1")
     return radians[::k]

@@ -4,6 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Real
 
+from sisr_jax.geometries import kept_columns
+
 
 def decimate_columns(
     image: Real[Array | np.ndarray, "*batch height width"],
@@ -27,6 +29,7 @@ def decimate_columns(
         `[..., height, width // factor]`, the lines kept, in order.
 
     Raises:
+        TypeError: If `factor` or `offset` is no whole number.
         ValueError: If `factor` is below 1 or does not divide the width, or
             `offset` is out of range.
 
@@ -39,10 +42,7 @@ def decimate_columns(
     image = jnp.asarray(image)
     if image.ndim < 2:
         raise ValueError(f"image of shape {image.shape}: expected [..., height, width]")
-    if factor < 1:
-        raise ValueError(f"factor = {factor}: expected at least 1")
-    if not 0 <= offset < factor:
-        raise ValueError(f"offset = {offset}: expected 0 <= offset < factor = {factor}")
+    factor, offset = kept_columns(factor, offset)
     width = image.shape[-1]
     if width % factor:
         raise ValueError(

@@ -9,6 +9,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Real
 
+from sisr_jax.geometries import kept_columns
 from sisr_jax.operators import LinearOperator
 from sisr_jax.types import Key
 from sisr_jax.ultrasound.columns import decimate_columns
@@ -42,12 +43,9 @@ class LateralDecimation(LinearOperator):
     offset: int = dataclasses.field(default=0, metadata=_STATIC)
 
     def __post_init__(self) -> None:
-        if self.factor < 1:
-            raise ValueError(f"factor = {self.factor}: expected at least 1")
-        if not 0 <= self.offset < self.factor:
-            raise ValueError(
-                f"offset = {self.offset}: expected 0 <= offset < factor = {self.factor}"
-            )
+        factor, offset = kept_columns(self.factor, self.offset)
+        object.__setattr__(self, "factor", factor)
+        object.__setattr__(self, "offset", offset)
 
     @property
     def domain_shape(self) -> tuple[None, None]:
@@ -116,7 +114,14 @@ class KeptLines(LinearOperator):
     @property
     def domain_shape(self) -> tuple[None, int]:
         """Depth, which is any, and number of lines."""
-        return None, np.shape(self.kept)[-1]
+        return None, self._shape[-1]
+
+    @property
+    def _shape(self) -> tuple[int, ...]:
+        # Not when it is made: leaves may be numbers, for instance axes of `vmap`.
+        if not (shape := np.shape(self.kept)):
+            raise ValueError(f"kept = {self.kept}: expected [..., lines]")
+        return shape
 
     @property
     def range_shape(self) -> tuple[None, int]:
@@ -133,7 +138,7 @@ class KeptLines(LinearOperator):
     ) -> Float[Array, "*batch height width"]:
         """The lines kept, zeros between."""
         x = jnp.asarray(x)
-        kept = jnp.asarray(self.kept)[..., None, :] > 0
+        kept = jnp.asarray(self.kept).reshape(*self._shape[:-1], 1, -1) > 0
         if x.ndim < 2 or x.shape[-1] != kept.shape[-1]:
             raise ValueError(
                 f"image of shape {x.shape}: expected [..., height, {kept.shape[-1]}]"
@@ -159,7 +164,7 @@ class KeptLines(LinearOperator):
 
     def draw(self, key: Key) -> Float[Array, "*batch height width"]:
         """Random images, 16 samples deep: one for each set of lines."""
-        *batch, lines = np.shape(self.kept)
+        *batch, lines = self._shape
         return jax.random.normal(key, (*batch, 16, lines))
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Array, Float, Real
 
-from sisr_jax.geometries import host_numbers
+from sisr_jax.geometries import host_numbers, kept_columns, whole_number
 
 Numbers = Sequence[int | float]
 
@@ -95,8 +95,11 @@ class PolarGrid:
             angle_step: From line to line in radians, not 0.
 
         Raises:
+            TypeError: If a number of samples or lines is no whole number.
             ValueError: As the constructor.
         """
+        num_depths = whole_number("num_depths", num_depths, "samples of a line")
+        num_lines = whole_number("num_lines", num_lines, "lines")
         return cls(
             first_radius + radial_step * np.arange(num_depths),
             first_angle + angle_step * np.arange(num_lines),
@@ -129,13 +132,11 @@ class PolarGrid:
             offset: First line kept, `0 <= offset < factor`.
 
         Raises:
+            TypeError: If `factor` or `offset` is no whole number.
             ValueError: If `factor` or `offset` is out of range, or fewer than 2
                 lines are left.
         """
-        if factor < 1:
-            raise ValueError(f"factor = {factor}: expected at least 1")
-        if not 0 <= offset < factor:
-            raise ValueError(f"offset = {offset}: expected 0 <= offset < {factor}")
+        factor, offset = kept_columns(factor, offset)
         return PolarGrid(self._radii, self._angles[offset::factor])
 
     def __repr__(self) -> str:
@@ -170,7 +171,11 @@ class CartesianGrid:
 
     def __post_init__(self) -> None:
         for name in ("shape", "spacing", "origin"):
-            host_numbers(name, getattr(self, name))
+            numbers = getattr(self, name)
+            if host_numbers(name, numbers).shape != (2,):
+                raise ValueError(f"{name} = {numbers}: expected two numbers")
+        shape = tuple(whole_number("shape", each, "pixels") for each in self.shape)
+        object.__setattr__(self, "shape", shape)
         if min(self.shape) < 2:
             raise ValueError(f"shape = {self.shape}: expected at least 2 x 2 pixels")
         if not all(0 < step < math.inf for step in self.spacing):

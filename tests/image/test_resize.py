@@ -185,7 +185,7 @@ def test_bfloat16_keeps_its_type():
     ("factor", "offset", "message"),
     [
         (0, 0, "factor = 0: expected at least 1"),
-        (4, 4, "offset = 4: expected 0 <= offset < 4"),
+        (4, 4, "offset = 4: expected 0 <= offset < factor = 4"),
         (4, -1, "offset = -1"),
     ],
 )

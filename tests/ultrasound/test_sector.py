@@ -79,7 +79,7 @@ def test_impossible_polar_grids(radii, angles, message):
     ("factor", "offset", "message"),
     [
         (0, 0, "factor = 0: expected at least 1"),
-        (4, 4, "offset = 4: expected 0 <= offset < 4"),
+        (4, 4, "offset = 4: expected 0 <= offset < factor = 4"),
         (4, -1, "offset = -1"),
         (12, 0, r"angles of shape \(1,\): expected at least 2"),
     ],
