@@ -61,7 +61,6 @@ from sisr_jax.inference.trained_for import (
 from sisr_jax.storage.failures import refusing
 from sisr_jax.storage.folder import check_writable
 
-
 # Of a scan, as of a configuration: each has an angle in memory.
 _MOST_VIEWS = 2**16
 

@@ -70,8 +70,18 @@ _LEAST = {
     "tv_weight": (0, True),
     "seed": (0, True),
 }
-# Greatest value: of any scanner; of the window; of what a key of JAX is made of.
-_MOST = {"pixel_size": 100.0, "contrast": 1000.0, "seed": 2**32 - 1}
+# Greatest value: of any scanner; of the window; of what a key of JAX is made of; what
+# a configuration may have, or more than anybody waits for.
+_MOST = {
+    "pixel_size": 100.0,
+    "contrast": 1000.0,
+    "seed": 2**32 - 1,
+    "views": 2**16,
+    "size": 4096,
+    "samples": 10_000,
+}
+# Numbers in all sinograms, with and without discs: 8 GB.
+_MOST_MEASURED = 2**31
 _MULTIPLE, _SMALLEST = 16, 64
 
 
@@ -196,13 +206,19 @@ def _patients(options: argparse.Namespace) -> dict[str, Quality]:
     with refusing(f"{options.images} and {options.reference}: reading"):
         pairs = list_pairs(options.images, options.reference, smallest=_SMALLEST)
     options.pixel_size = pixel_of(pairs, stated=options.pixel_size)
-    return measure_files(
+    found = measure_files(
         pairs,
         pixel_mm=options.pixel_size,
         window=options.window,
         rescale=options.png_rescale,
         progress=counted,
     )
+    if all(math.isnan(n.value) for each in found.values() for n in each.numbers):
+        raise InputError(
+            f"{options.reference}: nothing of {len(pairs)} slices could be measured: "
+            "expected HU with lung, soft tissue or bone; values in other units?"
+        )
+    return found
 
 
 def _phantom(options: argparse.Namespace) -> dict[str, Quality]:
@@ -218,6 +234,12 @@ def _phantom(options: argparse.Namespace) -> dict[str, Quality]:
     )
     if scan.size % _MULTIPLE:
         raise InputError(f"--size={scan.size}: expected a multiple of {_MULTIPLE}")
+    measured = 2 * scan.samples * scan.views * 2 * scan.size
+    if measured > _MOST_MEASURED:
+        raise InputError(
+            f"--samples={scan.samples} of --views={scan.views} and --size={scan.size}: "
+            f"up to {measured:.2g} measured numbers, expected {_MOST_MEASURED:.2g}"
+        )
     if options.tv_weight is None:
         options.tv_weight = low_dose_weight(options.photons)
     names = options.phantom.split(",")

@@ -219,6 +219,13 @@ def test_the_methods_in_the_box(tmp_path):
         (["n" * 300, "--reference=a", "--pixel_size=1"], "File name too long"),
         (["--phantom=fbp", "--size=72"], "--size=72: expected a multiple of 16"),
         (["--phantom=fbp", "--size=48"], "--size=48: expected at least 64"),
+        (["--phantom=fbp", "--size=100000000"], "expected at most 4096"),
+        (["--phantom=fbp", "--views=10000000000"], "expected at most 65536"),
+        (["--phantom=fbp", "--samples=100000000"], "expected at most 10000"),
+        (
+            ["--phantom=fbp", "--size=4096", "--samples=10000"],
+            "up to 1e+10 measured numbers, expected 2.1e+09",
+        ),
         (["--phantom=fbp,x", *SMALL], "method 'x': expected one of fbp, tv, "),
         (["--phantom=", *SMALL], "method '': expected one of fbp, tv, "),
         (
@@ -237,6 +244,20 @@ def test_a_bad_command_line_is_one_line(
     (line,) = found.err.splitlines()
     assert line.startswith("sisr_jax.trust: error: ")
     assert message in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_nothing_that_could_be_measured_is_no_result(tmp_path, capsys):
+    """Air alone: a table of dashes said that it was done."""
+    for name in ("images", "references"):
+        (tmp_path / name).mkdir()
+        np.save(tmp_path / name / "0.npy", np.full((96, 96), -1000, np.float32))
+    command = [tmp_path / "images", f"--reference={tmp_path / 'references'}"]
+    command += ["--pixel_size=1", f"--output={tmp_path / 'out'}"]
+    assert run(*command) == ExitCode.BAD_INPUT
+    found = capsys.readouterr()
+    assert "nothing of 1 slices could be measured: expected HU" in found.err
+    assert found.out == ""
     assert not (tmp_path / "out").exists()
 
 

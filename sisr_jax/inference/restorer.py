@@ -248,8 +248,14 @@ class Restorer:
     def _restored(
         self, mapped: _Mapping, variables: Any, y: Array, operator: LinearOperator
     ) -> tuple[Array, Array]:
+        if y.ndim < len(operator.range_shape):
+            raise ValueError(
+                f"measurement of shape {y.shape}: expected the "
+                f"{len(operator.range_shape)} axes of the operator's range"
+            )
         unplaced = jax.ShapeDtypeStruct(y.shape, y.dtype)
-        *batch, height, width = jax.eval_shape(linear_estimate, unplaced, operator).shape
+        image = jax.eval_shape(linear_estimate, unplaced, operator)
+        *batch, height, width = image.shape
 
         def restore(shared: tuple[Any, LinearOperator], y: Array) -> Any:
             variables, operator = shared

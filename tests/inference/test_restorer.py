@@ -231,3 +231,8 @@ def test_degraded_images_that_are_split_over_an_explicit_mesh(axes):
     np.testing.assert_allclose(
         np.asarray(gradient), jax.grad(energy)(lines), rtol=1e-3, atol=1e-4
     )
+
+
+def test_a_measurement_with_too_few_axes_is_refused(restorer, operator):
+    with pytest.raises(ValueError, match=r"shape \(8,\): expected the 2 axes of the"):
+        restorer(measurement=jnp.ones(8), operator=operator)
