@@ -118,10 +118,13 @@ def main() -> None:
             if own == other or own not in methods or other not in methods:
                 continue
             g = gain(*(of_kind(methods[name], KINDS[kind]) for name in (own, other)))
+            # Of one video there is neither.
+            several = g.videos > 1
+            between = f" ({g.low:+.2f} to {g.high:+.2f})" if several else ""
             print(
                 f"| {part} | x{factor} | {other} | {kind} ({g.frames}) "
-                f"| {g.decibels:+.2f} ({g.low:+.2f} to {g.high:+.2f}) "
-                f"| {g.ssim:+.4f} | {g.above} of {g.videos} | {g.p:.1g} |"
+                f"| {g.decibels:+.2f}{between} | {g.ssim:+.4f} "
+                f"| {g.above} of {g.videos} | {f'{g.p:.1g}' if several else '-'} |"
             )
 
 
