@@ -56,13 +56,13 @@ def laguerre_gauss_channels(
          [0. 1.]]
     """
     num_channels = whole_number("num_channels", num_channels, "channels")
-    shape = tuple(whole_number("shape", each, "pixels") for each in shape)
     if num_channels < 1 or not width > 0:
         raise ValueError(
             f"num_channels = {num_channels}, width = {width}: expected 1 or more and "
             "above 0"
         )
-    rows, columns = (np.arange(n) - (n - 1) / 2 for n in shape)
+    sides = [whole_number("shape", each, "pixels") for each in shape]
+    rows, columns = (np.arange(n) - (n - 1) / 2 for n in sides)
     place = 2 * np.pi * (rows[:, None] ** 2 + columns**2) / width**2
     channels = [
         np.exp(-place / 2) * np.polynomial.laguerre.lagval(place, [0] * j + [1])
