@@ -163,6 +163,31 @@ def test_a_derived_slice(tmp_path, slice_path, scale, expected):
 
 
 @pytest.mark.parametrize(
+    ("slope", "intercept"),
+    [
+        (".123456789012345", "-1024"),
+        ("1", "-.12345678901234"),
+        ("1.2345678901E-02", "-1E+1"),
+    ],
+)
+def test_a_scale_of_a_derived_slice_has_16_characters(
+    tmp_path, slice_path, slope, intercept
+):
+    """What the source has with 16 may be longer with its zero before the point."""
+    values = np.arange(6 * 8, dtype=np.uint16).reshape(6, 8)
+    elements = {"RescaleSlope": slope, "RescaleIntercept": intercept}
+    write_dicom(slice_path, values, **GEOMETRY, **elements)
+    image = read(slice_path)
+    target = write(tmp_path / "b.dcm", image, source_of(slice_path))
+    after = pydicom.dcmread(target)
+    for keyword in elements:
+        assert len(after.get_item(keyword).value) <= 16
+        assert float(after[keyword].value) == pytest.approx(float(elements[keyword]))
+    np.testing.assert_allclose(read(target), image, rtol=1e-6)
+    np.testing.assert_array_equal(after.pixel_array, values)
+
+
+@pytest.mark.parametrize(
     ("kind", "expected"),
     [
         ("ORIGINAL", ["OTHER"]),

@@ -12,6 +12,7 @@ import numpy as np
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.sequence import Sequence as Items
 from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
+from pydicom.valuerep import format_number_as_ds
 
 from sisr_jax.data.formats.dicom.groups import GROUP_ELEMENTS, words_of
 from sisr_jax.data.formats.dicom.layout import LAYOUT_ELEMENTS, layout_of
@@ -128,7 +129,7 @@ def write_derived(path: Path, image: np.ndarray, like: Path, about: Derivation) 
     derived.BitsAllocated = derived.BitsStored = 16
     derived.HighBit = 15
     derived.PixelRepresentation = int(words.dtype.kind == "i")
-    derived.RescaleSlope, derived.RescaleIntercept = scale
+    derived.RescaleSlope, derived.RescaleIntercept = map(format_number_as_ds, scale)
     derived.PixelData = words.astype(words.dtype.newbyteorder("<")).tobytes()
     derived["PixelData"].VR = "OW"
     meta = FileMetaDataset()
@@ -145,7 +146,9 @@ def _stored(
 ) -> tuple[np.ndarray, Rescale]:
     scales = [(Rescale(), np.dtype(np.int16))]
     if isinstance(rescale, Rescale) and 0 < rescale.slope <= 1 and dtype.kind in "iu":
-        scales.insert(0, (rescale, np.dtype(f"{dtype.kind}2")))
+        # Of a source that left out the zero before the point, one digit less.
+        scale = Rescale(*(float(format_number_as_ds(float(n))) for n in rescale))
+        scales.insert(0, (scale, np.dtype(f"{dtype.kind}2")))
     for scale, kind in scales:
         values = np.rint((image.astype(np.float64) - scale.intercept) / scale.slope)
         limits = np.iinfo(kind)
