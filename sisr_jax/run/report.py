@@ -27,7 +27,7 @@ from sisr_jax.hosts import agreement
 from sisr_jax.hosts.mesh import make_mesh
 from sisr_jax.inference import Weights, averaged_weights
 from sisr_jax.run.restored_images import RestoredImages
-from sisr_jax.run.workdir import evaluation_folder
+from sisr_jax.run.workdir import evaluation_folder, note_run
 from sisr_jax.storage.files import names_in, write_whole
 from sisr_jax.train import phases
 from sisr_jax.train.state import TrainState
@@ -91,6 +91,8 @@ def report(
     def write() -> str:
         assert folder is not None, "the first process has one"
         text = _write(config, folder, split, list(generators), evaluation)
+        if output is not None:
+            note_run(folder, workdir)
         return f"{text}\n{_places(workdir)}"
 
     return agreement.first_alone(write)

@@ -19,7 +19,7 @@ from sisr_jax.hosts.lock import Lock
 from sisr_jax.run.images import kept_fingerprint, note_images
 from sisr_jax.run.versions import note_versions
 from sisr_jax.storage.folder import check_possible, check_writable
-from sisr_jax.storage.json_files import write_object
+from sisr_jax.storage.json_files import read_object, write_object
 from sisr_jax.train import phases
 
 # Where the images are, which `images` compares.
@@ -48,6 +48,8 @@ _RULES = {
     "may change on resume may be others",
 }
 _SHOWN = 3
+# Beside scores that lie outside of the working folder.
+_RUN_FILE = "run.json"
 
 
 def claim(workdir: epath.Path, config: Config, images: Mapping[str, str]) -> Lock:
@@ -140,7 +142,8 @@ def evaluation_folder(
             another person's.
 
     Raises:
-        InputError: If files cannot be written there: not after all images are scored.
+        InputError: If files cannot be written there, or another run's scores are: not
+            after all images are scored.
     """
     name = f"step_{step}" if split == "test" else f"step_{step}_{split}"
     own = read_config(workdir)
@@ -153,6 +156,7 @@ def evaluation_folder(
         logging.warning("not the images of the run: scores go to %s", name)
     if output is not None:
         check_possible(output / name, "--output")
+        _check_scores(output / name, workdir)
         return output / name
     folder = workdir / "evaluation" / name
     try:
@@ -162,6 +166,33 @@ def evaluation_folder(
             f"{error}; --mode=evaluate --output=FOLDER writes elsewhere"
         ) from error
     return folder
+
+
+def note_run(folder: epath.Path, workdir: epath.Path) -> None:
+    """Notes in a folder of scores, outside of the run's, of which run they are.
+
+    Args:
+        folder: Of `evaluation_folder`.
+        workdir: Working folder of the run.
+    """
+    write_object(folder / _RUN_FILE, {"run": _identity(workdir)})
+
+
+def _check_scores(folder: epath.Path, workdir: epath.Path) -> None:
+    """Refuses a folder of another run's scores: names tell of step and images alone."""
+    path = folder / _RUN_FILE
+    if path.exists() and read_object(path).get("run") != _identity(workdir):
+        raise InputError(
+            f"--output: {folder} has the scores of another run, expected another folder"
+        )
+
+
+def _identity(workdir: epath.Path) -> str:
+    """Equal for runs that learn the same, wherever they are."""
+    leaves = _leaves(dataclasses.asdict(read_config(workdir)), "config")
+    learnt = [leaf for leaf in leaves if not leaf[0].startswith(MAY_CHANGE_ON_RESUME)]
+    images = kept_fingerprint(workdir, "train")
+    return hashlib.sha256(repr((sorted(learnt), images)).encode()).hexdigest()
 
 
 def _differences(

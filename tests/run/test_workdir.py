@@ -231,6 +231,33 @@ def test_scores_that_could_not_be_written_are_not_computed(workdir, load_config)
         workdirs.evaluation_folder(*about, output=elsewhere)
 
 
+def test_scores_of_another_run_are_not_replaced(workdir, load_config):
+    """Both are of step 8 and the test split: the second took the first one's place."""
+    elsewhere, other = workdir.parent / "scores", workdir.parent / "other"
+    moved = workdir.parent / "moved"
+    config, wide = load_config("ct_srgan"), load_config("ct_srgan", seed=3)
+    paths = dataclasses.replace(config.data, num_threads=1)
+    for folder, each in (
+        (workdir, config),
+        (other, wide),
+        (moved, dataclasses.replace(config, data=paths)),
+    ):
+        _claim(folder, each)
+    place = workdirs.evaluation_folder(
+        workdir, 8, config, "test", IMAGES["test"], output=elsewhere
+    )
+    place.mkdir(parents=True)
+    workdirs.note_run(place, workdir)
+    for same in (workdir, moved):
+        assert place == workdirs.evaluation_folder(
+            same, 8, read_config(same), "test", IMAGES["test"], output=elsewhere
+        )
+    with pytest.raises(InputError, match=r"step_8 has the scores of another run"):
+        workdirs.evaluation_folder(
+            other, 8, wide, "test", IMAGES["test"], output=elsewhere
+        )
+
+
 def test_checkpoints_without_a_configuration_are_refused(workdir, load_config):
     (workdir / "checkpoints").mkdir(parents=True)
     with pytest.raises(InputError, match=r"has checkpoints but no config\.json"):
