@@ -25,8 +25,9 @@ measurement does not determine, its interval, and what it leaves unexplained of 
 measurement. `OUT/enhance.csv` has the numbers of each image. The same command goes on
 with what is missing, and restores again what comes of a file that has changed. Images
 in other units than those of the training and numbers of views that weights were not
-trained for are refused; of pixels of another size, or that are not square, and of a
-measurement that the result does not explain, a warning tells. Not a medical device.
+trained for are refused; of pixels of another size, or that are not square, of views
+that are not spread over 180 degrees, and of a measurement that the result does not
+explain, a warning tells. Not a medical device.
 
 What it ends with: 0 all images were restored; 1 some were not, each named in a line; 2
 bad input, before anything was written; 70 a mistake in this program, with its

@@ -788,3 +788,15 @@ def test_a_slice_says_from_how_many_views_it_was_projected(tmp_path, monkeypatch
         uids.add(header.SOPInstanceUID)
         assert f"back-projection of {count} views" in header.DerivationDescription
     assert len(uids) == 3
+
+
+def test_views_of_a_limited_arc_are_told(tmp_path, capsys):
+    """Their number is one of the training, and the residual small: nothing else did."""
+    for name, arc in (("a", np.pi), ("b", np.pi / 3)):
+        beam = ParallelBeam(32, angles=np.linspace(0, arc, 40, endpoint=False))
+        views = ParallelBeamCT(beam)(((phantom(0) + 1000) / 2000).astype(np.float32))
+        arrays = {"sinogram": np.asarray(views), "angles": beam.angles, "size": 32}
+        np.savez(tmp_path / f"{name}.npz", **arrays)
+        assert run(tmp_path / f"{name}.npz", tmp_path / f"{name}.tif") == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "warning: b.tif: no view within 122 degrees, and these weights" in line

@@ -23,7 +23,13 @@ from sisr_jax.inference.slices import (
     restore_sinogram,
     simulate,
 )
-from sisr_jax.inference.trained_for import check_device, check_sinogram, config_of
+from sisr_jax.inference.trained_for import (
+    check_device,
+    check_sinogram,
+    config_of,
+    unusual_spacing,
+    unusual_views,
+)
 
 # Images of a file are restored in memory: 4096 slices of 512 x 512.
 _MAX_PIXELS = 2**30
@@ -42,12 +48,15 @@ class Job(NamedTuple):
         source: The file.
         target: The other.
         name: What tables call it.
+        remark: In which way the file is not what the weights were trained for; empty if
+            nothing tells so.
         restore: Does it.
     """
 
     source: Source
     target: Path
     name: str
+    remark: str
     restore: Callable[[], Outcome]
 
 
@@ -60,11 +69,11 @@ def job_of(path: Path, request: Request, restorer: Restorer) -> Job:
     target = target_of(path, request)
     name = str(target.relative_to(request.output)) if request.is_folder else target.name
     of = _of_sinogram if is_sinogram(path) else _of_images
-    source, restore = of(path, target, request, restorer)
-    return Job(source, target, name, restore)
+    source, remark, restore = of(path, target, request, restorer)
+    return Job(source, target, name, remark, restore)
 
 
-_Work = tuple[Source, Callable[[], Outcome]]
+_Work = tuple[Source, str, Callable[[], Outcome]]
 
 
 def _of_sinogram(
@@ -79,7 +88,8 @@ def _of_sinogram(
     header = Header("sinogram", (size, size), "float32", count=count, spacing=spacing)
     source = Source(path, header, request.png_rescale)
     check_writable(target, source)
-    return source, lambda: restore_sinogram(restorer, read_sinogram(path))
+    remark = unusual_spacing(restorer, spacing) or unusual_views(measured.beam)
+    return source, remark, lambda: restore_sinogram(restorer, read_sinogram(path))
 
 
 def _of_images(path: Path, target: Path, request: Request, restorer: Restorer) -> _Work:
@@ -126,7 +136,7 @@ def _of_images(path: Path, target: Path, request: Request, restorer: Restorer) -
             return restore_images(restorer, images)
         return simulate(restorer, images, factor=request.simulate)
 
-    return source, restore
+    return source, unusual_spacing(restorer, header.spacing), restore
 
 
 @contextlib.contextmanager

@@ -27,7 +27,7 @@ from sisr_jax.evaluation.protocol import protocol_of
 from sisr_jax.evaluation.restoration import draw_restoration
 from sisr_jax.inference import Restorer
 from sisr_jax.inference.slices import Outcome
-from sisr_jax.inference.trained_for import config_of, unusual_spacing
+from sisr_jax.inference.trained_for import config_of
 from sisr_jax.run.progress import counted
 from sisr_jax.storage.failures import reporting
 from sisr_jax.storage.files import write_whole
@@ -62,7 +62,7 @@ def restore(
     is_folder, about = request.is_folder, _derivation(request, restorer)
     done, remarks = {row["file"] for row in rows}, []
     jobs = [job for job in jobs if job.name not in done]
-    _warn_of_spacings(jobs, restorer)
+    _warn_of_files(jobs)
     scores = restorer.card.get("scores", ())
     usual = max((each.get("residual", math.inf) for each in scores), default=math.inf)
     for job in counted(jobs):
@@ -98,15 +98,15 @@ def restore(
     return _SOME_FAILED if problems else ExitCode.DONE
 
 
-def _warn_of_spacings(jobs: Sequence[Job], restorer: Restorer) -> None:
-    """Says before anything is restored in which files pixels are unlike the training's.
+def _warn_of_files(jobs: Sequence[Job]) -> None:
+    """Says before anything is restored which files are unlike those of the training.
 
     The files of a series are alike: a line tells of all.
     """
     found: dict[str, list[str]] = {}
     for job in jobs:
-        if remark := unusual_spacing(restorer, job.source.header.spacing):
-            found.setdefault(remark, []).append(job.name)
+        if job.remark:
+            found.setdefault(job.remark, []).append(job.name)
     for remark, (first, *others) in found.items():
         more = f" and {len(others)} others" if others else ""
         _say(f"warning: {first}{more}: {remark}")

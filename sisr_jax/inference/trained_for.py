@@ -8,6 +8,10 @@ from sisr_jax.data.transforms import clipped_share
 from sisr_jax.degradation import modality_of
 from sisr_jax.errors import InputError, one_line
 from sisr_jax.inference.restorer import Restorer
+from sisr_jax.tomography import ParallelBeam
+
+# Radians between views of the same lines; gaps over the mean one that are no matter.
+_SAME_ANGLE, _WIDEST_GAP = 1e-6, 2.0
 
 
 def config_of(restorer: Restorer) -> Config:
@@ -102,6 +106,26 @@ def check_views(restorer: Restorer, views: int) -> None:
     fewest, most = trained
     if not fewest <= views <= most:
         raise InputError(f"{views} views: these weights are for {fewest} to {most}")
+
+
+def unusual_views(beam: ParallelBeam) -> str:
+    """In which way views are not spread as those of the training; empty if they are.
+
+    All weights are for views that are spread evenly over half a turn. Views of whole
+    turns count once for each line, and one that is missing is no matter.
+
+    Args:
+        beam: The views.
+    """
+    turned = np.sort(np.mod(beam.angles, np.pi))
+    gaps = np.diff(turned, append=turned[0] + np.pi)
+    mean = np.pi / max(np.count_nonzero(gaps > _SAME_ANGLE), 1)
+    if gaps.max() <= _WIDEST_GAP * mean * (1 + 1e-6):
+        return ""
+    return (
+        f"no view within {np.rad2deg(gaps.max()):.3g} degrees, and these weights are "
+        f"for views spread evenly over 180, here by {np.rad2deg(mean):.3g}"
+    )
 
 
 def check_units(restorer: Restorer, images: np.ndarray, most: float) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 from networks import random_restorer
 
@@ -10,7 +11,9 @@ from sisr_jax.inference.trained_for import (
     check_device,
     check_simulation,
     unusual_spacing,
+    unusual_views,
 )
+from sisr_jax.tomography import ParallelBeam
 
 
 def with_card(kind, **card):
@@ -67,3 +70,26 @@ def test_devices_of_another_kind_are_refused():
         check_device(ct, "US")
     with pytest.raises(InputError, match=r"image of CT, .* are for IVUS or US"):
         check_device(us, "CT")
+
+
+EVEN = np.linspace(0.3, 0.3 + np.pi, 40, endpoint=False)
+
+
+@pytest.mark.parametrize(
+    ("angles", "words"),
+    [
+        (EVEN, ""),
+        (ParallelBeam(8, 1000).every(16).angles, ""),
+        (np.linspace(0, 2 * np.pi, 80, endpoint=False), ""),  # each line twice
+        (np.linspace(0, 2 * np.pi, 81), ""),  # and the first view once more
+        (np.linspace(-9, -9 + 2 * np.pi, 63, endpoint=False), ""),
+        (np.delete(EVEN, 7), ""),
+        (np.delete(EVEN, [7, 8, 9]), "no view within 18 degrees"),
+        (np.linspace(0, np.pi / 6, 40), "no view within 150 degrees"),
+        (np.linspace(0, 3 * np.pi / 4, 135), "over 180, here by 1.33"),
+    ],
+)
+def test_views_that_are_not_spread_as_in_training_are_told(angles, words):
+    found = unusual_views(ParallelBeam(8, angles=angles))
+    assert words in found
+    assert bool(found) == bool(words)
