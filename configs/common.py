@@ -211,6 +211,8 @@ def beams() -> ConfigDict:
         # Pictures are scored, and learned from, beside the beams.
         "pixel_mm": 0.25,
         "picture_weight": 1.0,
+        # Or `iq`: complex samples, of simulated frames.
+        "signal": "level",
     }
     config.generator = {
         "kind": "lateral",

@@ -20,6 +20,8 @@ Key = TypedKey[Array, ""]
 # One key, or one for each image of a batch.
 Keys = TypedKey[Array, "*keys"]
 Image = Float[Array, "*batch height width channels"]
+# Images, or more channels where more than images is measured, as IQ.
+Truth = Float[Array, "*batch height width contents"]
 # Ultrasound loses columns, so the degraded width is its own.
 DegradedImage = Float[Array, "*batch height degraded_width channels"]
 # As images are looked at, which may be another size, too.
@@ -71,14 +73,19 @@ class Example(NamedTuple):
         estimate: The first estimate, `[batch, height, width // width_factor, 1]`.
         measurement: What was measured of these very images; None where they are crops
             of what was measured.
+        side: What was measured along with it, see `Degradation.side_information`.
     """
 
     hr: Image
     estimate: DegradedImage
     measurement: Measurement | None
+    side: Any = None
 
     @property
-    def inputs(self) -> tuple[DegradedImage, Any, Any]:
-        """Estimate, measured values and operator: the arguments of a network."""
-        values, operator = self.measurement or (None, None)
-        return self.estimate, values, operator
+    def inputs(self) -> tuple[Any, ...]:
+        """The arguments of a network.
+
+        Estimate, measured values, operator and, where there is some, side information.
+        """
+        seen = (self.estimate, *(self.measurement or (None, None)))
+        return seen if self.side is None else (*seen, self.side)

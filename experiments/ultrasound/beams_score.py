@@ -1,14 +1,16 @@
-"""A network against interpolation in beam space, on arrays it knows and on one it does
-not: a csv of means with intervals by frame.
+"""Networks against interpolation in beam space, on arrays they know and on one that
+they do not: a csv of means with intervals by frame.
 
-    python -m experiments.ultrasound.beams_score --run RUN
+    python -m experiments.ultrasound.beams_score --run RUN [RUN ...]
 
-RUN is a working folder of the command in `beams.md`, or a bundle. Frames are of maps of
-the test split and of keys that no training has: 64 of each array, every 4th line kept.
-Scores are of beams and of scan-converted pictures (curved arrays), and of the
-homogeneous region and the cyst of each map. With --data, the recordings of a phantom
-are scored, too: fixtures, of one acquisition. `beyond` is the share of the power of the
-rows' envelopes above the Nyquist frequency of the kept lines.
+RUN is a working folder of a command in `beams.md`, or a bundle. Frames are of maps of
+the test split and of keys that no training has: 64 of each array, and of their lines as
+many as the first RUN was trained for. Where one of them is for IQ, interpolation of IQ
+before the envelope is taken is among the rivals. Scores are of beams and of
+scan-converted pictures (curved arrays), and of the homogeneous region and the cyst of
+each map. With --data, the recordings of a phantom are scored, too: fixtures, of one
+acquisition. `beyond` is the share of the power of the rows' envelopes above the Nyquist
+frequency of the kept lines.
 """
 
 import argparse
@@ -19,7 +21,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.ultrasound.beams_information import WINDOW, frames
+from experiments.ultrasound.beams_information import WINDOW, frames, widened
 from sisr_jax.data.collections.duke import log_magnitude
 from sisr_jax.degradation.beams import shown
 from sisr_jax.degradation.beams_modality import BeamBaselines
@@ -36,19 +38,19 @@ from sisr_jax.types import Measurement
 from sisr_jax.ultrasound import CartesianGrid, LateralDecimation, ScanConversion
 from sisr_jax.ultrasound.arrays import ARRAYS
 
-FACTOR = 4
+IQ_WAYS = {"Linear (IQ)": "linear", "Bicubic (IQ)": "cubic", "Lanczos (IQ)": "lanczos"}
 SHAPE = (128, 256)
 PIXEL_MM = {"curved": 0.25, "endocavity": 0.12}
 
 
-def numbers(image, truth, regions, convert) -> dict[str, jax.Array]:
+def numbers(image, truth, regions, convert, factor) -> dict[str, jax.Array]:
     """Scores of every frame by name."""
     image = jnp.clip(image, 0, 1)
     envelope = 10 ** ((WINDOW[1] - WINDOW[0]) * (image - 1) / 20)
     pair = image[..., None], truth[..., None]
     inside, outside = (mask[..., None] for mask in regions)
     curve = lateral_spectrum(envelope, column_mm=1)
-    beyond = curve.frequencies > 0.5 / FACTOR
+    beyond = curve.frequencies > 0.5 / factor
     found = {
         "psnr": psnr(*pair),
         "ssim": ssim(*pair),
@@ -72,22 +74,36 @@ def interval(values: np.ndarray) -> tuple[float, float]:
     return tuple(np.percentile(drawn, [2.5, 97.5]).tolist())
 
 
-def estimates(restorer, lines, operator) -> dict[str, jax.Array]:
-    """Levels of every method, `[frames, depth, line]`."""
-    found = jax.jit(BeamBaselines(WINDOW))(Measurement(lines, operator))
+def label(restorer) -> str:
+    """What tables call a network: by what it sees beside the lines."""
+    more = restorer.config.degradation.side_information
+    return f"Lateral U-Net ({more})" if more else "Lateral U-Net"
+
+
+def estimates(restorers, samples, truth) -> dict[str, jax.Array]:
+    """Levels of every method, `[frames, depth, line]`, of samples and levels."""
+    operator = LateralDecimation(restorers[0].config.degradation.factor)
+    found = jax.jit(BeamBaselines(WINDOW))(Measurement(operator(truth), operator))
     images = {name: each[..., 0] for name, each in found.items()}
-    few = jnp.split(lines, max(1, len(lines) // 8))
-    restored = [restorer(measurement=each, operator=operator).image for each in few]
-    return images | {"Lateral U-Net": jnp.concatenate(restored)}
+    if any(each.config.degradation.side_information == "IQ" for each in restorers):
+        for name, way in IQ_WAYS.items():
+            images[name] = shown(widened(samples, operator.factor, way), WINDOW)
+    for restorer in restorers:
+        is_iq = restorer.config.degradation.side_information == "IQ"
+        kept = (samples if is_iq else truth)[..., :: operator.factor]
+        few = jnp.split(kept, max(1, len(kept) // 8))
+        restored = [restorer(measurement=each, operator=operator).image for each in few]
+        images[label(restorer)] = jnp.concatenate(restored)
+    return images
 
 
-def table(array: str, found: dict[str, dict[str, np.ndarray]]) -> list[dict]:
+def table(array: str, factor: int, found: dict[str, dict]) -> list[dict]:
     """A row for each method, with the gain over the best interpolation."""
-    interpolations = BeamBaselines(WINDOW).names
-    best = max(interpolations, key=lambda name: found[name]["psnr"].mean())
+    rivals = [*BeamBaselines(WINDOW).names, *(found.keys() & IQ_WAYS)]
+    best = max(rivals, key=lambda name: found[name]["psnr"].mean())
     rows = []
     for name, values in found.items():
-        row = {"array": array, "factor": FACTOR, "method": name}
+        row = {"array": array, "factor": factor, "method": name}
         row |= {key: f"{each.mean():.4f}" for key, each in values.items()}
         if name != "Truth":
             gain = values["psnr"] - found[best]["psnr"]
@@ -99,7 +115,7 @@ def table(array: str, found: dict[str, dict[str, np.ndarray]]) -> list[dict]:
     return rows
 
 
-def simulated(array: str, count: int, restorer) -> list[dict]:
+def simulated(array: str, count: int, restorers) -> list[dict]:
     """Scores on frames of an array."""
     samples, *regions = frames(array, SHAPE, count)
     truth = shown(samples, WINDOW)
@@ -108,27 +124,29 @@ def simulated(array: str, count: int, restorer) -> list[dict]:
         polar = ARRAYS[array].sector(SHAPE)
         around = CartesianGrid.covering(polar, PIXEL_MM[array])
         convert = ScanConversion(polar, around)
-    operator = LateralDecimation(FACTOR)
-    images = {"Truth": truth} | estimates(restorer, operator(truth), operator)
+    factor = restorers[0].config.degradation.factor
+    images = {"Truth": truth} | estimates(restorers, samples, truth)
     # Arrays as arguments: what a program closes over is folded when it is compiled.
-    score = jax.jit(numbers)
+    score = jax.jit(numbers, static_argnames="factor")
     found = {
-        name: jax.device_get(score(image, truth, regions, convert))
+        name: jax.device_get(score(image, truth, regions, convert, factor=factor))
         for name, image in images.items()
     }
-    return table(array, found)
+    return table(array, factor, found)
 
 
-def recorded(data: pathlib.Path, restorer) -> list[dict]:
+def recorded(data: pathlib.Path, restorers) -> list[dict]:
     """Scores on the recordings of a phantom: one acquisition, fixtures of a format."""
     found: dict[str, dict[str, list]] = {}
-    operator = LateralDecimation(FACTOR)
+    factor = restorers[0].config.degradation.factor
     for file in sorted((data / "us_polar").glob("duke_*.npz")):
         with np.load(file) as record:
-            level, _ = log_magnitude(record["iq_real"] + 1j * record["iq_imag"])
-        level = level[:, : level.shape[1] // FACTOR * FACTOR]
-        truth = jnp.clip(1 + jnp.asarray(level)[None] / -WINDOW[0], 0, 1)
-        images = {"Truth": truth} | estimates(restorer, operator(truth), operator)
+            samples = record["iq_real"] + 1j * record["iq_imag"]
+        level, reference = log_magnitude(samples)
+        width = level.shape[1] // factor * factor
+        truth = jnp.clip(1 + jnp.asarray(level[None, :, :width]) / -WINDOW[0], 0, 1)
+        samples = jnp.asarray(samples[None, :, :width] / reference, jnp.complex64)
+        images = {"Truth": truth} | estimates(restorers, samples, truth)
         for name, image in images.items():
             pair = jnp.clip(image, 0, 1)[..., None], truth[..., None]
             scores = {"psnr": float(psnr(*pair)[0]), "ssim": float(ssim(*pair)[0])}
@@ -138,25 +156,25 @@ def recorded(data: pathlib.Path, restorer) -> list[dict]:
         name: {key: np.array(each) for key, each in values.items()}
         for name, values in found.items()
     }
-    return table("recorded C5-2", arrays)
+    return table("recorded C5-2", factor, arrays)
 
 
 def main() -> None:
     """Writes the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--run", required=True)
+    parser.add_argument("--run", nargs="+", required=True)
     parser.add_argument("--images", type=int, default=64)
     parser.add_argument("--data", type=pathlib.Path, help="../shared/data")
     parser.add_argument(
         "--csv", default=pathlib.Path(__file__).with_name("beams_x4.csv")
     )
     options = parser.parse_args()
-    restorer = load(options.run)
+    restorers = [load(run) for run in options.run]
     rows = [
-        row for array in ARRAYS for row in simulated(array, options.images, restorer)
+        row for array in ARRAYS for row in simulated(array, options.images, restorers)
     ]
     if options.data:
-        rows += recorded(options.data, restorer)
+        rows += recorded(options.data, restorers)
     fields = dict.fromkeys(key for row in rows for key in row)
     with open(options.csv, "w", newline="") as file:
         writer = csv.DictWriter(file, fields, restval="", lineterminator="\n")

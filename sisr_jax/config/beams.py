@@ -32,6 +32,8 @@ class BeamDecimation(KeptColumns):
         pixel_mm: Side of the pixels of scan-converted pictures, which are scored
             beside the beams; 0: none.
         picture_weight: Weight of the pixel loss of the pictures.
+        signal: What is kept of a line: `level`, what is shown of it; or `iq`, its
+            complex samples, which networks see beside that. Of simulated frames.
     """
 
     kind: Literal["beam_decimation"]
@@ -40,7 +42,13 @@ class BeamDecimation(KeptColumns):
     angles_deg: tuple[_Degrees, _Degrees]
     pixel_mm: Annotated[float, Range(0, 100)]
     picture_weight: Weight
+    signal: Literal["level", "iq"]
     measures: ClassVar[str] = "columns"
+
+    @property
+    def side_information(self) -> str:
+        """What a measurement has beyond what an image explains; empty: nothing."""
+        return "IQ" if self.signal == "iq" else ""
 
     def check(self, data: Data) -> None:
         """Raises ConfigError for values that do not go with the images."""
@@ -65,6 +73,12 @@ class BeamDecimation(KeptColumns):
             self.angles_deg,
             f"(0, 0), or those of frames recorded at degradation.radii_mm = "
             f"{self.radii_mm}, which rise",
+        )
+        check(
+            self.signal == "level" or bool(self.arrays),
+            "degradation.signal",
+            self.signal,
+            "'level', as recorded frames have no IQ",
         )
         is_curved = len(self.arrays) == 1 and ARRAYS[self.arrays[0]]
         check(

@@ -29,6 +29,11 @@ class KeptColumns:
         """Columns of the image for each of the first estimate."""
         return self.factor
 
+    @property
+    def side_information(self) -> str:
+        """What a measurement has beyond what an image explains: nothing."""
+        return ""
+
     def last_kept(self, width: int) -> int:
         """Index of the last column that is kept of so many; negative without one."""
         return self.offset + (width - 1 - self.offset) // self.factor * self.factor

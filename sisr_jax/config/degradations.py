@@ -3,9 +3,10 @@
 A section has a `kind`, by which `DEGRADATIONS` finds it, says with `check` what it asks
 of the images, and with `width_factor` how much wider the image is than what is left of
 it. `measures` is what one measurement is a list of, `of_square` whether images must be
-square, and `every(factor)` the same with nothing drawn. Where they need not be square,
-`last_kept(width)` is the last of their columns that is measured. `sisr_jax.degradation`
-holds what a kind means.
+square, `side_information` says what a measurement has beyond what an image explains
+(empty: nothing), and `every(factor)` is the same with nothing drawn. Where images need
+not be square, `last_kept(width)` is the last of their columns that is measured.
+`sisr_jax.degradation` holds what a kind means.
 """
 
 import dataclasses
@@ -49,6 +50,7 @@ class SparseViewCT:
     weights: Literal["gaps", "uniform"]
     measures: ClassVar[str] = "views"
     of_square: ClassVar[bool] = True
+    side_information: ClassVar[str] = ""
 
     @property
     def width_factor(self) -> int:

@@ -56,6 +56,7 @@ class SparseViewFanCT:
     filter_name: Filter
     measures: ClassVar[str] = "fan-beam views"
     of_square: ClassVar[bool] = True
+    side_information: ClassVar[str] = ""
 
     @property
     def width_factor(self) -> int:

@@ -27,6 +27,7 @@ ADDED_TO_KIND: tuple[tuple[str, str, str, Any], ...] = (
         "dose",
         {"photons": (0.0, 0.0), "electronic_noise": 0.0, "pixel_mm": 0.7},
     ),
+    ("degradation", "beam_decimation", "signal", "level"),
 )
 # Section, key, and the new name of a value.
 RENAMED = (("degradation", "method", "exact", "reference"),)

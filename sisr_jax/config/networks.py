@@ -22,6 +22,7 @@ _Widths = tuple[_Channels, ...]
 _Multiple = Annotated[float, Range(0, 1e6, above=True)]
 _Sees = ClassVar[frozenset[str]]
 _ESTIMATE, _MEASUREMENT = frozenset({"estimate"}), frozenset({"measurement"})
+SIDE_INFORMATION = "side information"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -288,7 +289,7 @@ class Lateral:
     widths: _Widths
     num_blocks: Annotated[int, Range(1, 1000)]
     slopes: tuple[Annotated[float, Range(-16, 16)], ...]
-    sees: _Sees = _MEASUREMENT
+    sees: _Sees = _MEASUREMENT | {SIDE_INFORMATION}
 
     @property
     def multiple(self) -> int:

@@ -1,6 +1,7 @@
 """What the values of a configuration must obey, alone and together."""
 
 from sisr_jax.config.checks import check
+from sisr_jax.config.networks import SIDE_INFORMATION
 from sisr_jax.config.sections import Config
 
 
@@ -21,6 +22,13 @@ def check_rules(config: Config) -> None:
     config.generator.check(config.data, config.degradation)
     config.discriminator.check(config.data)
     config.degradation.check(config.data)
+    more = config.degradation.side_information
+    check(
+        not more or SIDE_INFORMATION in config.generator.sees,
+        "generator.kind",
+        config.generator.kind,
+        f"a network that sees the {more} of this degradation",
+    )
     check(
         config.mesh.model == 1 or config.discriminator.head == "dense",
         "mesh.model",

@@ -16,6 +16,7 @@ from sisr_jax.degradation.degradation import Degradation
 from sisr_jax.degradation.dose import LowDose
 from sisr_jax.degradation.fan_ct import sparse_view_fan_ct
 from sisr_jax.degradation.fan_ct_modality import FAN_CT
+from sisr_jax.degradation.iq_beams import iq_decimation
 from sisr_jax.degradation.modality import Baselines, Modality
 from sisr_jax.degradation.ultrasound import lateral_decimation
 from sisr_jax.degradation.ultrasound_modality import ULTRASOUND
@@ -59,6 +60,7 @@ __all__ = [
     "LowDose",
     "Modality",
     "beam_decimation",
+    "iq_decimation",
     "lateral_decimation",
     "modality_named",
     "modality_of",

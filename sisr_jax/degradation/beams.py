@@ -21,7 +21,7 @@ from sisr_jax.ultrasound.speckle import (
     residual_gain,
 )
 
-_LEVELS = 256
+LEVELS = 256
 # Fewest and most scatterers in a resolution cell at the focus; this share of the frames
 # has so many that the speckle is fully developed.
 _SCATTERERS, _DEVELOPED = (1.0, 30.0), 0.6
@@ -33,7 +33,7 @@ _SCATTERERS, _DEVELOPED = (1.0, 30.0), 0.6
     meta_fields=("window", "weight"),
 )
 @dataclasses.dataclass(frozen=True, eq=False)
-class _BeamDecimation(Degradation):
+class Beams(Degradation):
     """Lines that are kept, of frames that may be simulated first."""
 
     operator: LateralDecimation
@@ -52,7 +52,7 @@ class _BeamDecimation(Degradation):
         if not self.probes:
             return images
         levels = planes_of(images)
-        _check_levels(levels)
+        check_levels(levels)
         keys = one_for_each(keys, len(levels))
         draw = functools.partial(
             simulated_frame, probes=self.probes, window=self.window
@@ -73,7 +73,7 @@ class _BeamDecimation(Degradation):
     def measure(self, keys: Keys, hr: Image) -> Measurement:
         """Lines `[batch, depth, lines // factor]`."""
         del keys
-        return Measurement(self.operator(planes_of(hr)), self.operator)
+        return Measurement(self.operator(planes_of(self.target(hr))), self.operator)
 
     def estimate(self, measurement: Measurement) -> DegradedImage:
         """The lines as an image, `[batch, depth, lines // factor, 1]`."""
@@ -119,7 +119,7 @@ def beam_decimation(
     if not low < high:
         raise ValueError(f"window = {window}: expected dB that rise")
     probes = jax.tree.map(np.float32, probes)  # of a type and a shape, as all leaves
-    return _BeamDecimation(
+    return Beams(
         LateralDecimation(factor, offset), probes, conversion, window, picture_weight
     )
 
@@ -157,7 +157,7 @@ def shown(
     """Samples on the display of `simulated_frame`."""
     low, high = window
     return displayed(
-        samples, reference_db=high, dynamic_range_db=high - low, levels=_LEVELS
+        samples, reference_db=high, dynamic_range_db=high - low, levels=LEVELS
     )
 
 
@@ -187,7 +187,7 @@ def simulated_samples(
     Raises:
         ValueError: If a level is not finite, unless it is traced.
     """
-    _check_levels(level)
+    check_levels(level)
     keys = jax.random.split(key, 5)
     height, width = level.shape
     probe, deepest = drawn_probe(keys[0], probes, height)
@@ -225,7 +225,12 @@ def drawn_probe(
     return varied(how, probe, deepest_mm=deepest), deepest
 
 
-def _check_levels(level: Float[Array, "*batch depth line"]) -> None:
+def check_levels(level: Float[Array, "*batch depth line"]) -> None:
+    """Refuses echo strength that is no number, unless it is traced.
+
+    Raises:
+        ValueError: With how many are not finite.
+    """
     if isinstance(level, Tracer):
         return
     bad = np.size(level) - int(np.count_nonzero(np.isfinite(level)))

@@ -11,6 +11,7 @@ from sisr_jax.config import BeamDecimation, Config
 from sisr_jax.config.checks import check
 from sisr_jax.degradation.beams import beam_decimation
 from sisr_jax.degradation.degradation import Degradation
+from sisr_jax.degradation.iq_beams import iq_decimation
 from sisr_jax.degradation.ultrasound_modality import ULTRASOUND
 from sisr_jax.image.resize import Interpolation, aligned_columns
 from sisr_jax.metrics.structural import SSIM_WINDOW
@@ -101,7 +102,8 @@ def _degrade(config: Config) -> Degradation:
             f"{_MOST_PIXELS:,} at most, not of {height} x {width}",
         )
         conversion = ScanConversion(polar, around)
-    return beam_decimation(
+    degrade = {"level": beam_decimation, "iq": iq_decimation}[section.signal]
+    return degrade(
         factor=section.factor,
         offset=section.offset,
         probes=tuple(ARRAYS[name] for name in section.arrays),
@@ -116,14 +118,17 @@ def _facts(config: Config) -> dict[str, Any]:
     geometry = (section.arrays, section.pixel_mm)
     if not section.arrays:
         geometry += (section.radii_mm, section.angles_deg)
+    if section.signal == "iq":
+        geometry += ("iq",)
     return ULTRASOUND.facts(config) | {"geometry": geometry}
 
 
 def _describe(protocol: Any) -> str:
-    arrays, pixel, *_ = protocol.geometry
+    arrays, pixel, *more = protocol.geometry
     frames = f"simulated frames ({', '.join(arrays)})" if arrays else "frames"
     pictures = f", pictures of {pixel:g} mm pixels" if pixel else ""
-    return f"every {protocol.factor}th line of {frames}{pictures}"
+    kept = " with its IQ" if "iq" in more else ""
+    return f"every {protocol.factor}th line{kept} of {frames}{pictures}"
 
 
 def _target(config: Config) -> str:

@@ -2,13 +2,22 @@
 
 import abc
 import dataclasses
+from typing import Any
 
 import jax
 from jaxtyping import Array
 from jaxtyping import Key as TypedKey
 
 from sisr_jax.operators import LinearOperator
-from sisr_jax.types import DegradedImage, Image, Keys, Measurement, Picture, Plane
+from sisr_jax.types import (
+    DegradedImage,
+    Image,
+    Keys,
+    Measurement,
+    Picture,
+    Plane,
+    Truth,
+)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -41,7 +50,7 @@ class Degradation(abc.ABC):
         """Of the pixel loss of pictures, see `picture`, beside that of images."""
         return 0.0
 
-    def truth(self, keys: Keys, images: Image) -> Image:
+    def truth(self, keys: Keys, images: Image) -> Truth:
         """What is measured: the images themselves, unless they are to be simulated.
 
         Args:
@@ -49,10 +58,19 @@ class Degradation(abc.ABC):
             images: `[batch, height, width, 1]` in [0, 1].
 
         Returns:
-            Same shape and range.
+            Same shape and range; more channels, and another range, where more than
+            images is measured, see `target`.
         """
         del keys
         return images
+
+    def target(self, truth: Truth) -> Image:
+        """What of the truth estimates are compared with: all, unless there is more.
+
+        Returns:
+            `[batch, height, width, 1]` in [0, 1].
+        """
+        return truth
 
     @property
     def has_pictures(self) -> bool:
@@ -69,8 +87,36 @@ class Degradation(abc.ABC):
 
         Args:
             keys: One for each image, or one for all of them.
-            hr: Images in [0, 1].
+            hr: Images in [0, 1], or what `truth` makes.
         """
+
+    @property
+    def has_side_information(self) -> bool:
+        """Whether more is measured than images explain."""
+        return False
+
+    def side_information(self, truth: Truth) -> Any:
+        """What is measured along with `measure`, and no image explains.
+
+        Returns:
+            A pytree of arrays `[batch, ...]` that networks see; None: nothing.
+        """
+        del truth
+        return None
+
+    def received(
+        self, values: Array, operator: LinearOperator
+    ) -> tuple[Measurement, Any]:
+        """What somebody else measured, as `measure` and `side_information` have it.
+
+        Args:
+            values: `[*batch, *operator.range_shape]`, unless there is more.
+            operator: What measured them.
+
+        Raises:
+            ValueError: If there is to be more, and shape or type is another.
+        """
+        return Measurement(values, operator), None
 
     @abc.abstractmethod
     def estimate(self, measurement: Measurement) -> DegradedImage:

@@ -174,7 +174,7 @@ def _baseline(
     task: Task, baselines: Baselines, key: Key, batch: Batch
 ) -> tuple[clu_metrics.Collection, Image, Image]:
     example = task.evaluation_example(key, batch)
-    measurement = Measurement(*example.inputs[1:])
+    measurement = Measurement(*example.inputs[1:3])
     image = jnp.clip(baselines(measurement)[baselines.primary], 0.0, 1.0)
     means = ValidationMetrics.single_from_model_output(
         psnr=psnr(image, example.hr), ssim=ssim(image, example.hr), mask=batch.mask
@@ -195,7 +195,7 @@ def _estimates(
     keys = per_example(stream(key, Stream.DEGRADE), batch.index)
     seen = observe(protocol, degradation, baselines, keys, batch.hr, regions)
     estimate = degradation.estimate(seen.measurement)
-    example = Example(seen.target, estimate, seen.measurement)
+    example = Example(seen.target, estimate, seen.measurement, seen.side)
     methods = baselines(seen.measurement)
     for name, weights in generators.items():
         methods[name] = super_resolve(task, weights, example)

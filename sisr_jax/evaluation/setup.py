@@ -24,12 +24,14 @@ class Observation(NamedTuple):
     Attributes:
         target: `[batch, height, width, 1]`, scaled as the protocol says.
         measurement: What was measured.
+        side: What was measured along with it, see `Degradation.side_information`.
         mask: bool, shape of `target`.
         regions: Of the records, see there.
     """
 
     target: Image
     measurement: Measurement
+    side: Any
     mask: Array
     regions: Regions = Regions()
 
@@ -56,10 +58,13 @@ def observe(
     if protocol.family == "original":
         original = original_of(modality_named(protocol.modality))
         target, measurement = original.observe(degradation, baselines, keys, hr)
+        side = None
     else:
-        target = hr = degradation.truth(keys, hr)
-        measurement = degradation.measure(keys, target)
-    return Observation(target, measurement, body_mask(protocol, hr), regions)
+        truth = degradation.truth(keys, hr)
+        target = hr = degradation.target(truth)
+        measurement = degradation.measure(keys, truth)
+        side = degradation.side_information(truth)
+    return Observation(target, measurement, side, body_mask(protocol, hr), regions)
 
 
 def score(

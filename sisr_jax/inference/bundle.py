@@ -34,7 +34,7 @@ from sisr_jax.config.kept import CONFIG_FILE, read_config
 from sisr_jax.data.json_fields import UnfitError, as_list, as_name, as_object, show
 from sisr_jax.errors import InputError
 from sisr_jax.inference.restorer import Restorer
-from sisr_jax.inference.variables import first_estimate, variable_shapes
+from sisr_jax.inference.variables import first_estimate, received, variable_shapes
 from sisr_jax.inference.weights_file import read_weights, write_weights
 from sisr_jax.models import build_generator
 from sisr_jax.storage.failures import refusing
@@ -82,7 +82,9 @@ def read_bundle(folder: epath.Path) -> Restorer:
         variables[_STATISTICS] = statistics
     network = build_generator(config)
     card["name"] = absolute(folder).name
-    return Restorer(network, variables, card, config, first_estimate(config))
+    return Restorer(
+        network, variables, card, config, first_estimate(config), received(config)
+    )
 
 
 def write_bundle(

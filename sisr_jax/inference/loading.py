@@ -12,7 +12,7 @@ from sisr_jax.config.kept import has_config, read_config
 from sisr_jax.errors import InputError
 from sisr_jax.inference.bundle import is_bundle, read_bundle
 from sisr_jax.inference.restorer import Restorer
-from sisr_jax.inference.variables import first_estimate, variable_shapes
+from sisr_jax.inference.variables import first_estimate, received, variable_shapes
 from sisr_jax.models import build_generator
 from sisr_jax.storage.failures import refusing
 from sisr_jax.storage.files import absolute
@@ -105,4 +105,5 @@ def _read_run(workdir: epath.Path) -> Restorer:
         {"name": workdir.name, "step": found.step},
         config,
         first_estimate(config),
+        received(config),
     )

@@ -21,6 +21,7 @@ from sisr_jax.operators import LinearOperator
 from sisr_jax.reconstruction.error_scale import error_scale
 from sisr_jax.reconstruction.null_space import null_space
 from sisr_jax.reconstruction.starts import linear_estimate
+from sisr_jax.types import Measurement
 
 _null_space = jax.jit(null_space)
 
@@ -28,6 +29,8 @@ _null_space = jax.jit(null_space)
 _TOGETHER = 4
 
 FirstEstimate = Callable[[Float[Array, "..."], LinearOperator], Float[Array, "..."]]
+# Values and operator to a measurement and side information, see `Degradation.received`.
+Received = Callable[[Array, LinearOperator], tuple[Measurement, Any]]
 # Of what all images share, and of some of them.
 _Restore = Callable[[Any, Array], Any]
 _Mapping = Callable[[_Restore, Any, Array], Any]
@@ -54,7 +57,7 @@ class Restored:
         image: `[*batch, height, width]`, float32, in units of the window's [0, 1].
         residual: `||A x - y|| / ||y||` of each image, `[*batch]`; 0 for an image that
             explains its measurement entirely.
-        measurement: What was measured of the images.
+        measurement: What was measured of the images; of IQ, what is shown of it.
         operator: What measured them.
         interval_multiple: Half the width of an interval over `error_scale`, as it was
             calibrated; None where it was not.
@@ -128,6 +131,8 @@ class Restorer:
         card: What is known of the weights, see `inference.load`.
         config: The configuration of the network; None if it was made by hand.
         estimate: The first image that the network is given of a measurement.
+        received: What networks for side information make of a measurement that has
+            some, such as IQ, see `Degradation.received`; None for all others.
 
     Examples:
         >>> import jax
@@ -147,6 +152,7 @@ class Restorer:
     card: dict[str, Any] = dataclasses.field(default_factory=dict, repr=False)
     config: Config | None = dataclasses.field(default=None, repr=False)
     estimate: FirstEstimate = dataclasses.field(default=linear_estimate, repr=False)
+    received: Received | None = dataclasses.field(default=None, repr=False)
 
     @overload
     def __call__(
@@ -179,15 +185,17 @@ class Restorer:
                 nothing else. Ultrasound: the columns that are left.
             measurement: `[*batch, *operator.range_shape]`, of images in units of the
                 window's [0, 1]: for CT, integrals of `(HU - low) / (high - low)` along
-                rays, in pixels; of fan beams, in mm.
+                rays, in pixels; of fan beams, in mm. Networks for side information
+                expect what `Degradation.received` says, for instance IQ.
             operator: What measured them, for instance `ParallelBeamCT(beam)`.
 
         Returns:
             Of images, images in [0, 1]; of measurements, what `Restored` says.
 
         Raises:
-            ValueError: If a shape does not fit, values are whole or complex numbers, or
-                the network looks at measurements and is given an image alone.
+            ValueError: If a shape does not fit, values are whole numbers, or complex
+                for a network that is not for IQ, or the network looks at measurements
+                and is given an image alone.
         """
         if (image is None) == (measurement is None):
             raise ValueError("expected either an image, or measurement= and operator=")
@@ -205,11 +213,16 @@ class Restorer:
             raise ValueError("no operator: expected what measured")
         placed = is_placed((self.variables, measurement, operator))
         restore = self._restore if placed else self._deal
-        measurement = _floats(measurement, "measurement")
-        found, error = restore(self.variables, measurement, operator)
+        measurement = (
+            jnp.asarray(measurement)
+            if self.received
+            else _floats(measurement, "measurement")
+        )
+        found, error, *explained = restore(self.variables, measurement, operator)
         # Returned by the program, the matrices of the operator would be copied.
         multiple = self.card.get("interval", {}).get("multiple")
-        return Restored(found, error, measurement, operator, multiple)
+        (values,) = explained or (measurement,)
+        return Restored(found, error, values, operator, multiple)
 
     @functools.cached_property
     def _restore(self) -> Any:
@@ -247,14 +260,15 @@ class Restorer:
 
     def _restored(
         self, mapped: _Mapping, variables: Any, y: Array, operator: LinearOperator
-    ) -> tuple[Array, Array]:
-        if y.ndim < len(operator.range_shape):
+    ) -> tuple[Array, ...]:
+        unplaced = jax.ShapeDtypeStruct(y.shape, y.dtype)
+        values, _ = jax.eval_shape(self._measured, unplaced, operator)[0]
+        if values.ndim < len(operator.range_shape):
             raise ValueError(
                 f"measurement of shape {y.shape}: expected the "
                 f"{len(operator.range_shape)} axes of the operator's range"
             )
-        unplaced = jax.ShapeDtypeStruct(y.shape, y.dtype)
-        image = jax.eval_shape(linear_estimate, unplaced, operator)
+        image = jax.eval_shape(linear_estimate, values, operator)
         *batch, height, width = image.shape
 
         def restore(shared: tuple[Any, LinearOperator], y: Array) -> Any:
@@ -265,18 +279,23 @@ class Restorer:
                     f"the network restores {image.shape[1:]} of a measurement of "
                     f"{(height, width)}: expected the operator of its training"
                 )
-            return image, residual(operator(image), y)
+            values, _ = self._measured(y, operator)[0]
+            error = residual(operator(image), values)
+            return (image, error, values) if self.received else (image, error)
 
         def restored(y: Array, variables: Any, operator: LinearOperator) -> Any:
             y = y.reshape(math.prod(batch), *y.shape[len(batch) :])
             # An operator that measures each image in its own way has all at once.
             if jnp.ndim(operator.measured_share):
-                image, error = restore((variables, operator), y)
+                found = restore((variables, operator), y)
             else:
-                image, error = mapped(restore, (variables, operator), y)
-            return image.reshape(*batch, height, width), error.reshape(batch)
+                found = mapped(restore, (variables, operator), y)
+            return tuple(each.reshape(*batch, *each.shape[1:]) for each in found)
 
         return placed_alike(restored, y, variables, operator, axes=len(batch))
+
+    def _measured(self, y: Array, operator: LinearOperator) -> tuple[Measurement, Any]:
+        return (self.received or _explained)(y, operator)
 
     def images_at_once(
         self, variables: Any, images: Float[Array, "batch height degraded_width"]
@@ -288,25 +307,23 @@ class Restorer:
         self, variables: Any, y: Float[Array, "batch ..."], operator: LinearOperator
     ) -> Float[Array, "batch height width"]:
         """Restores the images of some measurements, all together."""
-        return self._any_size(variables, self.estimate(y, operator), y, operator)
+        measurement, side = self._measured(y, operator)
+        seen = measurement if side is None else (*measurement, side)
+        return self._any_size(variables, self.estimate(*measurement), *seen)
 
-    def _any_size(
-        self, variables: Any, images: Array, y: Any, operator: LinearOperator | None
-    ) -> Array:
+    def _any_size(self, variables: Any, images: Array, *seen: Any) -> Array:
         tiling = tiling_of(self.config) if self.config else None
         if tiling is None or tiling.holds(images.shape[1:]):
-            return self._whole(variables, images, y, operator)
+            return self._whole(variables, images, *seen)
 
         def restore(tile: Array) -> Array:
             return self._whole(variables, tile, None, None)
 
         return restore_in_tiles(restore, images, tiling)
 
-    def _whole(
-        self, variables: Any, images: Array, y: Any, operator: LinearOperator | None
-    ) -> Array:
+    def _whole(self, variables: Any, images: Array, *seen: Any) -> Array:
         output: Any = self.network.apply(
-            variables, images[..., None], y, operator, train=False
+            variables, images[..., None], *seen, train=False
         )
         return jnp.clip(output[..., 0], 0.0, 1.0)
 
@@ -315,6 +332,10 @@ class Restorer:
 def _error_scale(y: Array, operator: LinearOperator) -> Array:
     axes = y.ndim - len(operator.range_shape)
     return placed_alike(error_scale, y, operator, axes=axes)
+
+
+def _explained(y: Array, operator: LinearOperator) -> tuple[Measurement, None]:
+    return Measurement(y, operator), None
 
 
 def _floats(values: Any, name: str) -> Float[Array, "..."]:

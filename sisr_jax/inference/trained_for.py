@@ -80,11 +80,16 @@ def check_columns(restorer: Restorer, factor: int) -> None:
 
     Raises:
         InputError: If the card of the restorer, or else its configuration, says so, or
-            weights are for no columns.
+            weights are for no columns, or ask for more than columns.
     """
     section = config_of(restorer).degradation
     if section.measures != "columns":
         raise InputError(f"columns, and these weights are for {section.measures}")
+    if section.side_information:
+        raise InputError(
+            f"columns as they are shown, and these weights ask for "
+            f"{section.side_information} beside them"
+        )
     own = section.factor
     fewest, most = restorer.card.get("factors") or (own, own)
     if not fewest <= factor <= most:

@@ -10,11 +10,12 @@ from jaxtyping import Array, Float
 
 from sisr_jax.config import Config
 from sisr_jax.degradation import Degradation, modality_of
-from sisr_jax.inference.restorer import FirstEstimate
+from sisr_jax.inference.restorer import FirstEstimate, Received
 from sisr_jax.models import build_generator
 from sisr_jax.operators import LinearOperator
 from sisr_jax.reconstruction.starts import linear_estimate
-from sisr_jax.types import Measurement
+from sisr_jax.train.examples import evaluation_example
+from sisr_jax.types import Batch, Measurement
 
 # Neither parameters nor first estimates depend on the size of the configuration, and
 # the rays of small images are planned at once.
@@ -31,9 +32,9 @@ def variable_shapes(config: Config) -> dict[str, Any]:
     side = _side(config)
 
     def initial(key: jax.Array) -> Any:
-        measurement = degradation.measure(key, jnp.zeros((1, side, side, 1)))
-        estimate = degradation.estimate(measurement)
-        return network.init(key, estimate, *measurement, train=False)
+        batch = Batch(jnp.zeros((1, side, side, 1)), jnp.ones(1, bool), jnp.arange(1))
+        example = evaluation_example(degradation, key, batch)
+        return network.init(key, *example.inputs, train=False)
 
     return dict(jax.eval_shape(initial, jax.random.key(0)))
 
@@ -52,6 +53,16 @@ def first_estimate(config: Config) -> FirstEstimate:
         return degradation.estimate(Measurement(y, operator))[..., 0]
 
     return estimate
+
+
+def received(config: Config) -> Received | None:
+    """How a network of this configuration is given what somebody measured.
+
+    None where images explain all of it; see `Degradation.received`.
+    """
+    if not config.degradation.side_information:
+        return None
+    return _degradation(config).received
 
 
 def _degradation(config: Config) -> Degradation:

@@ -4,9 +4,10 @@ It corrects the interpolation between the kept lines. It is told which lines the
 beside the interpolation it sees, at each place, the kept line to the left, the one to
 the right, and how far away they are. What lies between two lines is seldom level: of
 some slopes it also sees what a straight interpolation along them gives, and how well
-the two ends match. Lines are missing along the width only, so that it works at half of
-the rows and a quarter of the columns, lossless (Shi et al. 2016), and its levels go on
-from there. Kept lines leave it as they were measured, to the bit.
+the two ends match; and of side information, if there is some, what it says. Lines are
+missing along the width only, so that it works at half of the rows and a quarter of the
+columns, lossless (Shi et al. 2016), and its levels go on from there. Kept lines leave
+it as they were measured, to the bit.
 """
 
 from collections.abc import Sequence
@@ -33,6 +34,7 @@ from sisr_jax.ultrasound.between_lines import (
     cubic_matrix,
     line_matrix,
 )
+from sisr_jax.ultrasound.side_information import SideInformation
 
 # Kept lines differ from what is interpolated between them by tenths of the range or
 # less; in such units the initial weights and the steps of Adam are of a useful size.
@@ -76,6 +78,7 @@ class LateralUNet(nn.Module):
         estimate: jax.Array,
         measurement: jax.Array | None = None,
         operator: LinearOperator | None = None,
+        side: SideInformation | None = None,
         *,
         train: bool,
     ) -> jax.Array:
@@ -86,6 +89,8 @@ class LateralUNet(nn.Module):
             measurement: Kept lines `[B, H, kept]`, or what `KeptLines` makes.
             operator: `LateralDecimation` or `KeptLines`: its transpose puts lines in
                 their places.
+            side: What else is known of the lines between, if the network is to be told:
+                further channels of what it sees.
             train: Without effect; there is no normalisation.
 
         Raises:
@@ -97,6 +102,9 @@ class LateralUNet(nn.Module):
         placed = operator.transpose(measurement)
         kept = operator.transpose(jnp.ones_like(measurement[:, :1]))[:, 0] > 0
         first, seen = _seen(placed, kept, self.slopes)
+        if side is not None:
+            levels = _CONTRAST * (side.levels - first[..., None])
+            seen = jnp.concatenate([seen, levels, side.marks], -1)
         height, width = placed.shape[1:]
         seen = pad_to_multiple(seen, multiple=2 ** (len(self.widths) + 1))
         y = space_to_depth(width_to_depth(seen, 2), 2)

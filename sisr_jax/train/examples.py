@@ -7,7 +7,7 @@ from sisr_jax.config import Augmentation, Config, Data
 from sisr_jax.degradation import Degradation, modality_of
 from sisr_jax.image.patches import flip_and_rotate, random_crop
 from sisr_jax.random import Stream, per_example, stream
-from sisr_jax.types import Batch, Example, Image, Key, Keys
+from sisr_jax.types import Batch, Example, Image, Key, Keys, Truth
 
 
 def training_example(
@@ -35,14 +35,14 @@ def training_example(
     """
     degrade_keys = per_example(stream(key, Stream.DEGRADE), batch.index)
     images = _augmented(config.augmentation, key, batch)
-    hr = degradation.truth(degrade_keys, images)
+    truth = degradation.truth(degrade_keys, images)
     if config.data.patch == config.data.shape:
-        return _example(degradation, degrade_keys, hr)
+        return _example(degradation, degrade_keys, truth)
     if modality_of(config).crops_first:
-        (hr,) = _crops(config.data, key, batch, (hr,))
+        (truth,) = _crops(config.data, key, batch, (truth,))
         keys = _keys_of_crops(config.data, key, Stream.DEGRADE, batch)
-        return _example(degradation, jnp.stack(keys, 1).reshape(-1), hr)
-    images = (hr, degradation(degrade_keys, hr))
+        return _example(degradation, jnp.stack(keys, 1).reshape(-1), truth)
+    images = (degradation.target(truth), degradation(degrade_keys, truth))
     return Example(*_crops(config.data, key, batch, images), measurement=None)
 
 
@@ -78,9 +78,14 @@ def _keys_of_crops(config: Data, key: Key, name: Stream, batch: Batch) -> list[K
     return [per_example(stream(key, name, n), batch.index) for n in numbers]
 
 
-def _example(degradation: Degradation, keys: jax.Array, hr: Image) -> Example:
-    measurement = degradation.measure(keys, hr)
-    return Example(hr, degradation.estimate(measurement), measurement)
+def _example(degradation: Degradation, keys: jax.Array, truth: Truth) -> Example:
+    measurement = degradation.measure(keys, truth)
+    return Example(
+        degradation.target(truth),
+        degradation.estimate(measurement),
+        measurement,
+        degradation.side_information(truth),
+    )
 
 
 def _augmented(config: Augmentation, key: Key, batch: Batch) -> Image:

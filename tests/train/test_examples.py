@@ -168,6 +168,12 @@ class Recording:
     def truth(self, keys, images):
         return images
 
+    def target(self, truth):
+        return truth
+
+    def side_information(self, truth):
+        return None
+
     def measure(self, keys, hr):
         self.keys.append(keys)
         return hr
