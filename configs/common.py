@@ -213,6 +213,8 @@ def beams() -> ConfigDict:
         "picture_weight": 1.0,
         # Or `iq`: complex samples, of simulated frames.
         "signal": "level",
+        # Frames before and after, which simulated tissue moves between; 1: none.
+        "cine": {"frames": 1, "interleave": 0, "motion_mm": 0.0},
     }
     config.generator = {
         "kind": "lateral",

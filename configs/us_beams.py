@@ -14,6 +14,14 @@ Recorded beams are frames in dB, with the sector that they were taken from:
         --config.degradation.arrays="()" --config.degradation.radii_mm="(60,160)" \
         --config.degradation.angles_deg="(-32,32)"
 
+What else is measured of simulated frames, the network may see beside the lines as they
+are shown: their IQ, or the lines of the frames before and after:
+
+        --config.degradation.signal=iq
+
+        --config.degradation.cine.frames=3 --config.degradation.cine.interleave=1 \
+        --config.degradation.cine.motion_mm=0.1
+
 Variants: `:demo` (minutes on two CPU cores), `:quicktest` (seconds).
 """
 

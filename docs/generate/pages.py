@@ -17,6 +17,7 @@ REFERENCE = {
             "ultrasound",
             "ultrasound.probes",
             "ultrasound.speckle",
+            "ultrasound.side_information",
             "ultrasound.arrays",
             "ultrasound.sector_fit",
         ],

@@ -29,22 +29,34 @@ WAYS = ("nearest", "linear", "cubic", "lanczos")
 FACTORS = (2, 4, 8, 16)
 
 
-def frames(array: str, shape: tuple[int, int], count: int):
-    """Samples simulated from maps of the test split, masks of the cysts and organs."""
+def frames(array: str, shape: tuple[int, int], count: int, *others):
+    """Samples simulated from maps of the test split, masks of the cysts and organs.
+
+    Args:
+        array: Of `ARRAYS`.
+        shape: Of a frame.
+        count: How many.
+        others: Further simulators of the same maps and keys, `simulated_cine` for
+            instance; what they make is returned at the end, each.
+    """
     drawn = [echo_map(0, 2 * 10**9 + i, shape) for i in range(count)]
     low = WINDOW[0]
     levels = [np.clip((each.level - low) / (CEILING_DB - low), 0, 1) for each in drawn]
     keys = jax.vmap(jax.random.key)(10_000 + jnp.arange(count))
-    simulate = functools.partial(
-        simulated_samples, probes=(ARRAYS[array],), window=WINDOW
+    samples, *more = (
+        jax.jit(
+            jax.vmap(
+                functools.partial(simulate, probes=(ARRAYS[array],), window=WINDOW)
+            )
+        )(keys, jnp.asarray(np.stack(levels)))
+        for simulate in (simulated_samples, *others)
     )
-    samples = jax.jit(jax.vmap(simulate))(keys, jnp.asarray(np.stack(levels)))
     inside, outside = np.zeros((2, count, *shape), bool)
     for index, each in enumerate(drawn):
         for masks, box in ((inside, each.inside), (outside, each.outside)):
             left, top, right, bottom = box[0].astype(int)
             masks[index, top : bottom + 1, left : right + 1] = True
-    return samples, inside, outside
+    return samples, inside, outside, *more
 
 
 def widened(planes, factor: int, way: str):

@@ -6,15 +6,17 @@ they do not: a csv of means with intervals by frame.
 RUN is a working folder of a command in `beams.md`, or a bundle. Frames are of maps of
 the test split and of keys that no training has: 64 of each array, and of their lines as
 many as the first RUN was trained for. Where one of them is for IQ, interpolation of IQ
-before the envelope is taken is among the rivals. Scores are of beams and of
-scan-converted pictures (curved arrays), and of the homogeneous region and the cyst of
-each map. With --data, the recordings of a phantom are scored, too: fixtures, of one
-acquisition. `beyond` is the share of the power of the rows' envelopes above the Nyquist
-frequency of the kept lines.
+before the envelope is taken is among the rivals; of cines, so is the interpolation
+between the lines of all frames. Gains are over the best that sees one frame. Scores are
+of beams and of scan-converted pictures (curved arrays), and of the homogeneous region
+and the cyst of each map. With --data, the recordings of a phantom are scored, too:
+fixtures, of one acquisition. `beyond` is the share of the power of the rows' envelopes
+above the Nyquist frequency of the kept lines.
 """
 
 import argparse
 import csv
+import functools
 import pathlib
 
 import jax
@@ -25,6 +27,7 @@ from experiments.ultrasound.beams_information import WINDOW, frames, widened
 from sisr_jax.data.collections.duke import log_magnitude
 from sisr_jax.degradation.beams import shown
 from sisr_jax.degradation.beams_modality import BeamBaselines
+from sisr_jax.degradation.cine_beams import simulated_cine
 from sisr_jax.inference import load
 from sisr_jax.metrics import (
     gcnr,
@@ -77,21 +80,68 @@ def interval(values: np.ndarray) -> tuple[float, float]:
 def label(restorer) -> str:
     """What tables call a network: by what it sees beside the lines."""
     more = restorer.config.degradation.side_information
-    return f"Lateral U-Net ({more})" if more else "Lateral U-Net"
+    shift = restorer.config.degradation.cine.interleave
+    interleaved = f", {shift} on in each" if shift else ""
+    return f"Lateral U-Net ({more}{interleaved})" if more else "Lateral U-Net"
 
 
-def estimates(restorers, samples, truth) -> dict[str, jax.Array]:
-    """Levels of every method, `[frames, depth, line]`, of samples and levels."""
-    operator = LateralDecimation(restorers[0].config.degradation.factor)
+def is_iq(restorer) -> bool:
+    """Whether it restores complex samples."""
+    return restorer.config.degradation.signal == "iq"
+
+
+def first_lines(restorer) -> list[int]:
+    """Of each frame that it sees, the first line that is kept."""
+    section = restorer.config.degradation
+    middle = section.cine.frames // 2
+    steps = range(-middle, middle + 1)
+    return [section.cine.interleave * step % section.factor for step in steps]
+
+
+def woven(cine, firsts: list[int], factor: int) -> jax.Array:
+    """Lines of all frames where they were kept, as if nothing had moved, and between.
+
+    Of two frames that kept a line the later one counts, and the middle one of all.
+    """
+    line, middle = np.arange(cine.shape[-1]), len(firsts) // 2
+    source = np.full(len(line), -1)
+    for number in (*range(middle), *range(middle + 1, len(firsts)), middle):
+        source[line % factor == firsts[number]] = number
+    known = np.flatnonzero(source >= 0)
+    levels = cine[:, source[known], :, known]  # [known, images, depth]
+    right = np.searchsorted(known, line).clip(max=len(known) - 1)
+    left = (np.searchsorted(known, line, "right") - 1).clip(min=0)
+    gap = np.maximum(known[right] - known[left], 1)
+    share = ((line - known[left]) / gap)[:, None, None]
+    wide = (1 - share) * levels[left] + share * levels[right]
+    return jnp.moveaxis(wide, 0, -1)
+
+
+def estimates(restorers, samples, truth, cine=None) -> dict[str, jax.Array]:
+    """Levels of every method, `[frames, depth, line]`.
+
+    Args:
+        restorers: The networks.
+        samples: Complex, of all lines.
+        truth: What is shown of them.
+        cine: The same with frames before and after, `[images, frames, depth, line]`.
+    """
+    factor = restorers[0].config.degradation.factor
+    operator = LateralDecimation(factor)
     found = jax.jit(BeamBaselines(WINDOW))(Measurement(operator(truth), operator))
     images = {name: each[..., 0] for name, each in found.items()}
-    if any(each.config.degradation.side_information == "IQ" for each in restorers):
+    if any(map(is_iq, restorers)):
         for name, way in IQ_WAYS.items():
-            images[name] = shown(widened(samples, operator.factor, way), WINDOW)
+            images[name] = shown(widened(samples, factor, way), WINDOW)
     for restorer in restorers:
-        is_iq = restorer.config.degradation.side_information == "IQ"
-        kept = (samples if is_iq else truth)[..., :: operator.factor]
-        few = jnp.split(kept, max(1, len(kept) // 8))
+        kept = (samples if is_iq(restorer) else truth)[..., ::factor]
+        firsts = first_lines(restorer)
+        if len(firsts) > 1:
+            lines = [cine[:, i, :, first::factor] for i, first in enumerate(firsts)]
+            kept = jnp.stack(lines, 1)
+        if len(set(firsts)) > 1:
+            images[f"Linear ({len(firsts)} frames)"] = woven(cine, firsts, factor)
+        few = jnp.array_split(kept, max(1, len(kept) // 8))
         restored = [restorer(measurement=each, operator=operator).image for each in few]
         images[label(restorer)] = jnp.concatenate(restored)
     return images
@@ -115,9 +165,11 @@ def table(array: str, factor: int, found: dict[str, dict]) -> list[dict]:
     return rows
 
 
-def simulated(array: str, count: int, restorers) -> list[dict]:
+def simulated(array: str, count: int, restorers, motion_mm: float) -> list[dict]:
     """Scores on frames of an array."""
-    samples, *regions = frames(array, SHAPE, count)
+    most = max(each.config.degradation.cine.frames for each in restorers)
+    cines = functools.partial(simulated_cine, frames=most, motion_mm=motion_mm)
+    samples, *regions, cine = frames(array, SHAPE, count, cines)
     truth = shown(samples, WINDOW)
     convert = None
     if array in PIXEL_MM:
@@ -125,7 +177,9 @@ def simulated(array: str, count: int, restorers) -> list[dict]:
         around = CartesianGrid.covering(polar, PIXEL_MM[array])
         convert = ScanConversion(polar, around)
     factor = restorers[0].config.degradation.factor
-    images = {"Truth": truth} | estimates(restorers, samples, truth)
+    images = {"Truth": truth} | estimates(
+        restorers, samples, truth, shown(cine, WINDOW)
+    )
     # Arrays as arguments: what a program closes over is folded when it is compiled.
     score = jax.jit(numbers, static_argnames="factor")
     found = {
@@ -163,6 +217,7 @@ def main() -> None:
     """Writes the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--run", nargs="+", required=True)
+    parser.add_argument("--motion_mm", type=float, default=0.1, help="of cines")
     parser.add_argument("--images", type=int, default=64)
     parser.add_argument("--data", type=pathlib.Path, help="../shared/data")
     parser.add_argument(
@@ -171,10 +226,14 @@ def main() -> None:
     options = parser.parse_args()
     restorers = [load(run) for run in options.run]
     rows = [
-        row for array in ARRAYS for row in simulated(array, options.images, restorers)
+        row
+        for array in ARRAYS
+        for row in simulated(array, options.images, restorers, options.motion_mm)
     ]
     if options.data:
-        rows += recorded(options.data, restorers)
+        # Of no recording it is known which frames follow each other.
+        single = [each for each in restorers if len(first_lines(each)) == 1]
+        rows += recorded(options.data, single)
     fields = dict.fromkeys(key for row in rows for key in row)
     with open(options.csv, "w", newline="") as file:
         writer = csv.DictWriter(file, fields, restval="", lineterminator="\n")

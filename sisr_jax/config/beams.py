@@ -16,6 +16,23 @@ _Degrees = Annotated[float, Range(-180, 180)]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Cine:
+    """Frames before and after, of which a network sees the kept lines, too.
+
+    Attributes:
+        frames: How many with the one in the middle, which is restored; 1: no others.
+        interleave: Lines by which the first kept one moves from frame to frame; 0:
+            all frames keep the same lines.
+        motion_mm: From frame to frame, how far simulated tissue moves along the lines
+            and across them, standard deviation.
+    """
+
+    frames: Annotated[int, Range(1, 15)]
+    interleave: Annotated[int, Range(0, 2**16)]
+    motion_mm: Annotated[float, Range(0, 10)]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class BeamDecimation(KeptColumns):
     """Ultrasound before scan conversion: keep every `factor`-th line.
 
@@ -34,6 +51,7 @@ class BeamDecimation(KeptColumns):
         picture_weight: Weight of the pixel loss of the pictures.
         signal: What is kept of a line: `level`, what is shown of it; or `iq`, its
             complex samples, which networks see beside that. Of simulated frames.
+        cine: Other frames, likewise.
     """
 
     kind: Literal["beam_decimation"]
@@ -43,12 +61,15 @@ class BeamDecimation(KeptColumns):
     pixel_mm: Annotated[float, Range(0, 100)]
     picture_weight: Weight
     signal: Literal["level", "iq"]
+    cine: Cine
     measures: ClassVar[str] = "columns"
 
     @property
     def side_information(self) -> str:
         """What a measurement has beyond what an image explains; empty: nothing."""
-        return "IQ" if self.signal == "iq" else ""
+        if self.signal == "iq":
+            return "IQ"
+        return f"{self.cine.frames} frames" if self.cine.frames > 1 else ""
 
     def check(self, data: Data) -> None:
         """Raises ConfigError for values that do not go with the images."""
@@ -79,6 +100,14 @@ class BeamDecimation(KeptColumns):
             "degradation.signal",
             self.signal,
             "'level', as recorded frames have no IQ",
+        )
+        frames = self.cine.frames
+        check(
+            frames == 1
+            or (frames % 2 == 1 and self.signal == "level" and bool(self.arrays)),
+            "degradation.cine.frames",
+            frames,
+            "1, or an odd number of simulated frames with degradation.signal = 'level'",
         )
         is_curved = len(self.arrays) == 1 and ARRAYS[self.arrays[0]]
         check(

@@ -28,6 +28,12 @@ ADDED_TO_KIND: tuple[tuple[str, str, str, Any], ...] = (
         {"photons": (0.0, 0.0), "electronic_noise": 0.0, "pixel_mm": 0.7},
     ),
     ("degradation", "beam_decimation", "signal", "level"),
+    (
+        "degradation",
+        "beam_decimation",
+        "cine",
+        {"frames": 1, "interleave": 0, "motion_mm": 0.0},
+    ),
 )
 # Section, key, and the new name of a value.
 RENAMED = (("degradation", "method", "exact", "reference"),)

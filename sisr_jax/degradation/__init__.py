@@ -10,6 +10,7 @@ nothing is computed ahead on disk.
 from sisr_jax.config import Config
 from sisr_jax.degradation.beams import beam_decimation
 from sisr_jax.degradation.beams_modality import BEAMS
+from sisr_jax.degradation.cine_beams import cine_decimation
 from sisr_jax.degradation.ct import random_view_ct, sparse_view_ct
 from sisr_jax.degradation.ct_modality import CT
 from sisr_jax.degradation.degradation import Degradation
@@ -60,6 +61,7 @@ __all__ = [
     "LowDose",
     "Modality",
     "beam_decimation",
+    "cine_decimation",
     "iq_decimation",
     "lateral_decimation",
     "modality_named",

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +26,18 @@ LEVELS = 256
 # Fewest and most scatterers in a resolution cell at the focus; this share of the frames
 # has so many that the speckle is fully developed.
 _SCATTERERS, _DEVELOPED = (1.0, 30.0), 0.6
+
+
+class Moved(NamedTuple):
+    """What is another in a later or an earlier frame of the same tissue.
+
+    Attributes:
+        tissue_mm: How far it is from where it was, along the lines and across them.
+        noise: Key of the electronic noise.
+    """
+
+    tissue_mm: Float[Array, " 2"]
+    noise: Key
 
 
 @functools.partial(
@@ -167,6 +180,7 @@ def simulated_samples(
     *,
     probes: tuple[Probe, ...],
     window: tuple[float, float],
+    moved: Moved | None = None,
 ) -> Complex[Array, "depth line"]:
     """IQ of a frame in beam space, drawn from a map of echo strength.
 
@@ -180,6 +194,7 @@ def simulated_samples(
             of a traced map makes the frame NaN.
         probes: What to choose from.
         window: dB below the ceiling of the display that are 0 and 1.
+        moved: What has become of the frame since the key drew it, if this is another.
 
     Returns:
         Complex amplitudes, 1 at a level of 0 dB.
@@ -204,11 +219,13 @@ def simulated_samples(
         (0.3 + 2.0 * strength) * interfaces(diffuse),
         probe=probe,
         scatterers_per_mm2=jnp.where(crowd < _DEVELOPED, jnp.inf, few_per_mm2),
+        displacement_mm=None if moved is None else moved.tissue_mm,
     )
     gain_db = residual_gain(keys[3], height, spread_db=1.5)[:, None]
     depth = (probe.depths(height) / deepest)[:, None]
     floor_db = low - 10.0 + 15.0 * noise_db + 10.0 * slope_db * depth
-    noise = jax.random.normal(keys[4], (2, height, width)) * jnp.sqrt(0.5)
+    noise_key = keys[4] if moved is None else moved.noise
+    noise = jax.random.normal(noise_key, (2, height, width)) * jnp.sqrt(0.5)
     return samples * 10 ** (gain_db / 20) + jax.lax.complex(*noise) * 10 ** (
         floor_db / 20
     )

@@ -1,6 +1,7 @@
 """Beam space: how it is measured, estimated, compared, shown and labelled."""
 
 import dataclasses
+import functools
 from typing import Any
 
 import jax
@@ -10,6 +11,7 @@ import numpy as np
 from sisr_jax.config import BeamDecimation, Config
 from sisr_jax.config.checks import check
 from sisr_jax.degradation.beams import beam_decimation
+from sisr_jax.degradation.cine_beams import cine_decimation
 from sisr_jax.degradation.degradation import Degradation
 from sisr_jax.degradation.iq_beams import iq_decimation
 from sisr_jax.degradation.ultrasound_modality import ULTRASOUND
@@ -103,6 +105,8 @@ def _degrade(config: Config) -> Degradation:
         )
         conversion = ScanConversion(polar, around)
     degrade = {"level": beam_decimation, "iq": iq_decimation}[section.signal]
+    if section.cine.frames > 1:
+        degrade = functools.partial(cine_decimation, **dataclasses.asdict(section.cine))
     return degrade(
         factor=section.factor,
         offset=section.offset,
@@ -120,6 +124,8 @@ def _facts(config: Config) -> dict[str, Any]:
         geometry += (section.radii_mm, section.angles_deg)
     if section.signal == "iq":
         geometry += ("iq",)
+    if section.cine.frames > 1:
+        geometry += ("cine", *dataclasses.astuple(section.cine))
     return ULTRASOUND.facts(config) | {"geometry": geometry}
 
 
@@ -128,6 +134,11 @@ def _describe(protocol: Any) -> str:
     frames = f"simulated frames ({', '.join(arrays)})" if arrays else "frames"
     pictures = f", pictures of {pixel:g} mm pixels" if pixel else ""
     kept = " with its IQ" if "iq" in more else ""
+    if "cine" in more:
+        _, count, interleave, motion = more
+        frames = (
+            f"each of {count} {frames}, {interleave} on in each, {motion:g} mm apart"
+        )
     return f"every {protocol.factor}th line{kept} of {frames}{pictures}"
 
 

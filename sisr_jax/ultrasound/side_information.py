@@ -65,8 +65,8 @@ def of_samples(
         ... )
         >>> found.marks[0, 0, 1].tolist()
         [0.0, -1.0]
-        >>> 60 * (1 - round(float(found.levels[0, 0, 1, 0]), 2))  # both add up to -3 dB
-        3.0
+        >>> round(60 * float(found.levels[0, 0, 1, 0]) - 60)  # the mean of both, in dB
+        -3
     """
     parts = jnp.stack([samples.real, samples.imag])
     places = between(_kept(parts[0], operator))

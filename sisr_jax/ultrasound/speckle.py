@@ -8,8 +8,8 @@ speckle to Rayleigh's. Each depth has its own lateral response, that of `probes.
 along the lines all have that of the pulse. Reflection at interfaces is coherent.
 
 The lateral response is that of a place's own depth, so that what is within one length
-of the pulse is taken to be at one depth. Side lobes, refraction, reverberation and
-motion are left out.
+of the pulse is taken to be at one depth. Side lobes, refraction and reverberation are
+left out, and of motion all but that of the tissue as a whole.
 """
 
 import jax
@@ -30,6 +30,7 @@ def echoes(
     *,
     probe: Probe,
     scatterers_per_mm2: Number,
+    displacement_mm: Float[Array, " 2"] | None = None,
 ) -> Complex[Array, "depth line"]:
     """Complex baseband samples (IQ) of one frame.
 
@@ -40,6 +41,9 @@ def echoes(
         probe: What sees them.
         scatterers_per_mm2: Mean density; a beam that always sees many makes fully
             developed speckle.
+        displacement_mm: By how much all of the tissue has moved since, along the lines
+            and across them (at the face); far less than the 16 lines and samples beyond
+            the sides that it comes from.
 
     Returns:
         Mean squared magnitude 1 where `diffuse` is 1 and `specular` 0, at every depth
@@ -68,6 +72,9 @@ def echoes(
     strength = there * jax.lax.rsqrt(occupied)[:, None] * diffuse
     phase = jnp.exp(2j * jnp.pi * jax.random.uniform(phase_key))
     field = jax.lax.complex(*noise) * strength + specular * phase
+    if displacement_mm is not None:
+        spacing = jnp.stack(jnp.broadcast_arrays(probe.sample_mm, probe.line_mm))
+        field = _displaced(field, displacement_mm / spacing)
     field = _along_lines(_across_lines(field, probe, depths), probe)
     inner = slice(_MARGIN, -_MARGIN)
     return field[inner, PLACES * _MARGIN : -PLACES * _MARGIN : PLACES]
@@ -76,6 +83,16 @@ def echoes(
 def _widen(plane: Float[Array, "depth line"]) -> Float[Array, "places columns"]:
     """Margins, and `PLACES` columns for each line."""
     return jnp.repeat(jnp.pad(plane, _MARGIN, mode="edge"), PLACES, axis=1)
+
+
+def _displaced(field: Array, displacement: Array) -> Array:
+    """The field, moved by any number of samples and lines."""
+    down, right = displacement[0], displacement[1] * PLACES
+    turns = (
+        jnp.fft.fftfreq(field.shape[0])[:, None] * down
+        + jnp.fft.fftfreq(field.shape[1]) * right
+    )
+    return jnp.fft.ifft2(jnp.fft.fft2(field) * jnp.exp(-2j * jnp.pi * turns))
 
 
 def _across_lines(field: Array, probe: Probe, depths: Array) -> Array:

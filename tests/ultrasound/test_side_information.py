@@ -4,7 +4,7 @@ import pytest
 
 from sisr_jax.image.resize import aligned_columns
 from sisr_jax.ultrasound import KeptLines, LateralDecimation
-from sisr_jax.ultrasound.side_information import of_samples
+from sisr_jax.ultrasound.side_information import of_frames, of_samples
 from sisr_jax.ultrasound.speckle import displayed
 
 WINDOW = (-60.0, 0.0)
@@ -72,3 +72,20 @@ def test_nothing_has_no_phase():
     found = of(jnp.zeros((1, 2, 3), jnp.complex64), LateralDecimation(2))
     assert not np.any(found.levels)
     assert not np.any(found.marks)
+
+
+def test_of_frames_each_is_interpolated_between_lines_of_its_own():
+    images = np.random.default_rng(1).random((2, 5, 24), np.float32)
+    operators = [LateralDecimation(4, 3), LateralDecimation(3)]
+    pairs = zip(operators, images, strict=True)
+    lines = [operator(image[None]) for operator, image in pairs]
+    found = of_frames(lines, operators)
+    assert found.levels.shape == found.marks.shape == (1, 5, 24, 2)
+    for number, operator in enumerate(operators):
+        factor, offset = operator.factor, operator.offset
+        place = {"factor": factor, "offset": offset}
+        wide = aligned_columns(lines[number][..., None], **place, interpolation="cubic")
+        np.testing.assert_allclose(found.levels[..., number], wide[..., 0], atol=1e-6)
+        measured = np.flatnonzero(np.arange(24) % factor == offset)
+        away = np.abs(np.arange(24)[:, None] - measured).min(1)
+        np.testing.assert_allclose(16 * found.marks[0, 2, :, number], away)
