@@ -3,7 +3,9 @@
 A generator is a Linen module called as `module.apply(variables, estimate, measurement,
 operator, train=...)`: the first estimate `[batch, height, width, 1]`, and what was
 measured with the `operators.LinearOperator` that measured it, or None for both where
-the images are crops. It returns images `[batch, height, width, 1]`, float32, unclipped.
+the images are crops. One that sees side information is called with that, too, where the
+degradation has some (`Degradation.side_information`). It returns images
+`[batch, height, width, 1]`, float32, unclipped.
 The discriminator is called with images alone. Running averages of batch normalisation
 are the mutable collection `batch_stats`.
 """
