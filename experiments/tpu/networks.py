@@ -48,6 +48,8 @@ class Case(NamedTuple):
 
 _WHOLE = {"patch": (512, 512)}
 _FOUR_CROPS = {"batch_size": 64, "crops_per_image": 4}
+_EIGHT_CROPS = {"batch_size": 64, "crops_per_image": 8}
+_SIXTEEN_CROPS = {"batch_size": 64, "crops_per_image": 16}
 
 
 def _unet(*widths: int, num_blocks: int = 1) -> dict[str, Any]:
@@ -59,6 +61,7 @@ CASES = {
         "original", "ct_srgan", "adversarial", {"batch_size": 64, "crops_per_image": 1}
     ),
     "original-crops": Case("original", "ct_srgan", "adversarial", _FOUR_CROPS),
+    "original-eight": Case("original", "ct_srgan", "adversarial", _EIGHT_CROPS),
     "original-whole": Case(
         "original, whole slices",
         "ct_srgan",
@@ -72,6 +75,7 @@ CASES = {
         {"batch_size": 256, "crops_per_image": 1},
     ),
     "wide": Case("`:tpu`", "ct_srgan:tpu", "adversarial", {}),
+    "wide-eight": Case("`:tpu`", "ct_srgan:tpu", "adversarial", _EIGHT_CROPS),
     "wide-generator": Case("`:tpu`", "ct_srgan:tpu", "generator", {}),
     "fast-single": Case(
         "`:tpu-fast`",
@@ -80,6 +84,9 @@ CASES = {
         {"batch_size": 256, "crops_per_image": 1},
     ),
     "fast": Case("`:tpu-fast`", "ct_srgan:tpu-fast", "adversarial", {}),
+    "fast-sixteen": Case(
+        "`:tpu-fast`", "ct_srgan:tpu-fast", "adversarial", _SIXTEEN_CROPS
+    ),
     "stage": Case("stage", "ct_srgan", "generator", _FOUR_CROPS, _unet(32, 64, 128)),
     "stage-wide": Case(
         "stage, 4 times the width",
