@@ -27,15 +27,22 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from etils import epath
+
 from sisr_jax.arguments import CommandParser
 from sisr_jax.errors import ExitCode, InputError, ending
 from sisr_jax.hosts.mesh import check_devices
 from sisr_jax.inference import load
-from sisr_jax.inference.exporting import Export, export_images, export_views
+from sisr_jax.inference.exporting import (
+    ABOUT_KEYS,
+    Export,
+    export_images,
+    export_views,
+)
 from sisr_jax.storage.failures import refusing
 from sisr_jax.storage.files import write_whole
 from sisr_jax.storage.folder import check_possible, open_folder
-from sisr_jax.storage.json_files import write_object
+from sisr_jax.storage.json_files import read_object, write_object
 
 _SUFFIX = ".stablehlo"
 
@@ -95,6 +102,8 @@ def _run(options: argparse.Namespace) -> int:
                 raise InputError(f"{path}: a folder, expected a file")
     if there and not options.overwrite:
         raise InputError(f"{there[0]}: is there; --overwrite replaces it")
+    if about in there:
+        _check_replaceable(about)
     check_possible(output.parent, "OUT")
     found = _exported(options)
     write_whole(output, found.content)
@@ -105,6 +114,15 @@ def _run(options: argparse.Namespace) -> int:
         f"{found.about['largest_difference']:.1e} at most; {about.name} says the rest"
     )
     return ExitCode.DONE
+
+
+def _check_replaceable(about: epath.Path) -> None:
+    """A run's `config.json` would have that name, too."""
+    if not ABOUT_KEYS <= read_object(about).keys():
+        raise InputError(
+            f"{about}: not of an artifact, so that it is not replaced; choose another "
+            "name for OUT"
+        )
 
 
 def _exported(options: argparse.Namespace) -> Export:

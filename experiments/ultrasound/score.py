@@ -5,8 +5,8 @@
 
 The frames are what networks of the package are scored on, the middle 256 x 256 pixels,
 every 2nd, 4th, 8th or 16th column kept from the first on. `--weights` is a name or
-folder for `load`; `--also LABEL=FOLDER` adds runs of the package for the factor they
-were trained for (`--factors`); in CACHE there are the folders of runs at equal time,
+folder for `load`; `--also LABEL=FOLDER` adds runs of the package, for the factor that
+they were trained for; in CACHE there are the folders of runs at equal time,
 `xFACTOR_RECIPE`. Writes a line for each frame, factor and method; lines that are there
 are not measured again. With `--whole` the frames are whole, but for the last columns
 where the factor does not divide the width.
@@ -47,14 +47,16 @@ def methods_of(arguments: argparse.Namespace, factor: int) -> dict[str, Method]:
     if arguments.weights:
         methods[OURS] = shipped(load(arguments.weights))
     for label, folder in arguments.also:
-        methods[label] = shipped(load(folder))
+        restorer = load(folder)
+        if restorer.config and restorer.config.degradation.factor == factor:
+            methods[label] = shipped(restorer)
     for name, recipe in RECIPES.items() if arguments.runs else ():
         run = arguments.runs / f"x{factor}_{name}"
         if (run / "weights.npz").exists():
             label = f"{recipe.label}, equal time"
             methods[label] = trained(run, name, factor)
     if arguments.methods:
-        methods = {name: methods[name] for name in arguments.methods}
+        methods = {n: each for n, each in methods.items() if n in arguments.methods}
     return methods
 
 

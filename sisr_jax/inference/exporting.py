@@ -28,6 +28,8 @@ from sisr_jax.tomography import ParallelBeam, ParallelBeamCT
 from sisr_jax.tomography.plan_size import plan_size
 
 PLATFORMS = ("cpu", "cuda", "tpu")
+# Some of what is known of every artifact.
+ABOUT_KEYS = {"calling_convention_version", "weights_sha256", "platforms"}
 # The most that may differ from the network itself, of the range [0, 1].
 TOLERANCE = 1e-4
 # Half of what the format can hold.

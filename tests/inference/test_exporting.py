@@ -154,6 +154,20 @@ def test_what_is_refused_is_one_line(bundles, tmp_path, capsys, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["there.stablehlo"]
 
 
+def test_what_is_no_description_is_never_replaced(bundles, tmp_path, capsys):
+    """A run, too, has a JSON file beside what it writes."""
+    theirs = tmp_path / "config.json"
+    for text in ('{"seed": 0}', "mine"):
+        theirs.write_text(text)
+        assert run("nowhere", tmp_path / "config.stablehlo", "--overwrite") == 2
+        assert f"error: {theirs}: not " in capsys.readouterr().err
+        assert theirs.read_text() == text
+    assert list(tmp_path.iterdir()) == [theirs]
+    path = tmp_path / "mine.stablehlo"
+    for flags in ((), ("--overwrite",)):
+        assert run(bundles("srresnet"), path, "--size=16", *flags) == 0
+
+
 def test_a_folder_is_never_replaced(tmp_path, capsys):
     (tmp_path / "a.stablehlo").mkdir()
     assert run("nowhere", tmp_path / "a.stablehlo", "--overwrite") == 2
