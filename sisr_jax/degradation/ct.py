@@ -45,8 +45,9 @@ class _SparseViewCT(Degradation):
             operator = dataclasses.replace(operator, sampled=jax.vmap(draw)(keys))
         views = operator(planes_of(hr))
         if self.dose is not None:
-            # Another number than the views': those are drawn from the key itself.
-            noise = jax.vmap(lambda each: jax.random.fold_in(each, 1))(keys)
+            # Drawing views splits the key, which takes the numbers 0 and 1.
+            number = 1 if self.views is None else 2
+            noise = jax.vmap(lambda each: jax.random.fold_in(each, number))(keys)
             views = operator.measured(self.dose.spoil(noise, views, operator))
         return Measurement(views, operator)
 

@@ -180,17 +180,19 @@ def test_measurement_and_estimate_make_the_degraded_image(key, hr):
 
 
 def test_noise_and_views_have_keys_of_their_own(key, hr):
-    """Drawn from one key, the first number of both would be the same random bits."""
+    """Of one key, the first number of both would be the same random bits."""
     dose, keys = LowDose(1e5), jax.random.split(key, len(hr))
     degrade = random_view_ct(BEAM, min_views=4, max_views=24, dose=dose)
     values, operator = degrade.measure(keys, hr)
     clean = operator(hr[..., 0])
-    shared = operator.measured(dose.spoil(keys, clean, operator))
     moved = np.asarray(jnp.abs(values - clean) > 1e-3)
     assert moved.any((1, 2)).all()
-    assert not np.isclose(values, shared, atol=1e-4)[moved].mean() > 0.5
+    # The views take the key itself and the two that it splits into.
+    for taken in (keys, *jnp.moveaxis(jax.vmap(jax.random.split)(keys), 1, 0)):
+        shared = operator.measured(dose.spoil(taken, clean, operator))
+        assert not np.isclose(values, shared, atol=1e-4)[moved].mean() > 0.5
     # Which key it is is a contract: a resumed run draws the same.
-    own = jax.vmap(lambda each: jax.random.fold_in(each, 1))(keys)
+    own = jax.vmap(lambda each: jax.random.fold_in(each, 2))(keys)
     expected = operator.measured(dose.spoil(own, clean, operator))
     assert np.isclose(values, expected, atol=1e-4).mean() > 0.99
 
