@@ -117,7 +117,10 @@ def main() -> None:
         for own, other, kind in pairs:
             if own == other or own not in methods or other not in methods:
                 continue
-            g = gain(*(of_kind(methods[name], KINDS[kind]) for name in (own, other)))
+            pair = [of_kind(methods[name], KINDS[kind]) for name in (own, other)]
+            if not all(pair):
+                continue
+            g = gain(*pair)
             # Of one video there is neither.
             several = g.videos > 1
             between = f" ({g.low:+.2f} to {g.high:+.2f})" if several else ""
