@@ -61,7 +61,7 @@ def of_samples(
         >>> from sisr_jax.ultrasound.side_information import of_samples
         >>> samples = jnp.array([[[1.0, 1.0j]]])  # a quarter of a turn apart
         >>> found = of_samples(
-        ...     samples, LateralDecimation(2), window=(-60, 0), levels=256
+        ...     samples, LateralDecimation(2), window=(-60.0, 0.0), levels=256
         ... )
         >>> found.marks[0, 0, 1].tolist()
         [0.0, -1.0]
@@ -96,7 +96,7 @@ def of_samples(
 
 
 def of_frames(
-    frames: Sequence[Float[Array, "*batch depth kept"]],
+    frames: Sequence[Float[Array, "*batch depth _"]],
     operators: Sequence[LinearOperator],
 ) -> SideInformation:
     """What frames before and after say of a frame: the same tissue, a little elsewhere.
