@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 from typing import Any
 
 import jax
@@ -17,6 +18,7 @@ from sisr_jax.degradation.beams import (
     simulated_samples,
 )
 from sisr_jax.degradation.degradation import Degradation, one_for_each, planes_of
+from sisr_jax.geometries import whole_number
 from sisr_jax.operators import LinearOperator
 from sisr_jax.types import Image, Key, Keys, Measurement, Truth
 from sisr_jax.ultrasound import LateralDecimation, Probe, ScanConversion
@@ -62,11 +64,6 @@ class _CineBeams(Beams):
         """The frame in the middle."""
         middle = self.frames // 2
         return truth[..., middle : middle + 1]
-
-    @property
-    def has_side_information(self) -> bool:
-        """The kept lines of the other frames."""
-        return True
 
     def side_information(self, truth: Truth) -> SideInformation:
         """See `of_frames`."""
@@ -140,8 +137,9 @@ def cine_decimation(
         picture_weight: Likewise.
 
     Raises:
-        ValueError: As `beam_decimation`, without a probe, or if no frame is the middle
-            one.
+        TypeError: If `frames` or `interleave` is no whole number.
+        ValueError: As `beam_decimation`, without a probe, if no frame is the middle
+            one, or if the motion is negative or not finite.
 
     Examples:
         >>> import jax, jax.numpy as jnp
@@ -156,8 +154,12 @@ def cine_decimation(
     """
     if not probes:
         raise ValueError("no probes: expected some, as a frame is no cine")
+    frames = whole_number("frames", frames, "frames")
+    interleave = whole_number("interleave", interleave, "lines")
     if frames < 3 or frames % 2 == 0:
         raise ValueError(f"frames = {frames}: expected 3, 5, 7 ...")
+    if not 0 <= motion_mm < math.inf:
+        raise ValueError(f"motion_mm = {motion_mm}: expected 0 or more, finite")
     plain = beam_decimation(
         factor=factor,
         offset=offset,

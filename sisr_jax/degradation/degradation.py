@@ -90,11 +90,6 @@ class Degradation(abc.ABC):
             hr: Images in [0, 1], or what `truth` makes.
         """
 
-    @property
-    def has_side_information(self) -> bool:
-        """Whether more is measured than images explain."""
-        return False
-
     def side_information(self, truth: Truth) -> Any:
         """What is measured along with `measure`, and no image explains.
 

@@ -46,11 +46,6 @@ class _IQBeams(Beams):
         """The log-compressed envelope."""
         return shown(as_samples(truth), self.window)[..., None]
 
-    @property
-    def has_side_information(self) -> bool:
-        """The IQ of the kept lines."""
-        return True
-
     def side_information(self, truth: Truth) -> SideInformation:
         """See `of_samples`."""
         kept = self.operator(jnp.moveaxis(truth, -1, 0))

@@ -29,6 +29,7 @@ from sisr_jax.models.blocks import Conv, PReLU, ResidualBlock
 from sisr_jax.models.physics import check_physics
 from sisr_jax.operators import LinearOperator
 from sisr_jax.ultrasound.between_lines import (
+    GAP,
     Between,
     between,
     cubic_matrix,
@@ -39,9 +40,8 @@ from sisr_jax.ultrasound.side_information import SideInformation
 # Kept lines differ from what is interpolated between them by tenths of the range or
 # less; in such units the initial weights and the steps of Adam are of a useful size.
 _CONTRAST = 10.0
-# Distances are in units of the largest gap that networks are meant for; a line that is
-# not there is as far away as this many.
-_GAP, _NOWHERE = 16.0, 2.0
+# A line that is not there is as far away as this many gaps.
+_NOWHERE = 2.0
 
 
 class LateralUNet(nn.Module):
@@ -144,7 +144,7 @@ def _seen(
     first, left, right = jnp.moveaxis(found, 1, 0)
     index = jnp.arange(placed.shape[-1])
     distances = (
-        jnp.where(there, jnp.abs(index - place) / _GAP, _NOWHERE)
+        jnp.where(there, jnp.abs(index - place) / GAP, _NOWHERE)
         for place, there in (
             (places.left, places.left <= index),
             (places.right, places.right >= index),

@@ -11,6 +11,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+# The largest gap that networks are meant for, their unit of distances between lines.
+GAP = 16.0
 # Keys 1981, as in `image.resize`.
 _KEYS_A = -0.5
 

@@ -13,11 +13,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Complex, Float
 
 from sisr_jax.operators import LinearOperator
-from sisr_jax.ultrasound.between_lines import between, cubic_matrix, line_matrix
+from sisr_jax.ultrasound.between_lines import (
+    GAP,
+    between,
+    cubic_matrix,
+    line_matrix,
+)
 from sisr_jax.ultrasound.speckle import displayed
-
-# Distances between lines are in units of this many, as `models.lateral` has them.
-_GAP = 16.0
 
 
 class SideInformation(NamedTuple):
@@ -107,7 +109,7 @@ def of_frames(
 
     Returns:
         Of each frame a level, its cubic interpolation, which is what was measured where
-        it was; and a mark, how far away the nearest measured line is, in 16 lines.
+        it was; and a mark, how far away the nearest measured line is, in `GAP` lines.
 
     Examples:
         >>> import jax.numpy as jnp
@@ -126,7 +128,7 @@ def of_frames(
         (level,) = _multiplied(cubic_matrix(places), operator.transpose(lines)[None])
         index = jnp.arange(level.shape[-1])
         ends = jnp.abs(index - places.left), jnp.abs(index - places.right)
-        away = jnp.minimum(*ends)[..., None, :] / _GAP
+        away = jnp.minimum(*ends)[..., None, :] / GAP
         levels.append(level)
         marks.append(jnp.broadcast_to(away, level.shape))
     return SideInformation(jnp.stack(levels, -1), jnp.stack(marks, -1))

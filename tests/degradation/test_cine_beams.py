@@ -214,6 +214,16 @@ def test_there_is_a_middle_frame_of_simulated_ones():
         cine_decimation(factor=4, frames=3, probes=())
 
 
+@pytest.mark.parametrize(
+    ("motion_mm", "said"), [(-0.1, r"-0\.1"), (float("nan"), "nan")]
+)
+def test_a_motion_that_is_none_is_refused(motion_mm, said):
+    with pytest.raises(ValueError, match=rf"motion_mm = {said}: expected 0 or more"):
+        cine_decimation(
+            factor=4, frames=3, probes=(ARRAYS["linear"],), motion_mm=motion_mm
+        )
+
+
 def test_its_numbers_have_a_protocol_of_their_own():
     cine, plain = config_of(), config_of(frames=1)
     assert protocol_of(cine).id != protocol_of(plain).id

@@ -9,7 +9,7 @@ import pytest
 
 from sisr_jax.config import ConfigError, parse, upgraded
 from sisr_jax.config.files import load
-from sisr_jax.degradation import beam_decimation, iq_decimation, modality_of
+from sisr_jax.degradation import iq_decimation
 from sisr_jax.degradation.beams import shown
 from sisr_jax.errors import InputError
 from sisr_jax.evaluation.protocol import protocol_of
@@ -210,5 +210,3 @@ def test_a_folder_from_before_there_was_iq_is_of_levels():
 def test_there_is_no_iq_of_frames():
     with pytest.raises(ValueError, match="no probes: expected some"):
         iq_decimation(factor=4, probes=())
-    assert not beam_decimation(factor=4).has_side_information
-    assert modality_of(config_of()).degrade(config_of()).has_side_information
