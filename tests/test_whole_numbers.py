@@ -6,7 +6,12 @@ import jaxtyping
 import numpy as np
 import pytest
 
-from sisr_jax.degradation import beam_decimation, lateral_decimation, random_view_ct
+from sisr_jax.degradation import (
+    beam_decimation,
+    cine_decimation,
+    lateral_decimation,
+    random_view_ct,
+)
 from sisr_jax.image.resize import aligned_columns, half_pixel_columns
 from sisr_jax.metrics import laguerre_gauss_channels, noise_power_spectrum, radial_mean
 from sisr_jax.reconstruction.conjugate_gradient import conjugate_gradient
@@ -20,6 +25,7 @@ from sisr_jax.ultrasound import (
     PolarGrid,
     decimate_columns,
 )
+from sisr_jax.ultrasound.arrays import ARRAYS
 
 FAN = {
     **{"size": 8, "pixel_mm": 1.0, "source_to_origin_mm": 50.0, "num_detectors": 9},
@@ -30,6 +36,7 @@ EQUISPACED = {
     **{"num_depths": 4, "num_lines": 4, "first_radius": 1.0, "radial_step": 1.0},
     **{"first_angle": 0.0, "angle_step": 0.1},
 }
+PROBES = (ARRAYS["linear"],)
 LINES = np.linspace(0, 1, 64, dtype=np.float32).reshape(8, 8)
 # In front of its number in the message, and what takes it: all of them take 2.
 TAKEN = {
@@ -60,6 +67,10 @@ TAKEN = {
     ],
     "min_views": [lambda n: random_view_ct(BEAM, min_views=n, max_views=6)],
     "max_views": [lambda n: random_view_ct(BEAM, min_views=1, max_views=n)],
+    "frames": [lambda n: cine_decimation(factor=4, frames=n, probes=PROBES)],
+    "interleave": [
+        lambda n: cine_decimation(factor=4, frames=3, interleave=n, probes=PROBES)
+    ],
     "num_channels": [
         lambda n: laguerre_gauss_channels((8, 8), num_channels=n, width=2.0)
     ],
@@ -98,6 +109,8 @@ def test_other_numbers_are_refused_when_given(name, take, value):
 def test_whole_numbers_of_every_library_are_taken(name, take, value):
     if name == "offset" and take is TAKEN["offset"][2]:
         value = value - 1  # more would leave one line
+    if name == "frames":
+        value = value + 1  # one of them is in the middle
     take(value)
 
 
