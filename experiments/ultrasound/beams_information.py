@@ -27,10 +27,19 @@ from sisr_jax.ultrasound.arrays import ARRAYS
 WINDOW = (-60.0, 0.0)
 WAYS = ("nearest", "linear", "cubic", "lanczos")
 FACTORS = (2, 4, 8, 16)
+# No training has maps or keys from here on.
+TEST_MAPS, TEST_KEYS = 2 * 10**9, 10_000
 
 
-def frames(array: str, shape: tuple[int, int], count: int, *others):
-    """Samples simulated from maps of the test split, masks of the cysts and organs.
+def frames(
+    array: str,
+    shape: tuple[int, int],
+    count: int,
+    *others,
+    maps: int = TEST_MAPS,
+    keys: int = TEST_KEYS,
+):
+    """Samples simulated from maps, those of the test split at first, and their masks.
 
     Args:
         array: Of `ARRAYS`.
@@ -38,17 +47,16 @@ def frames(array: str, shape: tuple[int, int], count: int, *others):
         count: How many.
         others: Further simulators of the same maps and keys, `simulated_cine` for
             instance; what they make is returned at the end, each.
+        maps: Number of the first map.
+        keys: Number of the first key.
     """
-    drawn = [echo_map(0, 2 * 10**9 + i, shape) for i in range(count)]
+    drawn = [echo_map(0, maps + i, shape) for i in range(count)]
     low = WINDOW[0]
     levels = [np.clip((each.level - low) / (CEILING_DB - low), 0, 1) for each in drawn]
-    keys = jax.vmap(jax.random.key)(10_000 + jnp.arange(count))
+    randomness = jax.vmap(jax.random.key)(keys + jnp.arange(count))
+    level = jnp.asarray(np.stack(levels))
     samples, *more = (
-        jax.jit(
-            jax.vmap(
-                functools.partial(simulate, probes=(ARRAYS[array],), window=WINDOW)
-            )
-        )(keys, jnp.asarray(np.stack(levels)))
+        _together(simulate, array)(randomness, level)
         for simulate in (simulated_samples, *others)
     )
     inside, outside = np.zeros((2, count, *shape), bool)
@@ -57,6 +65,13 @@ def frames(array: str, shape: tuple[int, int], count: int, *others):
             left, top, right, bottom = box[0].astype(int)
             masks[index, top : bottom + 1, left : right + 1] = True
     return samples, inside, outside, *more
+
+
+@functools.cache
+def _together(simulate, array: str):
+    """A simulator of an array for a batch of keys and levels, compiled once."""
+    simulate = functools.partial(simulate, probes=(ARRAYS[array],), window=WINDOW)
+    return jax.jit(jax.vmap(simulate))
 
 
 def widened(planes, factor: int, way: str):

@@ -15,6 +15,7 @@ import csv
 import functools
 import pathlib
 import time
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -37,6 +38,9 @@ FIELDS = "recipe factor step cpu_minutes loss protocol frames psnr psnr_heads".s
 ADAM = optax.chain(optax.clip_by_global_norm(1.0), optax.scale_by_adam())
 
 Params = Any
+# Crops and kept lines of a step; lines of protocol, frames and PSNR of weights.
+Draw = Callable[[np.random.Generator], tuple[np.ndarray, np.ndarray]]
+Validate = Callable[[Params], list[list]]
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1), donate_argnums=(2, 3, 4))
@@ -107,11 +111,11 @@ def train(
     factor: int | None,
     minutes: float,
     run: pathlib.Path,
-    data: pathlib.Path,
+    draw: Draw,
+    validation: Validate,
     begin: Params = None,
 ) -> Params:
-    """Trains from the saved state, if there is one."""
-    frames, validation = frames_of(data, "train"), Validation(recipe, factor, data)
+    """Trains from the saved state in a folder, if there is one."""
     params = initial(recipe, factor) if begin is None else begin
     state = [params, jax.tree.map(jnp.array, params), ADAM.init(params), 0, 0.0]
     path = run / "state.npz"
@@ -134,7 +138,7 @@ def train(
         share = cpu / budget
         warm = min(1, (step + 1) / 100)
         rate = LEARNING_RATE * warm * (1 + np.cos(np.pi * share)) / 2
-        batch = draw(frames, np.random.default_rng([0, step]), factor)
+        batch = draw(np.random.default_rng([0, step]))
         params, ema, moments, value = update(
             recipe, factor, params, ema, moments, *batch, rate
         )
@@ -205,9 +209,10 @@ def main() -> None:
     run.mkdir(parents=True, exist_ok=True)
     begin = None if arguments.begin is None else load_params(arguments.begin)
     begin = jax.tree.map(jnp.asarray, begin)
-    trained = train(
-        recipe, arguments.factor, arguments.minutes, run, arguments.data, begin
-    )
+    data, factor = arguments.data, arguments.factor
+    crops = functools.partial(draw, frames_of(data, "train"), factor=factor)
+    validation = Validation(recipe, factor, data)
+    trained = train(recipe, factor, arguments.minutes, run, crops, validation, begin)
     save_params(run, trained)
 
 

@@ -183,6 +183,33 @@ def test_jit_vmap_and_grad(name):
     np.testing.assert_allclose(gradient, operator.T(y - target), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("name", "count"), [("full turn", 2), ("dense", 7), ("dense", 12)]
+)
+def test_a_batch_in_groups_is_each_of_its_images(name, count, key):
+    """On a CPU: of one image a group, and of several with a rest."""
+    operator = FanBeamCT(FANS[name])
+    x = jax.random.normal(key, (count, *operator.domain_shape))
+    program = jax.jit(lambda operator, x: operator(x)).lower(operator, x)
+    assert "while" in program.as_text()
+    y = operator(x)
+    one = jnp.stack([operator(each) for each in x])
+    np.testing.assert_allclose(y, one, atol=1e-5)
+    back = jnp.stack([operator.T(each) for each in y])
+    np.testing.assert_allclose(operator.T(y), back, rtol=1e-5, atol=1e-3)
+
+
+def test_a_second_call_compiles_nothing(caplog):
+    operator, x = FanBeamCT(FANS["full turn"]), jnp.ones((3, SIZE, SIZE))
+    operator.T(operator(x))
+    with jax.log_compiles():
+        operator.T(operator(x))
+    assert "Compiling" not in caplog.text
+    with jax.log_compiles():
+        operator(x[:2])
+    assert "Compiling" in caplog.text
+
+
 def test_types():
     operator = FanBeamCT(FANS["few views"])
     assert operator(np.ones((SIZE, SIZE), np.int32)).dtype == jnp.float32
