@@ -3,6 +3,7 @@
     python -m experiments.tpu.networks                  # compiles all, minutes each
     python -m experiments.tpu.networks --case wide cascade
     python -m experiments.tpu.networks --table          # as in the README
+    python -m experiments.tpu.networks --memory         # likewise
 
 Each case is a shipped configuration with some values of its own, on eight chips, in
 bfloat16. `networks.csv` keeps a row of each, with the commit that it was measured at.
@@ -18,7 +19,7 @@ from typing import Any, NamedTuple
 import jax
 
 from experiments.tpu.check import load_values
-from sisr_jax.aot.chips import parse_topology
+from sisr_jax.aot.chips import CHIPS, parse_topology
 from sisr_jax.aot.compilation import measure_config
 from sisr_jax.aot.measurement import Measured
 from sisr_jax.config import Config, parse
@@ -26,6 +27,7 @@ from sisr_jax.errors import InputError
 
 ROWS = pathlib.Path(__file__).parent / "networks.csv"
 TOPOLOGY = "v5e:2x4"
+MEMORIES = "v5e", "v6e", "v5p"
 
 
 class Case(NamedTuple):
@@ -68,6 +70,18 @@ CASES = {
         "adversarial",
         {"batch_size": 64, **_WHOLE},
     ),
+    "original-whole-sixteen": Case(
+        "original, whole slices",
+        "ct_srgan",
+        "adversarial",
+        {"batch_size": 128, **_WHOLE},
+    ),
+    "original-whole-most": Case(
+        "original, whole slices",
+        "ct_srgan",
+        "adversarial",
+        {"batch_size": 288, **_WHOLE},
+    ),
     "wide-single": Case(
         "`:tpu`",
         "ct_srgan:tpu",
@@ -103,6 +117,9 @@ CASES = {
         _unet(128, 256, 512, num_blocks=2),
     ),
     "cascade-generator": Case("cascade, whole slices", "ct_cascade", "generator", {}),
+    "cascade-generator-four": Case(
+        "cascade, whole slices", "ct_cascade", "generator", {"batch_size": 32}
+    ),
     "cascade": Case("cascade, whole slices", "ct_cascade", "adversarial", {}),
 }
 
@@ -178,6 +195,34 @@ def table() -> str:
     return "\n".join(lines)
 
 
+def memory_table() -> str:
+    """How many whole slices fit each chip, as Markdown.
+
+    By a line through the fewest and the most that a program was compiled for.
+    """
+    chips = {name: CHIPS[name].usable_bytes / 2**20 for name in MEMORIES}
+    heads = [f"{name}, {usable:,.0f} MiB" for name, usable in chips.items()]
+    lines = [
+        f"| networks | step | MiB | and for each slice | {' | '.join(heads)} |",
+        "|---|---|---|---|" + "---|" * len(heads),
+    ]
+    programs: dict[tuple[str, str], dict[int, int]] = {}
+    for row in read_rows():
+        if "whole" in row["networks"]:
+            found = programs.setdefault((row["networks"], row["program"]), {})
+            found[int(row["slices_per_chip"])] = int(row["hbm_mib"])
+    for program, needed in programs.items():
+        few, many = min(needed), max(needed)
+        if few == many:
+            continue
+        slope = (needed[many] - needed[few]) / (many - few)
+        fixed = needed[few] - slope * few
+        fit = [str(int((usable - fixed) // slope)) for usable in chips.values()]
+        numbers = f"{fixed:,.0f} | {slope:,.0f} | {' | '.join(fit)}"
+        lines.append(f"| {program[0]} | {program[1]} | {numbers} |")
+    return "\n".join(lines)
+
+
 def _commit() -> str:
     command = ["git", "rev-parse", "--short", "HEAD"]
     found = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -188,9 +233,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m experiments.tpu.networks")
     parser.add_argument("--case", nargs="+", choices=CASES, default=list(CASES))
     parser.add_argument("--table", action="store_true", help="print the rows")
+    parser.add_argument("--memory", action="store_true", help="print what fits")
     options = parser.parse_args()
-    if options.table:
-        print(table())
+    if options.table or options.memory:
+        print(table() if options.table else memory_table())
         return 0
     jax.config.update("jax_platforms", "cpu")
     topology = parse_topology(TOPOLOGY)
