@@ -1,4 +1,6 @@
-"""One training step of the CT generator in JAX for each line on standard input.
+"""One training step of a network in JAX for each line on standard input.
+
+    python jax_worker.py VARIANT NETWORK SIZE
 
 `ours` is the package's network; `plain` is the same network on flax's own
 convolution, as a direct port of the original would have it.
@@ -13,16 +15,18 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import optax
-from protocol import images, serve
+from protocol import STAGE_WIDTHS, images, serve
 
-from sisr_jax.models import SRResNetCT, packing
+from sisr_jax.models import SRResNetCT, UNet, packing
 
 
-def main(variant: str, size: int) -> None:
+def main(variant: str, network: str, size: int) -> None:
     if variant == "plain":
         packing.convolve = flax_convolution
     model = SRResNetCT(64, 5, 4, "batch", False)
-    degraded, hr = (jnp.asarray(image) for image in images(size))
+    if network == "stage":
+        model = UNet(STAGE_WIDTHS)
+    degraded, hr = (jnp.asarray(image) for image in images(network, size))
     variables = jax.jit(lambda key: model.init(key, degraded, train=False))(
         jax.random.key(0)
     )
@@ -65,4 +69,4 @@ def flax_convolution(image, kernel, stride=1):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))

@@ -1,6 +1,8 @@
-"""One training step of the original's Keras network for each line of input.
+"""One training step of a network in Keras for each line of input.
 
-As in the original the slopes of PReLU are not shared by the pixels.
+    python keras_worker.py NETWORK SIZE
+
+In the generator the slopes of PReLU are not shared by the pixels, as in the original.
 """
 
 import os
@@ -11,7 +13,7 @@ os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 import keras
 from keras import layers
-from protocol import images, serve
+from protocol import STAGE_WIDTHS, images, serve
 
 WIDTH = 64
 
@@ -26,13 +28,23 @@ def residual(x):
     return layers.Add()([x, y])
 
 
-def network(size: int) -> keras.Model:
+def unshuffle(x):
     import tensorflow as tf
 
+    return layers.Lambda(lambda t: tf.nn.space_to_depth(t, 2))(x)
+
+
+def shuffle(x):
+    import tensorflow as tf
+
+    return layers.Lambda(lambda t: tf.nn.depth_to_space(t, 2))(x)
+
+
+def generator(size: int) -> keras.Model:
     image = keras.Input((size, size, 1))
     x = layers.PReLU()(convolution(image, WIDTH))
     for _ in range(4):
-        x = layers.Lambda(lambda t: tf.nn.space_to_depth(t, 2))(x)
+        x = unshuffle(x)
         x = layers.PReLU()(convolution(x, WIDTH))
     y = x
     for _ in range(5):
@@ -41,21 +53,46 @@ def network(size: int) -> keras.Model:
     x = layers.Add()([x, y])
     for _ in range(4):
         x = convolution(x, 4 * WIDTH)
-        x = layers.Lambda(lambda t: tf.nn.depth_to_space(t, 2))(x)
+        x = shuffle(x)
         x = layers.PReLU()(x)
     return keras.Model(image, convolution(x, 1, 9))
 
 
-def main(size: int) -> None:
+def block(x):
+    width = x.shape[-1]
+    y = layers.PReLU(shared_axes=[1, 2])(convolution(x, width))
+    return layers.Add()([x, convolution(y, width)])
+
+
+def stage(size: int) -> keras.Model:
+    """`sisr_jax.models.UNet` of five estimates."""
+    image = keras.Input((size, size, 5))
+    first = image[..., :1]
+    others = 10 * (image[..., 1:] - first)
+    y = unshuffle(layers.Concatenate()([first, others]))
+    y = layers.PReLU(shared_axes=[1, 2])(convolution(y, STAGE_WIDTHS[0]))
+    skips = []
+    for width in STAGE_WIDTHS[1:]:
+        skips.append(y)
+        y = convolution(unshuffle(y), width, 1)
+        y = block(layers.PReLU(shared_axes=[1, 2])(y))
+    y = block(y)
+    for skip in reversed(skips):
+        y = shuffle(convolution(y, 4 * skip.shape[-1], 1))
+        y = block(layers.Add()([y, skip]))
+    return keras.Model(image, first + shuffle(convolution(y, 4)) / 10)
+
+
+def main(network: str, size: int) -> None:
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(2)
     tf.config.threading.set_inter_op_parallelism_threads(2)
-    model = network(size)
+    model = stage(size) if network == "stage" else generator(size)
     model.compile(keras.optimizers.Adam(1e-4), "mse")
-    degraded, hr = images(size)
+    degraded, hr = images(network, size)
     serve(lambda: float(model.train_on_batch(degraded, hr)))
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(sys.argv[1], int(sys.argv[2]))

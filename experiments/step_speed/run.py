@@ -1,6 +1,7 @@
-"""Seconds for a training step of the CT generator: ours, plain JAX, PyTorch, Keras.
+"""Seconds for a training step of a network: ours, plain JAX, PyTorch, Keras.
 
     python experiments/step_speed/run.py
+    python experiments/step_speed/run.py --network stage --size 128 --out stage.csv
 
 Every framework is a process of its own; the processes take turns, one step each,
 so that other load on the machine meets them alike. The first two steps of each
@@ -15,6 +16,8 @@ import statistics
 import subprocess
 import sys
 import venv
+
+from protocol import NETWORKS
 
 HERE = pathlib.Path(__file__).parent
 PACKAGES = {
@@ -79,6 +82,7 @@ def cores() -> set[int]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--network", choices=NETWORKS, default=NETWORKS[0])
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument(
         "--cache",
@@ -87,14 +91,15 @@ def main() -> None:
     )
     parser.add_argument("--out", type=pathlib.Path, default=HERE / "results.csv")
     arguments = parser.parse_args()
-    jax_worker, size = str(HERE / "jax_worker.py"), str(arguments.size)
+    jax_worker = str(HERE / "jax_worker.py")
+    what = [arguments.network, str(arguments.size)]
     commands = {
-        "ours": [sys.executable, jax_worker, "ours", size],
-        "plain JAX": [sys.executable, jax_worker, "plain", size],
+        "ours": [sys.executable, jax_worker, "ours", *what],
+        "plain JAX": [sys.executable, jax_worker, "plain", *what],
     }
     for name, title in ("torch", "PyTorch"), ("keras", "Keras"):
         python = environment(name, arguments.cache)
-        commands[title] = [str(python), str(HERE / f"{name}_worker.py"), size]
+        commands[title] = [str(python), str(HERE / f"{name}_worker.py"), *what]
     workers = [Worker(name, command) for name, command in commands.items()]
     for number in range(WARM_UP + arguments.rounds):
         for worker in workers:
