@@ -125,12 +125,12 @@ def main() -> None:
         ours = found[RECIPES[OURS].label]
         for name, scores in found.items():
             row = {"array": array, "factor": factor, "method": name}
-            row |= dict(zip(SCORES, scores.mean(1).round(4).tolist(), strict=True))
-            for key, gain in zip(
-                ("psnr", "ms_ssim"), (ours - scores)[::2], strict=True
-            ):
-                row[f"ours_above_{key}"] = round(float(gain.mean()), 4)
-                row[f"{key}_low"], row[f"{key}_high"] = np.round(interval(gain), 4)
+            means = [f"{mean:.4f}" for mean in scores.mean(1)]
+            row |= dict(zip(SCORES, means, strict=True))
+            for key, gain in zip(SCORES[::2], (ours - scores)[::2], strict=True):
+                low, high = interval(gain)
+                row[f"ours_above_{key}"] = f"{gain.mean():.4f}"
+                row |= {f"{key}_low": f"{low:.4f}", f"{key}_high": f"{high:.4f}"}
             rows.append(row)
             print(*row.values(), flush=True)
     path = pathlib.Path(__file__).with_name(f"beams_rivals_x{factor}.csv")
