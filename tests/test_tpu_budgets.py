@@ -92,9 +92,24 @@ def test_a_budget_is_kept_beside_those_that_another_run_sets(monkeypatch, tmp_pa
     ]
 
 
-@pytest.mark.parametrize("module", [check, networks, scaling])
-def test_the_tables_of_the_readme_are_those_of_the_numbers(module):
-    assert module.table() in README.read_text()
+@pytest.mark.parametrize(
+    "table", [check.table, networks.table, networks.memory_table, scaling.table]
+)
+def test_the_tables_of_the_readme_are_those_of_the_numbers(table):
+    assert table() in README.read_text()
+
+
+def test_as_many_slices_as_fit(monkeypatch):
+    row = {"networks": "a, whole slices", "program": "generator"}
+    rows = [
+        row | {"slices_per_chip": "8", "hbm_mib": "4100"},
+        row | {"slices_per_chip": "2", "hbm_mib": "1100"},
+        row | {"networks": "b", "slices_per_chip": "1", "hbm_mib": "1"},
+    ]
+    monkeypatch.setattr(networks, "read_rows", lambda: rows)
+    # 100 MiB, 500 for each slice; 16,128, 32,000 and 98,038 MiB may be used.
+    (line,) = networks.memory_table().splitlines()[2:]
+    assert line == "| a, whole slices | generator | 100 | 500 | 32 | 63 | 195 |"
 
 
 @pytest.mark.parametrize("case", networks.CASES)

@@ -35,7 +35,8 @@ from sisr_jax.ultrasound.arrays import ARRAYS
 
 OURS, RIVALS = "small", ("srresnet", "edsr", "swinir")
 KNOWN = ("curved", "linear")
-POOL, VALIDATION, TEST = 320, 8, 32
+# Few are learned by heart: with 320 of each array, a network gains 2 dB on these alone.
+POOL, VALIDATION, TEST = 4000, 8, 32
 SCORES = "psnr", "ssim", "ms_ssim"
 _TOGETHER = 8
 
