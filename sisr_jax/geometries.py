@@ -32,25 +32,30 @@ def host_numbers(name: str, values: Any) -> Float[np.ndarray, "..."]:
         ) from None
 
 
-def whole_number(name: str, value: int, what: str) -> int:
+def whole_number(name: str, value: int, what: str, *, least: int | None = None) -> int:
     """A number of something, as Python's.
 
     Args:
         name: Of the argument, for the message.
         value: The number, of Python, NumPy or JAX.
         what: What it is a number of, for the message.
+        least: The smallest that will do; None: the caller says.
 
     Raises:
         TypeError: If it is no whole number, or a bool, which Python takes for one.
+        ValueError: If it is smaller.
     """
     try:
-        if not isinstance(value, bool):
-            return operator.index(value)
+        number = None if isinstance(value, bool) else operator.index(value)
     except TypeError:
-        pass
-    shape = np.shape(value)
-    found = f"array of shape {shape}" if shape else value
-    raise TypeError(f"{name} = {found}: expected a whole number of {what}")
+        number = None
+    if number is None:
+        shape = np.shape(value)
+        found = f"array of shape {shape}" if shape else value
+        raise TypeError(f"{name} = {found}: expected a whole number of {what}")
+    if least is not None and number < least:
+        raise ValueError(f"{name} = {number}: expected at least {least}")
+    return number
 
 
 def kept_columns(factor: int, offset: int) -> tuple[int, int]:
@@ -60,10 +65,8 @@ def kept_columns(factor: int, offset: int) -> tuple[int, int]:
         TypeError: If one is no whole number.
         ValueError: If they are out of range.
     """
-    factor = whole_number("factor", factor, "columns for each kept one")
+    factor = whole_number("factor", factor, "columns for each kept one", least=1)
     offset = whole_number("offset", offset, "columns before the first kept one")
-    if factor < 1:
-        raise ValueError(f"factor = {factor}: expected at least 1")
     if not 0 <= offset < factor:
         raise ValueError(f"offset = {offset}: expected 0 <= offset < factor = {factor}")
     return factor, offset

@@ -4,6 +4,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from sisr_jax.geometries import whole_number
+from sisr_jax.image.inputs import check_channels
+
 
 def pad_to_multiple(
     image: Float[Array | np.ndarray, "*batch height width channels"],
@@ -19,6 +22,10 @@ def pad_to_multiple(
     Returns:
         The image with rows below it and columns on its right; itself if it divides.
 
+    Raises:
+        TypeError: If `multiple` is no whole number.
+        ValueError: If it is below 1, or the image has no channels.
+
     Examples:
         >>> import numpy as np
         >>> from sisr_jax.image.padding import pad_to_multiple
@@ -27,6 +34,8 @@ def pad_to_multiple(
         [[1. 2. 3. 3.]
          [1. 2. 3. 3.]]
     """
+    check_channels(image)
+    multiple = whole_number("multiple", multiple, "pixels", least=1)
     # In this order, sides that are known to be multiples only (`4 * h`) need no value.
     missing = [-(side % multiple) % multiple for side in image.shape[-3:-1]]
     if missing == [0, 0]:

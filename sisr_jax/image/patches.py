@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 from jaxtyping import Key as TypedKey
 
 from sisr_jax.explicit_meshes import placed_alike
+from sisr_jax.geometries import whole_number
 from sisr_jax.types import Image, Key
 
 Keys = TypedKey[Array, " batch"]
@@ -90,8 +91,9 @@ def random_crop(
         The windows, in the order of `images`.
 
     Raises:
+        TypeError: If `size` is not of whole numbers.
         ValueError: If the images differ in height or width, or are smaller than
-            the window.
+            the window, or that is empty.
 
     Examples:
         >>> import jax
@@ -103,6 +105,8 @@ def random_crop(
         >>> a.shape, bool((b == 2 * a).all())
         ((2, 8, 8, 1), True)
     """
+    rows, columns = (whole_number("size", each, "pixels", least=1) for each in size)
+    size = rows, columns
     places = {image.shape[-3:-1] for image in images}
     if len(places) != 1:
         raise ValueError(f"images of {sorted(places)} pixels: expected equal sizes")

@@ -9,6 +9,7 @@ in which the block is read.
 from jaxtyping import Array, Float
 
 from sisr_jax.explicit_meshes import placed_alike
+from sisr_jax.geometries import whole_number
 from sisr_jax.image.inputs import check_channels
 
 
@@ -25,6 +26,7 @@ def space_to_depth(
         The same values at `1 / factor` of the resolution.
 
     Raises:
+        TypeError: If `factor` is no whole number.
         ValueError: If the image has no channels, or `factor` is below 1 or does not
             divide height and width.
 
@@ -37,10 +39,11 @@ def space_to_depth(
         (2, 2, 4) [0. 1. 4. 5.]
     """
     check_channels(image)
+    factor = whole_number("factor", factor, "pixels along a block", least=1)
     *batch, height, width, channels = image.shape
-    if factor < 1 or height % factor or width % factor:
+    if height % factor or width % factor:
         raise ValueError(
-            f"space_to_depth: factor {factor} must be at least 1 and divide the "
+            f"space_to_depth: factor {factor} must divide the "
             f"height {height} and the width {width}"
         )
     rows, columns = height // factor, width // factor
@@ -70,6 +73,7 @@ def depth_to_space(
         The same values at `factor` times the resolution.
 
     Raises:
+        TypeError: If `factor` is no whole number.
         ValueError: If the image has no channels, or `factor` is below 1 or its square
             does not divide the channels.
 
@@ -81,10 +85,11 @@ def depth_to_space(
          [2. 3.]]
     """
     check_channels(image)
+    factor = whole_number("factor", factor, "pixels along a block", least=1)
     *batch, height, width, channels = image.shape
-    if factor < 1 or channels % factor**2:
+    if channels % factor**2:
         raise ValueError(
-            f"depth_to_space: factor {factor} must be at least 1 and its square "
+            f"depth_to_space: factor {factor} must its square "
             f"divide the {channels} channels"
         )
     depth = channels // factor**2
@@ -112,6 +117,7 @@ def depth_to_width(
         The same values, `factor` times as wide.
 
     Raises:
+        TypeError: If `factor` is no whole number.
         ValueError: If the image has no channels, or `factor` is below 1 or does not
             divide the channels.
 
@@ -122,11 +128,11 @@ def depth_to_width(
         [[0. 1. 2. 3.]]
     """
     check_channels(image)
+    factor = whole_number("factor", factor, "new columns", least=1)
     *batch, height, width, channels = image.shape
-    if factor < 1 or channels % factor:
+    if channels % factor:
         raise ValueError(
-            f"depth_to_width: factor {factor} must be at least 1 and divide the "
-            f"{channels} channels"
+            f"depth_to_width: factor {factor} must divide the {channels} channels"
         )
     shape = *batch, height, width * factor, channels // factor
     return placed_alike(lambda image: image.reshape(shape), image)
@@ -147,6 +153,7 @@ def width_to_depth(
         The same values at `1 / factor` of the columns.
 
     Raises:
+        TypeError: If `factor` is no whole number.
         ValueError: If the image has no channels, or `factor` is below 1 or does not
             divide the width.
 
@@ -157,11 +164,11 @@ def width_to_depth(
         [[[0.0, 1.0], [2.0, 3.0]]]
     """
     check_channels(image)
+    factor = whole_number("factor", factor, "columns that become one", least=1)
     *batch, height, width, channels = image.shape
-    if factor < 1 or width % factor:
+    if width % factor:
         raise ValueError(
-            f"width_to_depth: factor {factor} must be at least 1 and divide the width "
-            f"{width}"
+            f"width_to_depth: factor {factor} must divide the width {width}"
         )
     shape = *batch, height, width // factor, channels * factor
     return placed_alike(lambda image: image.reshape(shape), image)

@@ -7,6 +7,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Real
 
+from sisr_jax.geometries import whole_number
 from sisr_jax.metrics.frequency import (
     Curve,
     FrequencyResponse,
@@ -61,6 +62,7 @@ def edge_response(
         frequency. NaN of an image without an edge.
 
     Raises:
+        TypeError: If `oversampling` is no whole number.
         ValueError: If the rings leave the image or contain the centre, one has no
             pixel, or the width of a pixel is not positive.
 
@@ -77,13 +79,13 @@ def edge_response(
         0.124
     """
     check_pixel(pixel_mm)
+    oversampling = whole_number("oversampling", oversampling, "rings", least=1)
     height, width = image.shape[-2:]
     outer = radius + reach
     row, column = centre
-    if not (0 < reach < radius and oversampling >= 1):
+    if not 0 < reach < radius:
         raise ValueError(
-            f"reach = {reach}, radius = {radius}, oversampling = {oversampling}: "
-            "expected 0 < reach < radius and oversampling >= 1"
+            f"reach = {reach}, radius = {radius}: expected 0 < reach < radius"
         )
     if min(row, column, height - 1 - row, width - 1 - column) < outer:
         raise ValueError(

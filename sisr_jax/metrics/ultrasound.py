@@ -9,6 +9,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from sisr_jax.explicit_meshes import placed_alike
+from sisr_jax.geometries import whole_number
 from sisr_jax.metrics.inputs import AnyImage, Mask, as_image, mask_for
 
 _AXES = (-3, -2, -1)
@@ -80,6 +81,7 @@ def gcnr(
         In [0, 1]; NaN where a region is empty or not finite.
 
     Raises:
+        TypeError: If `bins` is no whole number.
         ValueError: If a mask does not fit or `bins` is below 2.
 
     Examples:
@@ -93,8 +95,7 @@ def gcnr(
         >>> print(separable(image, lesion, ~lesion), separable(image, lesion, lesion))
         1.0 0.0
     """
-    if bins < 2:
-        raise ValueError(f"bins = {bins}: expected at least 2")
+    bins = whole_number("bins", bins, "bins", least=2)
     values = as_image(image)
     inside = mask_for(values.shape, inside, "inside")
     outside = mask_for(values.shape, outside, "outside")

@@ -87,10 +87,7 @@ def check_steps(num_steps: int, name: str = "num_steps") -> int:
         TypeError: If it is no whole number.
         ValueError: If there is none.
     """
-    num_steps = whole_number(name, num_steps, "steps")
-    if num_steps < 1:
-        raise ValueError(f"{name} = {num_steps}: expected at least 1")
-    return num_steps
+    return whole_number(name, num_steps, "steps", least=1)
 
 
 def check_bounds(bounds: Bounds) -> None:

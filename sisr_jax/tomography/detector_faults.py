@@ -4,6 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Real
 
+from sisr_jax.geometries import whole_number
+
 
 def remove_outliers(
     views: Real[Array | np.ndarray, "*batch angles detectors"],
@@ -28,6 +30,7 @@ def remove_outliers(
         The views; what is not an outlier is unchanged, as float32 or float64.
 
     Raises:
+        TypeError: If the reach is no whole number.
         ValueError: If the threshold is not above 0 or the reach is below 1.
 
     Examples:
@@ -40,8 +43,7 @@ def remove_outliers(
     """
     if not threshold > 0:
         raise ValueError(f"threshold = {threshold}: expected a distance above 0")
-    if reach < 1:
-        raise ValueError(f"reach = {reach}: expected at least 1")
+    reach = whole_number("reach", reach, "neighbours", least=1)
     values = _real(views)
     angles, detectors = values.shape[-2:]
     padded = _continued(_continued(values, reach, -2), reach, -1)
@@ -76,6 +78,7 @@ def remove_rings(
         A sinogram of the same shape.
 
     Raises:
+        TypeError: If the width is no whole number.
         ValueError: If the width is even or below 3.
 
     Examples:
@@ -86,6 +89,7 @@ def remove_rings(
         >>> print(remove_rings(views, width=3)[1])
         [2. 2. 2. 2. 2. 2.]
     """
+    width = whole_number("width", width, "detectors")
     if width < 3 or width % 2 == 0:
         raise ValueError(f"width = {width}: expected an odd number of at least 3")
     values = _real(sinogram)

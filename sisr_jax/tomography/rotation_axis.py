@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Real
 
+from sisr_jax.geometries import whole_number
+
 # Of the detectors: the least part of two views that is compared.
 _OVERLAP = 0.5
 
@@ -135,6 +137,7 @@ def onto_axis(
         num_detectors: Of the result: `ParallelBeam(...).num_detectors`.
 
     Raises:
+        TypeError: If `num_detectors` is no whole number.
         ValueError: If there is to be no detector.
 
     Examples:
@@ -144,8 +147,7 @@ def onto_axis(
         >>> print(onto_axis(view, axis=2.0, num_detectors=7))  # 2 becomes 7 // 2
         [[0. 0. 0. 4. 2. 0. 0.]]
     """
-    if num_detectors < 1:
-        raise ValueError(f"num_detectors = {num_detectors}: expected at least 1")
+    num_detectors = whole_number("num_detectors", num_detectors, "detectors", least=1)
     values = jnp.asarray(sinogram)
     values = values.astype(jnp.promote_types(values.dtype, jnp.float32))
     values = jnp.pad(values, [(0, 0)] * (values.ndim - 1) + [(1, 1)])

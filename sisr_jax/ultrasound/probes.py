@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from sisr_jax.geometries import whole_number
 from sisr_jax.ultrasound.sector import PolarGrid
 
 # Full width of sinc at half its height, and of a Gaussian of unit deviation.
@@ -58,6 +59,7 @@ class Probe(NamedTuple):
 
     def depths(self, num_samples: int) -> Float[Array, " depth"]:
         """Depths of the samples of a line in mm; the first is one sample deep."""
+        num_samples = whole_number("num_samples", num_samples, "samples", least=1)
         return self.sample_mm * (1.0 + jnp.arange(num_samples))
 
     def pitch(self, depths: Float[Array, " depth"]) -> Float[Array, " depth"]:
@@ -76,7 +78,9 @@ class Probe(NamedTuple):
         if not self.curvature > 0:
             raise ValueError(f"curvature = {self.curvature}: expected a curved array")
         radius, angle = 1 / self.curvature, self.line_mm * self.curvature
-        depth, lines = shape
+        depth, lines = (
+            whole_number("shape", each, "samples or lines") for each in shape
+        )
         return PolarGrid.equispaced(
             depth,
             lines,

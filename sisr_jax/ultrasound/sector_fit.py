@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
+from sisr_jax.geometries import whole_number
 from sisr_jax.ultrasound.scan_conversion import fan_mask
 from sisr_jax.ultrasound.sector import CartesianGrid, PolarGrid
 
@@ -61,8 +62,9 @@ def fit_sector(
         The sector, for `to_polar` and `ScanConversion`.
 
     Raises:
-        ValueError: If the outline has no two straight sides that open downwards, or is
-            no sector.
+        TypeError: If a number of samples or lines is no whole number.
+        ValueError: If it is below 2, or the outline has no two straight sides that
+            open downwards, or is no sector.
 
     Examples:
         >>> import numpy as np
@@ -77,6 +79,8 @@ def fit_sector(
         >>> fit.polar.angles[[0, -1]].round(2).tolist()
         [-0.5, 0.5]
     """
+    num_depths = whole_number("num_depths", num_depths, "samples", least=2)
+    num_lines = whole_number("num_lines", num_lines, "lines", least=2)
     lit = np.asarray(lit, bool)
     if lit.ndim != 2:
         raise ValueError(f"lit of shape {lit.shape}: expected height, width")

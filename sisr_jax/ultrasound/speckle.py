@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
+from sisr_jax.geometries import whole_number
 from sisr_jax.types import Key
 from sisr_jax.ultrasound.probes import PLACES, Number, Probe, beam, occupancy
 
@@ -145,12 +146,17 @@ def residual_gain(
         num_samples: Samples of a line.
         spread_db: Standard deviation of each of the five sliders that it is drawn by.
 
+    Raises:
+        TypeError: If `num_samples` is no whole number.
+        ValueError: If it is below 1.
+
     Examples:
         >>> import jax
         >>> from sisr_jax.ultrasound.speckle import residual_gain
         >>> residual_gain(jax.random.key(0), 3, spread_db=0.0).tolist()
         [0.0, 0.0, 0.0]
     """
+    num_samples = whole_number("num_samples", num_samples, "samples", least=1)
     sliders = spread_db * jax.random.normal(key, (5,))
     place = jnp.linspace(0.0, 4.0, num_samples)
     return jnp.interp(place, jnp.arange(5.0), sliders)
@@ -171,6 +177,10 @@ def displayed(
         dynamic_range_db: Down to which below it levels differ, above 0.
         levels: Grey levels, at least 2.
 
+    Raises:
+        TypeError: If `levels` is no whole number.
+        ValueError: If there are fewer than 2.
+
     Examples:
         >>> import jax.numpy as jnp
         >>> from sisr_jax.ultrasound.speckle import displayed
@@ -179,6 +189,7 @@ def displayed(
         >>> shown.tolist()
         [[1.0, 0.5, 0.0]]
     """
+    levels = whole_number("levels", levels, "grey levels", least=2)
     power = jnp.square(samples.real) + jnp.square(samples.imag)
     decibel = 10 * jnp.log10(jnp.maximum(power, 1e-20))
     level = jnp.clip(1 + (decibel - reference_db) / dynamic_range_db, 0.0, 1.0)

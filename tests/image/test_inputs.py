@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from sisr_jax.image.intensity import own_range
+from sisr_jax.image.padding import pad_to_multiple
 from sisr_jax.image.resize import aligned_columns, half_pixel_columns
 from sisr_jax.image.shuffle import depth_to_space, depth_to_width, space_to_depth
 from sisr_jax.metrics import noise_power_spectrum, regional_bias
@@ -33,6 +34,7 @@ def test_shuffles_of_two_axes(function):
 
 def test_other_functions_of_two_axes():
     assert "image of shape (4, 8): expected [*batch, " in refuse(own_range, IMAGE)
+    assert "(4, 8): expected [*batch, " in refuse(pad_to_multiple, IMAGE, multiple=4)
     message = "regions of shape (4, 8): expected [*batch, regions, height, width]"
     assert refuse(noise_power_spectrum, IMAGE, pixel_mm=1.0) == message
     assert refuse(regional_bias, IMAGE, IMAGE) == message

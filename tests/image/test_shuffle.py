@@ -57,13 +57,13 @@ def test_depth_to_width_interleaves_channels_into_columns(factor, batch):
     [
         (space_to_depth, (6, 9, 1), 2, "factor 2 .* height 6 and the width 9"),
         (space_to_depth, (9, 6, 1), 2, "height 9 and the width 6"),
-        (space_to_depth, (4, 4, 1), 0, "factor 0 must be at least 1"),
+        (space_to_depth, (4, 4, 1), 0, "factor = 0: expected at least 1"),
         (depth_to_space, (4, 4, 6), 2, "factor 2 .* divide the 6 channels"),
-        (depth_to_space, (4, 4, 4), -2, "factor -2 must be at least 1"),
+        (depth_to_space, (4, 4, 4), -2, "factor = -2: expected at least 1"),
         (depth_to_width, (4, 4, 3), 2, "factor 2 .* divide the 3 channels"),
-        (depth_to_width, (4, 4, 3), 0, "factor 0 must be at least 1"),
+        (depth_to_width, (4, 4, 3), 0, "factor = 0: expected at least 1"),
         (width_to_depth, (4, 5, 1), 2, "factor 2 .* divide the width 5"),
-        (width_to_depth, (4, 4, 1), 0, "factor 0 must be at least 1"),
+        (width_to_depth, (4, 4, 1), 0, "factor = 0: expected at least 1"),
     ],
 )
 def test_what_does_not_divide_is_refused(shuffle, shape, factor, words):
