@@ -405,6 +405,8 @@ def test_command_evaluates_other_images(finished, tmp_path):
     assert "validation split" in found.stdout
     assert _written(workdir) == before
     (folder,) = (tmp_path / "scores").glob("step_8_validation_*")
+    # Whose the rest is, whenever a kill comes.
+    assert min(_written(folder).items(), key=lambda file: file[1])[0].name == "run.json"
     with (folder / "table.csv").open() as file:
         assert {row["images"] for row in csv.DictReader(file)} == {"2"}
     _check_saved_images(workdir, folder)

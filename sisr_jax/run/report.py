@@ -68,11 +68,15 @@ def report(
     target = abstract_state(own, state_sharding(own, mesh))
     source = open_source(config.data, split, seed=config.seed)
     step, generators = _generators(config, workdir, target)
-    folder = agreement.first_alone(
-        lambda: evaluation_folder(
-            workdir, step, config, split, fingerprint(source), output=output
-        )
-    )
+    images = fingerprint(source)
+
+    def claim() -> epath.Path:
+        place = evaluation_folder(workdir, step, config, split, images, output=output)
+        if output is not None:
+            note_run(place, workdir)
+        return place
+
+    folder = agreement.first_alone(claim)
     save = None
     if save_images:
         save = RestoredImages(folder, list(generators), config.data.window).save
@@ -91,8 +95,6 @@ def report(
     def write() -> str:
         assert folder is not None, "the first process has one"
         text = _write(config, folder, split, list(generators), evaluation)
-        if output is not None:
-            note_run(folder, workdir)
         return f"{text}\n{_places(workdir)}"
 
     return agreement.first_alone(write)

@@ -18,6 +18,7 @@ from sisr_jax.errors import InputError
 from sisr_jax.hosts.lock import Lock
 from sisr_jax.run.images import kept_fingerprint, note_images
 from sisr_jax.run.versions import note_versions
+from sisr_jax.storage.files import names_in
 from sisr_jax.storage.folder import check_possible, check_writable
 from sisr_jax.storage.json_files import read_object, write_object
 from sisr_jax.train import phases
@@ -142,8 +143,8 @@ def evaluation_folder(
             another person's.
 
     Raises:
-        InputError: If files cannot be written there, or another run's scores are: not
-            after all images are scored.
+        InputError: If files cannot be written there, or another run's scores or what
+            nobody knows of are: not after all images are scored.
     """
     name = f"step_{step}" if split == "test" else f"step_{step}_{split}"
     own = read_config(workdir)
@@ -171,6 +172,8 @@ def evaluation_folder(
 def note_run(folder: epath.Path, workdir: epath.Path) -> None:
     """Notes in a folder of scores, outside of the run's, of which run they are.
 
+    Before the scores: after a kill, what is there of them would be nobody's.
+
     Args:
         folder: Of `evaluation_folder`.
         workdir: Working folder of the run.
@@ -181,7 +184,13 @@ def note_run(folder: epath.Path, workdir: epath.Path) -> None:
 def _check_scores(folder: epath.Path, workdir: epath.Path) -> None:
     """Refuses a folder of another run's scores: names tell of step and images alone."""
     path = folder / _RUN_FILE
-    if path.exists() and read_object(path).get("run") != _identity(workdir):
+    names = names_in(folder)
+    if names and _RUN_FILE not in names:
+        raise InputError(
+            f"--output: {folder} holds {names[0]!r} and no {_RUN_FILE} that says of "
+            "which run: expected another folder"
+        )
+    if names and read_object(path).get("run") != _identity(workdir):
         raise InputError(
             f"--output: {folder} has the scores of another run, expected another folder"
         )

@@ -258,6 +258,22 @@ def test_scores_of_another_run_are_not_replaced(workdir, load_config):
         )
 
 
+def test_files_of_nobody_are_no_scores_to_replace(workdir, load_config):
+    """A table of somebody's own, or what an older version or a kill has left."""
+    elsewhere, config = workdir.parent / "scores", load_config("ct_srgan")
+    _claim(workdir, config)
+    about = workdir, 8, config, "test", IMAGES["test"]
+    (elsewhere / "step_8").mkdir(parents=True)  # of nothing, nothing is lost
+    place = workdirs.evaluation_folder(*about, output=elsewhere)
+    (place / "table.csv").write_text("mine")
+    with pytest.raises(
+        InputError, match=r"step_8 holds 'table.csv' and no run\.json .*another folder$"
+    ):
+        workdirs.evaluation_folder(*about, output=elsewhere)
+    workdirs.note_run(place, workdir)
+    assert workdirs.evaluation_folder(*about, output=elsewhere) == place
+
+
 def test_checkpoints_without_a_configuration_are_refused(workdir, load_config):
     (workdir / "checkpoints").mkdir(parents=True)
     with pytest.raises(InputError, match=r"has checkpoints but no config\.json"):
