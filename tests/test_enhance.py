@@ -24,6 +24,7 @@ from sisr_jax.data.formats.tiff import write_tiff
 from sisr_jax.data.phantoms.ct import ct_phantom
 from sisr_jax.data.phantoms.ultrasound import ultrasound_phantom
 from sisr_jax.enhancement import jobs, restoring
+from sisr_jax.enhancement.places import report_of
 from sisr_jax.enhancement.request import Request
 from sisr_jax.inference import Restorer, load
 from sisr_jax.inference.slices import Outcome
@@ -405,6 +406,30 @@ def test_numbers_and_image_are_of_one_restoration(folder, tmp_path, monkeypatch)
     found = [row["file"] for row in numbers(target)]
     assert found == ["p0.png", "p1.png", "series/0.dcm", "series/1.dcm"]
     assert (target / "p1.png").exists()
+
+
+def test_after_two_kills_the_same_command_goes_on(
+    folder, tmp_path, monkeypatch, capsys
+):
+    """The second one comes before anything was restored again."""
+    target = tmp_path / "out"
+    command = folder, target, "--simulate=16", "--report"
+
+    def interrupt(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(
+        restoring, "_draw", lambda job, *_: report_of(job.target).write_bytes(b"")
+    )
+    assert run(*command) == 1
+    shutil.copy(folder / "p1.png", folder / "p0.png")  # is restored again
+    (target / "p1.png").unlink()  # its report is there
+    with monkeypatch.context() as patch:
+        patch.setattr(jobs, "simulate", interrupt)
+        assert run(*command) == 130
+    assert run(*command) == 1
+    assert "by this command" not in capsys.readouterr().err
+    np.testing.assert_array_equal(read(target / "p0.png"), read(target / "p1.png"))
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from sisr_jax.enhancement.request import Request
 from sisr_jax.errors import InputError, one_line
 from sisr_jax.inference import Restorer
 from sisr_jax.inference.slices import Outcome
+from sisr_jax.storage.failures import reporting
 from sisr_jax.storage.files import write_whole
 from sisr_jax.storage.json_files import read_object
 
@@ -35,6 +36,8 @@ def begin(
     request: Request, restorer: Restorer, jobs: Sequence[Job]
 ) -> list[dict[str, str]]:
     """Rows of what is done already; writes settings and table.
+
+    Of files that are restored again, what was written is removed.
 
     Raises:
         InputError: If the folder is of another command, or a file that would be written
@@ -79,6 +82,12 @@ def begin(
                     "restored, and is restored again",
                     file=sys.stderr,
                 )
+    for job in jobs:
+        if job.name in digests and job.name not in done:
+            # Out of the table, it would be somebody else's after a kill.
+            for place in places_of(job.target, request):
+                with reporting(f"{place}: removing"):
+                    place.unlink(missing_ok=True)
     rows = [row for row in rows if row["file"] in done]
     write_whole(path, json.dumps(settings, indent=1))
     write_whole(numbers, table_of(rows))
