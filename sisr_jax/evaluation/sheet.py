@@ -69,6 +69,8 @@ def draw_sheet(
         columns: Names above the panels of each block.
         title: Above everything, and in the file.
     """
+    # Names of files may be no text.
+    title = title.encode(errors="backslashreplace").decode()
     canvas, letters = _compose(blocks, columns, title)
     write_whole(epath.Path(path), _png(canvas, letters, title))
 
@@ -167,7 +169,8 @@ def _rendered(shape: tuple[int, ...], letters: list[_Letters]) -> np.ndarray:
     size = (width / _RESOLUTION, height / _RESOLUTION)
     figure = Figure(figsize=size, dpi=_RESOLUTION, facecolor="white")
     for text, (x, y), options in letters:
-        figure.text(x / width, 1 - y / height, text, **options)
+        # As it is: a name of a file may hold what else would be a formula.
+        figure.text(x / width, 1 - y / height, text, parse_math=False, **options)
     sheet = FigureCanvasAgg(figure)
     sheet.draw()
     return grey(np.asarray(sheet.buffer_rgba())[:height, :width, 0] / 255)

@@ -80,6 +80,15 @@ def test_what_is_not_known_is_left_out(rows_of):
     assert ray.ticks[-1].endswith("0.4 %")
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"), [("a$_$b.png", "a$_$b.png"), ("b\udcff.png", "b\\udcff.png")]
+)
+def test_names_are_neither_formulas_nor_always_text(tmp_path, name, shown):
+    draw_restoration(tmp_path / "a.png", page(), display=HU, title=name)
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.info["Title"] == shown
+
+
 def test_nothing_at_all_can_be_drawn(tmp_path):
     zeros = np.zeros((32, 32))
     empty = Restoration(zeros, zeros, zeros, zeros, np.zeros((8, 45)), zeros)
