@@ -143,6 +143,8 @@ def _set(values, path, value):
             r"pixel_mm = 0\.0: expected above",
         ),
         ("ct_srgan", "degradation.dose.electronic_noise", -1.0, r"noise = -1\.0: exp"),
+        ("ct_srgan", "degradation.dose.electronic_noise", 5.0, r"5\.0: expected 0, as"),
+        ("ct_fan_cascade", "degradation.dose.electronic_noise", 5.0, r"expected 0, as"),
         (
             "ct_srgan",
             "generator.kind",

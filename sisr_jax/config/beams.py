@@ -96,6 +96,12 @@ class BeamDecimation(KeptColumns):
             f"{self.radii_mm}, which rise",
         )
         check(
+            not self.arrays or self.radii_mm == (0, 0),
+            "degradation.radii_mm",
+            self.radii_mm,
+            "(0, 0), as simulated frames have those of their array",
+        )
+        check(
             self.signal == "level" or bool(self.arrays),
             "degradation.signal",
             self.signal,
@@ -108,6 +114,20 @@ class BeamDecimation(KeptColumns):
             "degradation.cine.frames",
             frames,
             "1, or an odd number of simulated frames with degradation.signal = 'level'",
+        )
+        cine = self.cine
+        check(
+            cine.interleave == 0 or (frames > 1 and cine.interleave % self.factor > 0),
+            "degradation.cine.interleave",
+            cine.interleave,
+            "0, or of more than one of degradation.cine.frames a number that is no "
+            f"multiple of degradation.factor = {self.factor}: all keep the same lines",
+        )
+        check(
+            cine.motion_mm == 0 or frames > 1,
+            "degradation.cine.motion_mm",
+            cine.motion_mm,
+            "0, as there is one frame, degradation.cine.frames",
         )
         is_curved = len(self.arrays) == 1 and ARRAYS[self.arrays[0]]
         check(

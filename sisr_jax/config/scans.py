@@ -41,6 +41,12 @@ class Exposure:
             "(0, 0), or 0 < fewest <= most",
         )
         check(
+            self.is_noisy or self.electronic_noise == 0,
+            "degradation.dose.electronic_noise",
+            self.electronic_noise,
+            "0, as degradation.dose.photons = (0, 0) is a scan without noise",
+        )
+        check(
             not self.is_noisy or data.window[0] >= -1000,
             "data.window",
             data.window,

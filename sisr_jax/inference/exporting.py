@@ -64,6 +64,12 @@ def export_images(restorer: Restorer, *, size: tuple[int, int] | None) -> Export
     """
     config = config_of(restorer)
     if "measurement" in config.generator.sees:
+        measures = config.degradation.measures
+        if measures != "views":
+            raise InputError(
+                f"generator.kind = {config.generator.kind!r} looks at the measurement: "
+                f"of {measures} such networks are not exported"
+            )
         raise InputError(
             f"generator.kind = {config.generator.kind!r} looks at the measurement: "
             "expected a geometry, --size=PIXELS and --views=NUMBER"

@@ -28,7 +28,8 @@ SEEN = {"probes": (ARRAYS["linear"],), "window": (-60.0, 0.0)}
 
 def config_of(frames=3, **changes):
     config = load("us_beams:quicktest")
-    config.degradation.cine = {"frames": frames, "interleave": 1, "motion_mm": 0.1}
+    if frames > 1:
+        config.degradation.cine = {"frames": frames, "interleave": 1, "motion_mm": 0.1}
     config.degradation.update(changes)
     return parse(config.to_dict())
 
@@ -199,12 +200,29 @@ def test_of_a_cine_lines_are_kept_evenly(restorer):
     [
         ({"frames": 4}, r"cine\.frames = 4: expected 1, or an odd number"),
         ({"signal": "iq"}, r"cine\.frames = 3: .*signal = 'level'"),
+        ({"factor": 1}, r"interleave = 1: .* no multiple of degradation\.factor = 1:"),
+        ({"radii_mm": (10.0, 50.0)}, r"radii_mm = \(10.0, 50.0\): expected \(0, 0\)"),
         ({"arrays": ()}, r"degradation\.arrays = \(\): expected some"),
     ],
 )
 def test_what_does_not_go_together(changes, message):
     with pytest.raises(ConfigError, match=message):
         config_of(**changes)
+
+
+@pytest.mark.parametrize(
+    ("cine", "message"),
+    [
+        ({"interleave": 1}, r"interleave = 1: expected 0, or of more than one of"),
+        ({"motion_mm": 0.1}, r"motion_mm = 0\.1: expected 0, as there is one frame"),
+        ({"frames": 3, "interleave": 8}, r"interleave = 8: .* all keep the same lines"),
+    ],
+)
+def test_what_would_do_nothing_is_refused(cine, message):
+    config = load("us_beams:quicktest")
+    config.degradation.cine.update(cine)
+    with pytest.raises(ConfigError, match=message):
+        parse(config.to_dict())
 
 
 def test_there_is_a_middle_frame_of_simulated_ones():

@@ -130,6 +130,7 @@ def test_what_is_refused_is_one_line(bundles, tmp_path, capsys, monkeypatch):
         ([of_images, there], "is there; --overwrite replaces it"),
         ([tmp_path / "none", new], "expected one of 'scan-line-ultra"),
         ([of_views, new], MESSAGE),
+        (["scan-line-ultrasound", new], "of columns such networks are not exported"),
         ([of_views, new, "--views=8"], "needs --size=PIXELS, a square"),
         ([of_views, new, "--views=8", "--size=16,18"], "needs --size=PIXELS, a square"),
         ([of_views, new, "--views=9", "--size=16"], "9 views: these weights are for 8"),
