@@ -287,6 +287,7 @@ def test_places_that_are_refused(folder, tmp_path, capsys):
     (tmp_path / "circle").symlink_to(tmp_path / "circle")
     (tmp_path / "e.png").mkdir()
     os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "lost.png").symlink_to(tmp_path / "nowhere")
     for arguments, message in (
         ([folder, folder / "out", "--simulate=16"], "inside of"),
         ([folder, tmp_path, "--simulate=16"], "inside of"),
@@ -311,6 +312,11 @@ def test_places_that_are_refused(folder, tmp_path, capsys):
         ),
         ([folder / "p0.png", tmp_path / "c" / "b.png", "--simulate=16"], "no such"),
         (
+            [folder / "p0.png", tmp_path / "pipe.png", "--simulate=16", "--overwrite"],
+            "pipe.png: a folder, pipe, device or broken link, not a file",
+        ),
+        ([folder / "p0.png", tmp_path / "lost.png", "--simulate=16"], "broken link"),
+        (
             [folder / "p0.png", tmp_path / "b.png", "--simulate=16", "--format=.tif"],
             "needs a folder",
         ),
@@ -332,6 +338,26 @@ def test_places_that_are_refused(folder, tmp_path, capsys):
         assert there.read_bytes() == before
         assert not (tmp_path / "b.png").exists()
         assert not (tmp_path / "none").exists()
+    assert (tmp_path / "pipe.png").is_fifo()
+    assert (tmp_path / "lost.png").is_symlink()
+
+
+def test_a_folder_that_takes_no_files_is_told_before_the_work(
+    folder, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr("sisr_jax.storage.folder.os.access", lambda *_: False)  # root
+    monkeypatch.setattr(jobs, "simulate", None)
+    assert run(folder / "p0.png", tmp_path / "b.png", "--simulate=16") == 2
+    assert f"{tmp_path} cannot be written" in capsys.readouterr().err
+
+
+def test_what_is_no_file_stays_in_a_folder_of_results(folder, tmp_path, capsys):
+    target = tmp_path / "out"
+    target.mkdir()
+    os.mkfifo(target / "p0.png")
+    assert run(folder, target, "--simulate=16", "--overwrite") == 2
+    assert "p0.png: a folder, pipe, device or" in capsys.readouterr().err
+    assert (target / "p0.png").is_fifo()
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,15 @@
 import os
 from pathlib import Path
 
+from etils import epath
+
 from sisr_jax.data.files import list_files
 from sisr_jax.data.formats.readers import find_reader, has_image_name, suffix_of
 from sisr_jax.data.formats.writers import WRITTEN
 from sisr_jax.enhancement.request import Request
 from sisr_jax.errors import InputError
 from sisr_jax.storage.files import check_file
+from sisr_jax.storage.folder import check_possible
 
 # Of the 255 bytes that a name may have, what a file needs that is not yet complete.
 _LONGEST_NAME = 230
@@ -66,9 +69,11 @@ def check_places(request: Request) -> None:
             raise InputError(f"--format={request.format}: needs a folder as INPUT")
         if not request.output.parent.is_dir():
             raise InputError(f"{request.output.parent}: no such folder")
+        check_possible(epath.Path(request.output.parent), "OUT")
         for place in places_of(request.output, request):
             if place.is_dir():
                 raise InputError(f"{place}: a folder, expected a file")
+            check_file(place)
             if place.exists() and (real(place) == source or not request.overwrite):
                 raise InputError(f"{place}: is there; --overwrite replaces it")
 

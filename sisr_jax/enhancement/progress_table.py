@@ -24,7 +24,7 @@ from sisr_jax.errors import InputError, one_line
 from sisr_jax.inference import Restorer
 from sisr_jax.inference.slices import Outcome
 from sisr_jax.storage.failures import reporting
-from sisr_jax.storage.files import write_whole
+from sisr_jax.storage.files import check_file, write_whole
 from sisr_jax.storage.json_files import read_object
 
 SETTINGS, NUMBERS = "enhance.json", "enhance.csv"
@@ -73,6 +73,7 @@ def begin(
                     f"{place}: is there, and not by this command; --overwrite replaces "
                     "files"
                 )
+            check_file(place)
         if is_there and name in digests:
             if digests[name] == digest_of(job.source.path):
                 done.add(name)

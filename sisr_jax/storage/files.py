@@ -30,8 +30,11 @@ def write_whole(path: epath.Path, content: bytes | str) -> None:
     the old file, or none if there was none.
 
     Raises:
+        InputError: If a folder, pipe, device or broken link has its name.
         StorageError: Naming the file, if the storage fails.
     """
+    # Renamed onto, `/dev/null` would be a file from now on.
+    check_file(path)
     data = content.encode() if isinstance(content, str) else content
     with reporting(f"{path}: writing"):
         if is_remote(path):

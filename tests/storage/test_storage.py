@@ -22,6 +22,16 @@ def test_file_is_written_replaced_and_alone(folder):
     assert names_in(path.parent) == ["table.csv"]
 
 
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_is_no_file_is_never_replaced(tmp_path, make):
+    make(tmp_path / "a")
+    before = os.lstat(tmp_path / "a").st_ino
+    with pytest.raises(InputError, match="/a: a folder, pipe, device or broken link"):
+        write_whole(epath.Path(tmp_path / "a"), b"new")
+    assert os.lstat(tmp_path / "a").st_ino == before
+    assert os.listdir(tmp_path) == ["a"]
+
+
 def test_a_link_to_itself_is_no_folder(tmp_path):
     (tmp_path / "a").symlink_to(tmp_path / "a")
     with pytest.raises(InputError, match=f"{tmp_path}/a: a link to itself"):
