@@ -61,7 +61,7 @@ _PHANTOM: Mapping[str, Any] = {
 }
 # Least value of each, and whether that itself is allowed.
 _LEAST = {
-    "pixel_size": (0, False),
+    "pixel_size": (1e-6, True),  # a nanometre; frequencies per mm overflow far below
     "views": (1, True),
     "photons": (1, True),
     "size": (64, True),

@@ -197,7 +197,11 @@ def test_the_methods_in_the_box(tmp_path):
         (["a"], "--reference is missing"),
         (["a", "--reference=b"], "a: no such file or folder"),
         (["a", "--reference=b", "--pixel_size=1"], "a: no such file or folder"),
-        (["a", "--reference=b", "--pixel_size=0"], "--pixel_size=0.0: expected above"),
+        (
+            ["a", "--reference=b", "--pixel_size=0"],
+            "--pixel_size=0.0: expected at least 1e-06",
+        ),
+        (["a", "--reference=b", "--pixel_size=1e-320"], "expected at least 1e-06"),
         (["a", "--reference=b", "--pixel_size=x"], "--pixel_size: invalid float"),
         (["a", "--pixel_size=1", "--views=9"], "--views=9: only with --phantom"),
         (["a", "--window=5"], "--window: '5': expected two numbers"),
