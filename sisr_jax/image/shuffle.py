@@ -89,7 +89,7 @@ def depth_to_space(
     *batch, height, width, channels = image.shape
     if channels % factor**2:
         raise ValueError(
-            f"depth_to_space: factor {factor} must its square "
+            f"depth_to_space: the square of the factor {factor} must "
             f"divide the {channels} channels"
         )
     depth = channels // factor**2
