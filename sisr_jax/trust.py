@@ -243,6 +243,8 @@ def _phantom(options: argparse.Namespace) -> dict[str, Quality]:
     if options.tv_weight is None:
         options.tv_weight = low_dose_weight(options.photons)
     names = options.phantom.split(",")
+    if len(set(names)) < len(names):
+        raise InputError(f"--phantom={options.phantom}: expected each method once")
     return compare(scan, names, tv_weight=options.tv_weight, progress=counted)
 
 

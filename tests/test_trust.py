@@ -231,6 +231,7 @@ def test_the_methods_in_the_box(tmp_path):
             "up to 1e+10 measured numbers, expected 2.1e+09",
         ),
         (["--phantom=fbp,x", *SMALL], "method 'x': expected one of fbp, tv, "),
+        (["--phantom=fbp,fbp", *SMALL], "=fbp,fbp: expected each method once"),
         (["--phantom=", *SMALL], "method '': expected one of fbp, tv, "),
         (
             ["--phantom=sparse-view-ct", "--views=20", *SMALL],

@@ -52,6 +52,9 @@ def _parser() -> argparse.ArgumentParser:
         "--output", type=as_place, metavar="PNG", help="write a sheet of examples"
     )
     inspect.add_argument(
+        "--overwrite", action="store_true", help="replace a sheet that is there"
+    )
+    inspect.add_argument(
         "--splits_csv",
         type=as_place,
         metavar="CSV",
@@ -87,7 +90,7 @@ def _pair(text: str) -> tuple[float, float]:
 def _inspect(options: argparse.Namespace) -> int:
     folder, output, window = options.folder, options.output, options.window
     if output is not None:
-        _check_output(output, folder)
+        _check_output(output, folder, overwrite=options.overwrite)
     if window is not None and not window[0] < window[1]:
         raise InputError(f"--window={window}: expected LOW,HIGH with LOW below HIGH")
     if not options.png_rescale[0]:
@@ -125,7 +128,7 @@ def _print(text: str) -> None:
     print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
 
 
-def _check_output(output: Path, folder: Path) -> None:
+def _check_output(output: Path, folder: Path, *, overwrite: bool) -> None:
     is_folder = os.path.isdir(output)
     if output.suffix.lower() != ".png" or is_folder or not os.path.isdir(output.parent):
         raise InputError(f"--output={output}: expected a .png in a folder that exists")
@@ -134,6 +137,8 @@ def _check_output(output: Path, folder: Path) -> None:
         raise InputError(
             f"--output={output}: inside {folder}, where it would count as data"
         )
+    if os.path.lexists(output) and not overwrite:
+        raise InputError(f"--output={output}: is there; --overwrite replaces it")
 
 
 if __name__ == "__main__":

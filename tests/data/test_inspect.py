@@ -86,6 +86,9 @@ def test_contact_sheet(folder, tmp_path, capsys):
         pixels = np.asarray(image)
     assert pixels.shape == (3 * 16 + 160 + 16, 6 * 160)
     assert len(np.unique(pixels)) > 100
+    sheet.write_bytes(b"old")
+    assert main(["inspect", str(folder), "--output", str(sheet), "--overwrite"]) == 0
+    assert sheet.read_bytes() != b"old"
 
 
 @pytest.mark.parametrize(
@@ -116,7 +119,10 @@ def test_a_full_disk_keeps_the_old_sheet(folder, tmp_path, monkeypatch, capsys):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(type(epath.Path(sheet)), "write_bytes", fill)
-    assert main(["inspect", str(folder), "--output", str(sheet)]) == 74
+    command = ["inspect", str(folder), "--output", str(sheet)]
+    assert main(command) == 2
+    assert "is there; --overwrite replaces it" in capsys.readouterr().err
+    assert main([*command, "--overwrite"]) == 74
     printed = capsys.readouterr()
     assert printed.out.startswith("format")
     assert printed.err.endswith("sheet.png: writing failed: No space left on device\n")
