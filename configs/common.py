@@ -241,13 +241,15 @@ def with_variant(config: ConfigDict, variant: str) -> ConfigDict:
     """
     if variant == "":
         return config
-    if config.generator.kind == "srresnet" and variant in _WIDE:
-        return _wide(config, **_WIDE[variant])
+    wide = _WIDE if config.generator.kind == "srresnet" else {}
+    if variant in wide:
+        return _wide(config, **wide[variant])
     if variant == "demo":
         return _demo(config)
     if variant == "quicktest":
         return _quicktest(config)
-    raise ValueError(f"config variant {variant!r}: expected demo or quicktest")
+    names = ", ".join(("demo", "quicktest", *wide))
+    raise ValueError(f"config variant {variant!r}: expected one of {names}")
 
 
 # Crops of each image of a step where that is large: those of CT share a degraded slice.

@@ -91,9 +91,16 @@ def test_docstring_gives_the_command(name):
     assert ":demo" in doc
 
 
-def test_unknown_variant_is_an_error():
-    with pytest.raises(ValueError, match="'fast': expected demo or quicktest"):
-        _values("ct_srgan", "fast")
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [
+        ("ct_srgan", "demo, quicktest, tpu, tpu-fast"),
+        ("ct_cascade", "demo, quicktest"),
+    ],
+)
+def test_unknown_variant_is_an_error(name, known):
+    with pytest.raises(ValueError, match=f"'fast': expected one of {known}$"):
+        _values(name, "fast")
 
 
 def _set(values, path, value):
