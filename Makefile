@@ -27,9 +27,12 @@ help:
 	@echo "docs             the site, in $(SITE)"
 	@echo "lock             resolve the lock files anew (needs uv)"
 
-# install(folder, python, lock file)
+# install(folder, python, lock file), which empties a folder that it made before, no other
 define install
+	@if [ -L $(1) ] || [ -e $(1) -a ! -e $(1)/.made -a ! -e $(1)/.installed ]; then \
+	echo "$(1): a link, or not made by this Makefile; remove it" >&2; exit 2; fi
 	$(2) -m venv --clear $(1)
+	touch $(1)/.made
 	$(1)/bin/python -m pip install --quiet --no-compile --require-hashes --requirement $(3)
 	$(1)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $(1)/.installed

@@ -144,3 +144,22 @@ def test_pages_name_what_is_there(page):
     for line in rooms:
         for name in re.findall(r"(\w+/|\w+\.py)(?=  |$)", line):
             assert (ROOT / "sisr_jax" / name).exists(), name
+
+
+@pytest.mark.parametrize("is_link", [False, True])
+def test_make_empties_no_environment_of_somebody_else(tmp_path, is_link):
+    folder = place = tmp_path / "theirs"
+    folder.mkdir()
+    (folder / "own").touch()
+    if is_link:
+        # Through a link, what is at its end would be emptied.
+        (folder / ".made").touch()
+        place = tmp_path / "link"
+        place.symlink_to(folder)
+    command = ["make", f"VENV={place}", "PYTHON=false", f"{place}/.installed"]
+    # Without the options of a `make test` around it.
+    own = {key: each for key, each in os.environ.items() if key != "MAKEFLAGS"}
+    done = subprocess.run(command, cwd=ROOT, env=own, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert f"{place}: a link, or not made by this Makefile; remove it" in done.stderr
+    assert (folder / "own").exists()
