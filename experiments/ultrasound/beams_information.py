@@ -39,7 +39,7 @@ def frames(
     maps: int = TEST_MAPS,
     keys: int = TEST_KEYS,
 ):
-    """Samples simulated from maps, those of the test split at first, and their masks.
+    """Samples simulated from maps, and the masks of cysts and organs in these.
 
     Args:
         array: Of `ARRAYS`.
@@ -47,8 +47,8 @@ def frames(
         count: How many.
         others: Further simulators of the same maps and keys, `simulated_cine` for
             instance; what they make is returned at the end, each.
-        maps: Number of the first map.
-        keys: Number of the first key.
+        maps: Number of the first map; default: of the test split.
+        keys: Number of the first key; default: of the test.
     """
     drawn = [echo_map(0, maps + i, shape) for i in range(count)]
     low = WINDOW[0]

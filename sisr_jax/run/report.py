@@ -68,9 +68,9 @@ def report(
     target = abstract_state(own, state_sharding(own, mesh))
     source = open_source(config.data, split, seed=config.seed)
     step, generators = _generators(config, workdir, target)
-    images = fingerprint(source)
 
     def claim() -> epath.Path:
+        images = fingerprint(source)
         place = evaluation_folder(workdir, step, config, split, images, output=output)
         if output is not None:
             note_run(place, workdir)
