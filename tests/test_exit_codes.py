@@ -38,7 +38,7 @@ LONG = "n" * 300
 # Command lines that are refused, and the line that says so.
 REFUSED = [
     (["--config.seed=abc"], "config.seed = 'abc': expected int"),
-    (["--config=configs/us_srgan.py:quick"], "config variant 'quick': expected one of demo"),
+    (["--config=configs/us_srgan.py:quick"], "config variant 'quick': expected one of"),
     (["--config=configs/nowhere.py"], "nowhere.py"),
     (["--config=README.md"], "config 'README.md': expected FILE.py or one of"),
     (

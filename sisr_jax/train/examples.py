@@ -62,14 +62,11 @@ def _crops(
     config: Data, key: Key, batch: Batch, images: tuple[Image, ...]
 ) -> tuple[Image, ...]:
     """Crops at the same places of all images, those of one image in a row."""
-    cuts = [
-        random_crop(keys, images, config.patch)
-        for keys in _keys_of_crops(config, key, Stream.CROP, batch)
-    ]
-    return tuple(
-        jnp.stack(each, 1).reshape(-1, *each[0].shape[1:])
-        for each in zip(*cuts, strict=True)
+    keys = jnp.stack(_keys_of_crops(config, key, Stream.CROP, batch))
+    cuts = jax.vmap(lambda each: random_crop(each, images, config.patch), out_axes=1)(
+        keys
     )
+    return tuple(each.reshape(-1, *each.shape[2:]) for each in cuts)
 
 
 def _keys_of_crops(config: Data, key: Key, name: Stream, batch: Batch) -> list[Keys]:

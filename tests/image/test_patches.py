@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
+from sisr_jax.image import patches
 from sisr_jax.image.patches import flip_and_rotate, random_crop
 
 ALL = {"horizontal": True, "vertical": True, "rotate": True}
@@ -27,6 +28,19 @@ def orientations_of(images):
     return collections.Counter(
         tuple(one.ravel().astype(int)) for one in np.asarray(images)
     )
+
+
+def as_on_a_tpu(monkeypatch):
+    monkeypatch.setattr(
+        patches.lax, "platform_dependent", lambda *given, tpu, **_: tpu(*given)
+    )
+
+
+@pytest.fixture(params=["tpu", "other"])
+def platform(request, monkeypatch):
+    """Cuts as on a TPU, or as elsewhere."""
+    if request.param == "tpu":
+        as_on_a_tpu(monkeypatch)
 
 
 def turned(plane, quarter_turns):
@@ -73,6 +87,7 @@ def test_rotation_of_a_rectangle_is_refused():
         flip_and_rotate(keys_of(1), numbered(1, 3, 4), **ALL)
 
 
+@pytest.mark.usefixtures("platform")
 def test_crops_of_a_pair_come_from_the_same_place():
     hr = numbered(50, 6, 7)
     both = jnp.concatenate([hr + 0.25, hr + 0.5], axis=-1)
@@ -82,6 +97,7 @@ def test_crops_of_a_pair_come_from_the_same_place():
     np.testing.assert_array_equal(second[..., 1:], first + 0.5)
 
 
+@pytest.mark.usefixtures("platform")
 def test_crop_is_a_window_and_reaches_every_place_equally():
     (crops,) = random_crop(keys_of(600), (numbered(600, 4, 5),), (3, 3))
     plane = np.arange(20).reshape(4, 5)
@@ -93,6 +109,22 @@ def test_crop_is_a_window_and_reaches_every_place_equally():
     counts = orientations_of(crops)
     assert set(counts) == windows
     assert all(55 <= count <= 145 for count in counts.values())
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
+@pytest.mark.parametrize("shape", [(40, 33, 1), (64, 64, 2)])
+def test_a_tpu_cuts_the_same_bits(shape, dtype, monkeypatch):
+    image = jax.random.normal(jax.random.key(1), (4, *shape)).astype(dtype)
+    keys = jax.random.split(jax.random.key(2), (3, 4))
+
+    def cut(keys):
+        return jax.vmap(lambda each: random_crop(each, (image,), (17, 21))[0])(keys)
+
+    expected = jax.jit(cut)(keys)
+    as_on_a_tpu(monkeypatch)
+    found = jax.jit(lambda keys: cut(keys))(keys)
+    assert found.dtype == dtype
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_crop_of_the_whole_image_is_the_identity():
