@@ -63,7 +63,12 @@ from sisr_jax.tomography.adjoint import LinearMap, transposed_pair
 from sisr_jax.tomography.parity import Quarters, fold, fold_plane, unfold_plane
 from sisr_jax.tomography.planning import PlannedBeam, ViewGroup
 from sisr_jax.tomography.slots import layout, pick, place
-from sisr_jax.tomography.spectra import contract, sheared_sums, unsheared_parts
+from sisr_jax.tomography.spectra import (
+    contract,
+    sheared_sums,
+    spectra_of_views,
+    unsheared_parts,
+)
 
 # A plan, and the weight of every frequency in its groups.
 _Matrices = tuple[PlannedBeam, tuple[Array, ...]]
@@ -204,9 +209,8 @@ def _quarters_of_views(
     def detect(matrix: Array, half: Array) -> list[Array]:
         planes, slots, detectors = half.shape
         half = half.reshape(planes, slots // num_slopes, num_slopes, detectors)
-        spectrum = contract("tsk,tspv->tpvk", matrix, half.transpose(2, 3, 0, 1))
-        spectrum = jnp.transpose(spectrum, (2, 3, 1, 0)) * gain[:, None]
-        return list(spectrum)
+        spectrum = spectra_of_views(matrix, half)
+        return list(spectrum * gain[:, None])
 
     real, imaginary = detect(group.detect_cos, even), detect(group.detect_sin, odd)
     sums = []
