@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 from etils import epath
 
+from sisr_jax.evaluation.lettering import drawable
 from sisr_jax.evaluation.quality_report import NOISE_POWER, Quality
 from sisr_jax.storage.files import write_whole
 
@@ -27,12 +28,12 @@ def draw_curves(
     names = list(next(iter(qualities.values())).curves)
     figure = Figure(figsize=(5 * len(names), 4), layout="constrained")
     # As it is: a name of a file may hold what else would be a formula.
-    figure.suptitle(title, size=8, parse_math=False)
+    figure.suptitle(drawable(title), size=8, parse_math=False)
     columns = figure.subplots(1, len(names), squeeze=False)[0]
     for axes, name in zip(columns, names, strict=True):
         for method, quality in qualities.items():
             curve = quality.curves[name]
-            axes.plot(*map(np.asarray, curve), label=method)
+            axes.plot(*map(np.asarray, curve), label=drawable(method))
         axes.set(xlabel="cycles/mm", ylabel=name, xlim=(0, None))
         values = [np.asarray(each.curves[name].values) for each in qualities.values()]
         if name == NOISE_POWER and all((each > 0).any() for each in values):

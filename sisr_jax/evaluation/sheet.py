@@ -14,6 +14,7 @@ from etils import epath
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from sisr_jax.evaluation.lettering import drawable
 from sisr_jax.storage.files import write_whole
 
 # Sizes in screen pixels.
@@ -93,7 +94,7 @@ def _compose(
     left = _MARGIN + _LABEL
     lefts = [left + i * (width + _GAP) for i in range(len(columns) + 1)]
     total = lefts[-1] + _BAR + _BAR_TEXT
-    lines = textwrap.wrap(title, int((total - left) / _TITLE_LETTER))
+    lines = textwrap.wrap(drawable(title), int((total - left) / _TITLE_LETTER))
     above = {"va": "top", "size": 7, "color": "0.3"}
     letters = [_Letters("\n".join(lines), (left, _MARGIN), above)]
     top = _MARGIN + _LINE * len(lines)
@@ -169,6 +170,7 @@ def _rendered(shape: tuple[int, ...], letters: list[_Letters]) -> np.ndarray:
     size = (width / _RESOLUTION, height / _RESOLUTION)
     figure = Figure(figsize=size, dpi=_RESOLUTION, facecolor="white")
     for text, (x, y), options in letters:
+        text = drawable(text)
         # As it is: a name of a file may hold what else would be a formula.
         figure.text(x / width, 1 - y / height, text, parse_math=False, **options)
     sheet = FigureCanvasAgg(figure)

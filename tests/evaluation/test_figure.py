@@ -7,12 +7,16 @@ from PIL import Image
 
 from sisr_jax.evaluation import figure
 from sisr_jax.evaluation.collect import Evaluation
+from sisr_jax.evaluation.curves import draw_curves
 from sisr_jax.evaluation.display import Display, View
 from sisr_jax.evaluation.figure import comparison_figure
+from sisr_jax.evaluation.lettering import drawable
 from sisr_jax.evaluation.panels import close_up
+from sisr_jax.evaluation.quality_report import Quality
 from sisr_jax.evaluation.scoring import DEGRADED, HR
 from sisr_jax.evaluation.sheet import FRAMES, grey, heat
 from sisr_jax.metrics import psnr
+from sisr_jax.metrics.frequency import Curve
 from sisr_jax.run import report
 
 WHOLE = View("window", -1000.0, 1000.0)
@@ -161,6 +165,21 @@ def test_the_file_holds_the_panels_and_says_its_protocol(tmp_path):
     # Of the methods: the truth has a frame, perhaps in its first row.
     top, left = places[0]
     np.testing.assert_array_equal(pixels[top : top + 256, left : left + 256], panel)
+
+
+def test_letters_that_the_font_lacks_are_escaped(tmp_path):
+    """Boxes would read alike, and each is a warning on the terminal."""
+    title, hr = "\u60a3\u8005_1.dcm, \U0001f9b4\x07\t\u00e9", images_of(1, 64, 64)
+    assert drawable(title) == "\\u60a3\\u8005_1.dcm, \\U0001f9b4\\x07\\t\u00e9"
+    assert drawable("a\nb \N{GREATER-THAN OR EQUAL TO} 1") == "a\nb \u2265 1"
+    draw(tmp_path / "a.png", {"\u60a3": hr, "B": hr[:, ::-1]}, hr, title=title)
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.text["Title"] == title
+    draw_curves(
+        tmp_path / "b.png",
+        {"\u60a3": Quality((), {"noise": Curve(np.arange(3.0), np.arange(3.0))})},
+        title=title,
+    )
 
 
 def test_a_picture_of_four_slices_is_a_small_file(tmp_path):
