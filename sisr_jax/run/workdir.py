@@ -18,7 +18,7 @@ from sisr_jax.errors import InputError
 from sisr_jax.hosts.lock import Lock
 from sisr_jax.run.images import kept_fingerprint, note_images
 from sisr_jax.run.versions import note_versions
-from sisr_jax.storage.files import names_in
+from sisr_jax.storage.files import is_unfinished, names_in
 from sisr_jax.storage.folder import check_possible, check_writable
 from sisr_jax.storage.json_files import read_object, write_object
 from sisr_jax.train import phases
@@ -184,7 +184,7 @@ def note_run(folder: epath.Path, workdir: epath.Path) -> None:
 def _check_scores(folder: epath.Path, workdir: epath.Path) -> None:
     """Refuses a folder of another run's scores: names tell of step and images alone."""
     path = folder / _RUN_FILE
-    names = names_in(folder)
+    names = [name for name in names_in(folder) if not is_unfinished(name)]
     if names and _RUN_FILE not in names:
         raise InputError(
             f"--output: {folder} holds {names[0]!r} and no {_RUN_FILE} that says of "

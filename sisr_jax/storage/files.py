@@ -3,12 +3,16 @@
 import contextlib
 import errno
 import os
+import re
 from collections.abc import Callable
 
 from etils import epath
 
 from sisr_jax.errors import InputError
 from sisr_jax.storage.failures import reporting
+
+# Of `write_whole`, by which a file is called until it is complete.
+_UNFINISHED = re.compile(r"\..+\.\d+\.tmp", re.DOTALL)
 
 
 def is_remote(path: epath.PathLike) -> bool:
@@ -55,6 +59,27 @@ def write_whole(path: epath.Path, content: bytes | str) -> None:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
             raise
+
+
+def append(path: epath.Path, content: str) -> None:
+    """Adds to the end of a local file, and returns once the disk holds it.
+
+    A kill leaves a beginning of what is added.
+
+    Raises:
+        InputError: If a folder, pipe, device or broken link has its name.
+        StorageError: Naming the file, if the storage fails.
+    """
+    check_file(path)
+    with reporting(f"{path}: writing"), path.open("ab") as file:
+        file.write(content.encode())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def is_unfinished(name: str) -> bool:
+    """Whether a kill may have left a file of this name, never complete, for good."""
+    return _UNFINISHED.fullmatch(name) is not None
 
 
 def sync(path: epath.PathLike) -> None:

@@ -12,7 +12,12 @@ from sisr_jax.config.kept import read_config
 from sisr_jax.errors import InputError
 from sisr_jax.run import versions
 from sisr_jax.run import workdir as workdirs
-from sisr_jax.run.workdir import MAY_CHANGE_IN_EVALUATION, MAY_CHANGE_ON_RESUME
+from sisr_jax.run.workdir import (
+    MAY_CHANGE_IN_EVALUATION,
+    MAY_CHANGE_ON_RESUME,
+    evaluation_folder,
+    note_run,
+)
 
 IMAGES = {"train": "1" * 64, "validation": "2" * 64, "test": "3" * 64}
 
@@ -372,3 +377,24 @@ def test_what_was_read_is_what_was_written(workdir, load_config):
     config = load_config("us_srgan")
     _claim(workdir, config)
     assert parse(dataclasses.asdict(read_config(workdir))) == config
+
+
+def test_scores_elsewhere_go_on_after_a_kill(workdir, load_config, tmp_path):
+    """Even one that came before the folder says whose it is."""
+    config = load_config("ct_srgan")
+    _claim(workdir, config).release()
+
+    def folder():
+        return evaluation_folder(
+            workdir, 8, config, "test", IMAGES["test"], output=epath.Path(tmp_path)
+        )
+
+    folder().mkdir()
+    (folder() / ".run.json.123.tmp").write_text("{")
+    note_run(folder(), workdir)
+    (folder() / ".table.csv.123.tmp").write_text("met")
+    assert folder() == tmp_path / "step_8"
+    (folder() / "run.json").unlink()
+    (folder() / ".notes").write_text("somebody's")
+    with pytest.raises(InputError, match=r"holds '\.notes' and no run\.json"):
+        folder()

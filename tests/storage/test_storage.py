@@ -8,8 +8,15 @@ import pytest
 from etils import epath
 
 from sisr_jax.errors import InputError, StorageError
-from sisr_jax.storage import failures, upload_buffer
-from sisr_jax.storage.files import absolute, move_folder, names_in, write_whole
+from sisr_jax.storage import failures, files, upload_buffer
+from sisr_jax.storage.files import (
+    absolute,
+    append,
+    is_unfinished,
+    move_folder,
+    names_in,
+    write_whole,
+)
 from sisr_jax.storage.folder import check_writable, open_folder
 from sisr_jax.storage.upload_buffer import UploadBuffer
 
@@ -71,6 +78,27 @@ def test_content_is_on_the_disk_before_it_has_the_name(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fsync", fsync)
     write_whole(path, "new")
     assert synced == [(False, "old"), (True, "new")]
+
+
+def test_what_is_appended_is_on_the_disk(tmp_path, monkeypatch):
+    path, synced = epath.Path(tmp_path / "table.csv"), []
+    monkeypatch.setattr(os, "fsync", lambda _: synced.append(path.read_text()))
+    append(path, "a\n")
+    append(path, "\N{LATIN SMALL LETTER U WITH DIAERESIS}\n")
+    assert synced == ["a\n", "a\n\N{LATIN SMALL LETTER U WITH DIAERESIS}\n"]
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(InputError, match="folder: a folder, pipe"):
+        append(epath.Path(tmp_path / "folder"), "a")
+
+
+def test_what_a_kill_leaves_is_known(tmp_path, monkeypatch):
+    """Of any file, by the name that it has until it is complete."""
+    seen = []
+    monkeypatch.setattr(files, "sync", lambda path: seen.append(path.name))
+    for name in ("run.json", "a.b\n.png", ".hidden"):
+        write_whole(epath.Path(tmp_path / name), "")
+        assert is_unfinished(seen[-2])
+        assert not is_unfinished(name)
 
 
 def test_moved_folder_is_whole_and_gone_from_its_place(folder):
