@@ -19,11 +19,12 @@ from image_files import write_dicom, write_png
 from PIL import Image
 
 from sisr_jax import enhance
+from sisr_jax.data.csv_rows import MAX_ROWS
 from sisr_jax.data.formats.readers import read_images
 from sisr_jax.data.formats.tiff import write_tiff
 from sisr_jax.data.phantoms.ct import ct_phantom
 from sisr_jax.data.phantoms.ultrasound import ultrasound_phantom
-from sisr_jax.enhancement import jobs, restoring
+from sisr_jax.enhancement import jobs, progress_table, restoring
 from sisr_jax.enhancement.places import report_of
 from sisr_jax.enhancement.request import Request
 from sisr_jax.inference import Restorer, load
@@ -456,6 +457,137 @@ def test_after_two_kills_the_same_command_goes_on(
     assert run(*command) == 1
     assert "by this command" not in capsys.readouterr().err
     np.testing.assert_array_equal(read(target / "p0.png"), read(target / "p1.png"))
+
+
+def interrupted_at(monkeypatch, name):
+    """Ctrl-C before this file is written."""
+    original = restoring.write_images
+
+    def write(path, *arguments):
+        if path.name == name:
+            raise KeyboardInterrupt
+        original(path, *arguments)
+
+    monkeypatch.setattr(restoring, "write_images", write)
+
+
+def test_a_table_cut_short_by_a_kill_is_gone_on_with(folder, tmp_path, monkeypatch):
+    """Wherever the kill came in the row of the file that was restored last."""
+    target, table = tmp_path / "out", tmp_path / "out" / "enhance.csv"
+    with monkeypatch.context() as patch:
+        interrupted_at(patch, "p1.png")
+        assert run(folder, target, "--simulate=16") == 130
+    whole = table.read_bytes()
+    assert whole.count(b"\n") == 3  # the numbers come before the image
+    stub(monkeypatch)
+    first = whole.index(b"\np1.png") + 1
+    kept = (target / "p0.png").stat().st_mtime_ns
+    for length in range(first, len(whole)):
+        table.write_bytes(whole[:length])
+        with monkeypatch.context() as patch:
+            patch.setattr(restoring, "finish", lambda *_: None)
+            assert run(folder, target, "--simulate=16") == 1
+        assert [row["file"] for row in numbers(target)] == [
+            *("p0.png", "p1.png", "series/0.dcm", "series/1.dcm")
+        ]
+        for name in ("p1.png", "series/0.dcm", "series/1.dcm"):
+            (target / name).unlink()
+    assert (target / "p0.png").stat().st_mtime_ns == kept
+
+
+def test_the_table_is_written_whole_twice_for_any_number_of_files(
+    tmp_path, monkeypatch
+):
+    stub(monkeypatch)
+    source = tmp_path / "in"
+    source.mkdir()
+    for index in range(9):
+        np.save(source / f"{index}.npy", phantom(index).astype(np.float32))
+    written = []
+
+    def spy(path, content):
+        written.append(path.name)
+        return original(path, content)
+
+    original = progress_table.write_whole
+    monkeypatch.setattr(progress_table, "write_whole", spy)
+    monkeypatch.setattr(restoring, "write_whole", spy, raising=False)
+    assert run(source, tmp_path / "out", "--simulate=16") == 0
+    assert written.count("enhance.csv") == 2
+    assert len(numbers(tmp_path / "out")) == 9
+    (tmp_path / "out" / "4.npy").unlink()
+    assert run(source, tmp_path / "out", "--simulate=16") == 0
+    found = [row["file"] for row in numbers(tmp_path / "out")]
+    assert found == [f"{index}.npy" for index in range(9)]
+
+
+def test_a_table_of_more_images_than_other_tables_have_is_gone_on_with(
+    folder, tmp_path, monkeypatch
+):
+    """Of 500 volumes, for instance."""
+    target, table = tmp_path / "out", tmp_path / "out" / "enhance.csv"
+    assert run(folder, target, "--simulate=16") == 1
+    with table.open("a") as file:
+        file.writelines(f"gone,{i},,,,,,{'0' * 64}\n" for i in range(MAX_ROWS + 1))
+    assert run(folder, target, "--simulate=16") == 1
+    assert len(numbers(target)) == 4
+
+
+def test_overwriting_goes_on_after_a_kill(folder, tmp_path, monkeypatch):
+    """And begins anew once it has come to its end."""
+    target = tmp_path / "out"
+    stub(monkeypatch)
+    assert run(folder, target, "--simulate=8") == 1
+    command = folder, target, "--simulate=16", "--overwrite"
+    with monkeypatch.context() as patch:
+        interrupted_at(patch, "0.dcm")
+        assert run(*command) == 130
+    kept = (target / "p1.png").stat().st_mtime_ns
+    old = (target / "series" / "1.dcm").stat().st_mtime_ns
+    assert run(*command) == 1
+    assert (target / "p1.png").stat().st_mtime_ns == kept
+    assert (target / "series" / "1.dcm").stat().st_mtime_ns > old
+    assert len(numbers(target)) == 4
+    assert run(*command[:3]) == 1  # the same command, which has nothing left to do
+    assert (target / "p1.png").stat().st_mtime_ns == kept
+    assert run(*command) == 1
+    assert (target / "p1.png").stat().st_mtime_ns > kept
+
+
+def test_overwriting_after_a_kill_is_of_its_own_settings(folder, tmp_path, monkeypatch):
+    """Nothing of one command is taken for another's."""
+    target = tmp_path / "out"
+    stub(monkeypatch)
+    with monkeypatch.context() as patch:
+        interrupted_at(patch, "0.dcm")
+        assert run(folder, target, "--simulate=8", "--overwrite") == 130
+    kept = (target / "p1.png").stat().st_mtime_ns
+    assert run(folder, target, "--simulate=16", "--overwrite") == 1
+    assert (target / "p1.png").stat().st_mtime_ns > kept
+
+
+@pytest.mark.parametrize("written", [0, 1])
+def test_a_kill_while_overwriting_begins(folder, tmp_path, monkeypatch, written):
+    """Rows of the old settings are never taken for rows of the new ones."""
+    target = tmp_path / "out"
+    stub(monkeypatch)
+    assert run(folder, target, "--simulate=8") == 1
+    old = (target / "p1.png").stat().st_mtime_ns
+    calls = []
+
+    def killed(path, content):
+        if len(calls) == written:
+            raise KeyboardInterrupt
+        calls.append(path)
+        return original(path, content)
+
+    original = progress_table.write_whole
+    with monkeypatch.context() as patch:
+        patch.setattr(progress_table, "write_whole", killed)
+        assert run(folder, target, "--simulate=16", "--overwrite") == 130
+    assert run(folder, target, "--simulate=16") == 2
+    assert run(folder, target, "--simulate=16", "--overwrite") == 1
+    assert (target / "p1.png").stat().st_mtime_ns > old
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ def read_csv_rows(
     columns: Collection[str],
     optional: Collection[str] = (),
     max_rows: int = MAX_ROWS,
+    max_bytes: int = MAX_BYTES,
 ) -> Iterator[CsvRow]:
     """Reads a UTF-8 table whose first line names the columns, row by row.
 
@@ -41,6 +42,7 @@ def read_csv_rows(
         columns: Names that must be there, each once.
         optional: Names that may be there, each once; all others are ignored.
         max_rows: Most rows.
+        max_bytes: Most bytes of the file.
 
     Yields:
         Its rows, in order.
@@ -51,9 +53,9 @@ def read_csv_rows(
     if not os.path.isfile(path):
         raise InputError(f"{path}: no such file, expected a CSV table")
     size = path.stat().st_size
-    if size > MAX_BYTES:
+    if size > max_bytes:
         raise InputError(
-            f"{path}: {size} bytes, expected a table of at most {MAX_BYTES}"
+            f"{path}: {size} bytes, expected a table of at most {max_bytes}"
         )
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:

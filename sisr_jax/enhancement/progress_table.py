@@ -1,4 +1,8 @@
-"""What of a folder is done: settings and numbers beside the images."""
+"""What of a folder is done: settings and numbers beside the images.
+
+Numbers are added to the table file by file, so that a folder of many files takes no
+longer for each; a kill may cut the last row short.
+"""
 
 import csv
 import hashlib
@@ -24,10 +28,14 @@ from sisr_jax.errors import InputError, one_line
 from sisr_jax.inference import Restorer
 from sisr_jax.inference.slices import Outcome
 from sisr_jax.storage.failures import reporting
-from sisr_jax.storage.files import check_file, write_whole
+from sisr_jax.storage.files import append, check_file, write_whole
 from sisr_jax.storage.json_files import read_object
 
 SETTINGS, NUMBERS = "enhance.json", "enhance.csv"
+# In the settings until all files are replaced that `--overwrite` is to replace.
+_OVERWRITING = "overwriting"
+# Of a table that this command wrote: an image has some 150 bytes.
+_MAX_ROWS, _MAX_BYTES = 2**22, 2**30
 _SCORES: Sequence[str] = "residual psnr ssim psnr_fbp ssim_fbp".split()
 _FIELDS = ("file", "image", *_SCORES, "source")
 
@@ -44,20 +52,9 @@ def begin(
             is there and not by this one.
         StorageError: If the storage fails.
     """
-    settings = {
-        "weights": identity_of(restorer),
-        "version": sisr_jax.__version__,
-        **_settings(request),
-    }
-    folder = epath.Path(request.output)
-    path, numbers = folder / SETTINGS, folder / NUMBERS
-    rows = []
-    if path.exists() and numbers.exists() and not request.overwrite:
-        if read_object(path) != settings:
-            raise InputError(
-                f"{path}: OUT was made by another command; --overwrite replaces it"
-            )
-        rows = _read_table(Path(numbers))
+    settings = _settings(request, restorer)
+    path, numbers = _places(request)
+    rows = _done_before(request, settings)
     digests = {row["file"]: row["source"] for row in rows}
     done, sources = set(), {real(job.source.path) for job in jobs}
     for job in jobs:
@@ -90,24 +87,92 @@ def begin(
                 with reporting(f"{place}: removing"):
                     place.unlink(missing_ok=True)
     rows = [row for row in rows if row["file"] in done]
+    if request.overwrite:
+        settings |= {_OVERWRITING: True}
+    # The table first: rows of old settings would be taken for those of new ones.
+    write_whole(numbers, _table_of(rows))
     write_whole(path, json.dumps(settings, indent=1))
-    write_whole(numbers, table_of(rows))
     return rows
 
 
-def _settings(request: Request) -> dict[str, Any]:
+def note(request: Request, rows: Sequence[dict[str, str]]) -> None:
+    """Adds the rows of a file to the table.
+
+    Raises:
+        StorageError: If the storage fails.
+    """
+    append(_places(request)[1], _lines_of(rows))
+
+
+def finish(
+    request: Request,
+    restorer: Restorer,
+    jobs: Sequence[Job],
+    rows: Sequence[dict[str, str]],
+) -> None:
+    """Writes the table of all that was restored, in the order of the files.
+
+    Raises:
+        StorageError: If the storage fails.
+    """
+    path, numbers = _places(request)
+    order = {job.name: index for index, job in enumerate(jobs)}
+    write_whole(numbers, _table_of(sorted(rows, key=lambda row: order[row["file"]])))
+    if request.overwrite:
+        write_whole(path, json.dumps(_settings(request, restorer), indent=1))
+
+
+def _places(request: Request) -> tuple[epath.Path, epath.Path]:
+    folder = epath.Path(request.output)
+    return folder / SETTINGS, folder / NUMBERS
+
+
+def _done_before(request: Request, settings: dict[str, Any]) -> list[dict[str, str]]:
+    """Rows in the folder, if they are of the same command.
+
+    One that replaces files goes on with its own, as far as it came, and else anew.
+    """
+    path, numbers = _places(request)
+    if not (path.exists() and numbers.exists()):
+        return []
+    try:
+        found = read_object(path)
+        was_overwriting = found.pop(_OVERWRITING, False)
+        if found != settings:
+            raise InputError(
+                f"{path}: OUT was made by another command; --overwrite replaces it"
+            )
+        rows = _read_table(Path(numbers))
+    except InputError:
+        if request.overwrite:
+            return []
+        raise
+    return rows if was_overwriting or not request.overwrite else []
+
+
+def _settings(request: Request, restorer: Restorer) -> dict[str, Any]:
     """All that a user asks for, as JSON has it; another would give other files."""
     found = request._asdict() | {"input": str(request.input.resolve())}
     del found["output"], found["overwrite"]
     return {
-        name: list(value) if isinstance(value, tuple) else value
-        for name, value in found.items()
+        "weights": identity_of(restorer),
+        "version": sisr_jax.__version__,
+        **{
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in found.items()
+        },
     }
 
 
 def _read_table(path: Path) -> list[dict[str, str]]:
     rows = []
-    for line, row in read_csv_rows(path, columns=_FIELDS):
+    table = read_csv_rows(
+        path, columns=_FIELDS, max_rows=_MAX_ROWS, max_bytes=_MAX_BYTES
+    )
+    found = list(table)
+    if found and not found[-1].cells["source"]:
+        del found[-1]  # cut short by a kill
+    for line, row in found:
         for field in _SCORES:
             try:
                 float(row[field] or 0)
@@ -146,13 +211,16 @@ def rows_of(name: str, digest: str, outcome: Outcome) -> list[dict[str, str]]:
     ]
 
 
-def table_of(rows: list[dict[str, str]]) -> str:
+def _table_of(rows: Sequence[dict[str, str]]) -> str:
     """Rows as a CSV file."""
+    return _lines_of([dict(zip(_FIELDS, _FIELDS, strict=True)), *rows])
+
+
+def _lines_of(rows: Sequence[dict[str, str]]) -> str:
     text = io.StringIO()
     writer: csv.DictWriter[str] = csv.DictWriter(
         text, _FIELDS, restval="", lineterminator="\n"
     )
-    writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
 

@@ -5,20 +5,18 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from etils import epath
-
 import sisr_jax
 from sisr_jax.data.formats.headers import Derivation
 from sisr_jax.data.formats.writers import write_images
 from sisr_jax.enhancement.jobs import Job
 from sisr_jax.enhancement.places import report_of
 from sisr_jax.enhancement.progress_table import (
-    NUMBERS,
     digest_of,
+    finish,
     identity_of,
+    note,
     rows_of,
     summary,
-    table_of,
 )
 from sisr_jax.enhancement.request import Request
 from sisr_jax.errors import ExitCode, InputError, one_line
@@ -30,7 +28,6 @@ from sisr_jax.inference.slices import Outcome
 from sisr_jax.inference.trained_for import config_of
 from sisr_jax.run.progress import counted
 from sisr_jax.storage.failures import reporting
-from sisr_jax.storage.files import write_whole
 
 _SOME_FAILED = 1
 # Times the mean residual of the scores.
@@ -61,11 +58,11 @@ def restore(
     """
     is_folder, about = request.is_folder, _derivation(request, restorer)
     done, remarks = {row["file"] for row in rows}, []
-    jobs = [job for job in jobs if job.name not in done]
-    _warn_of_files(jobs)
+    missing = [job for job in jobs if job.name not in done]
+    _warn_of_files(missing)
     scores = restorer.card.get("scores", ())
     usual = max((each.get("residual", math.inf) for each in scores), default=math.inf)
-    for job in counted(jobs):
+    for job in counted(missing):
         name = job.name
         try:
             digest = digest_of(job.source.path) if is_folder else ""
@@ -76,9 +73,7 @@ def restore(
                 with reporting(f"{job.target}: writing"):
                     job.target.parent.mkdir(parents=True, exist_ok=True)
                     job.target.unlink(missing_ok=True)
-                write_whole(
-                    epath.Path(request.output / NUMBERS), table_of([*rows, *found])
-                )
+                note(request, found)
             if request.report:
                 _draw(job, outcome, restorer, about)
             write_images(job.target, outcome.images, job.source, about)
@@ -92,6 +87,8 @@ def restore(
                 f"{name}: {100 * worst:.2g} % of the measurement unexplained, over "
                 f"{_UNUSUAL:g} times the usual: not what the weights were trained for?"
             )
+    if is_folder:
+        finish(request, restorer, jobs, rows)
     for line in (*problems, *(f"warning: {remark}" for remark in remarks)):
         _say(line)
     print(summary(rows, len(problems)))

@@ -2,7 +2,6 @@ import tracemalloc
 
 import pytest
 
-from sisr_jax.data import csv_rows
 from sisr_jax.data.csv_rows import read_csv_rows
 from sisr_jax.errors import InputError
 
@@ -47,11 +46,11 @@ def test_what_is_no_table(path, content, message):
     assert "\n" not in str(error.value)
 
 
-def test_size_is_bounded(path, monkeypatch):
+def test_size_is_bounded(path):
     path.write_text("a\n1\n")
-    monkeypatch.setattr(csv_rows, "MAX_BYTES", 3)
+    assert len(list(read_csv_rows(path, columns=(), max_bytes=4))) == 1
     with pytest.raises(InputError, match="4 bytes, expected a table of at most 3"):
-        list(read_csv_rows(path, columns=()))
+        list(read_csv_rows(path, columns=(), max_bytes=3))
 
 
 def test_rows_are_bounded(path):
