@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 from pydicom.pixels.decoders.base import Decoder, get_decoder
-from pydicom.uid import UID, JPEGExtended12Bit
+from pydicom.uid import UID, JPEGExtended12Bit, RLELossless
 
 from sisr_jax.data.formats.dicom.opening import Opened
 from sisr_jax.data.formats.headers import check_bounds
@@ -25,6 +25,8 @@ LAYOUT_ELEMENTS = (
     "ExtendedOffsetTable",
     "ExtendedOffsetTableLengths",
 )
+# Of a frame in JPEG or JPEG-LS, and in JPEG 2000.
+_BEGINNINGS = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51")
 _COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 
 
@@ -87,12 +89,7 @@ def layout_of(path: Path, opened: Opened, *, modality: str) -> Layout:
     if opened.encapsulated:
         _check_fragments(path, opened, frames)
     else:
-        size = opened.end - opened.start
-        needed = frames * _frame_bytes(layout, header)
-        if size < needed:
-            raise InputError(
-                f"{path}: truncated DICOM, {size} bytes for a pixel block of {needed}"
-            )
+        _check_block(path, opened, frames, _frame_bytes(layout, header))
     return layout
 
 
@@ -167,21 +164,50 @@ def _frame_bytes(layout: Layout, header: Any) -> int:
     return size // 3 * 2 if subsampled else size
 
 
+def _check_block(path: Path, opened: Opened, frames: int, frame_bytes: int) -> None:
+    """Refuses pixels that end too early, or of which whole frames would be left out.
+
+    Behind the pixels there may be other elements, and in their own one padding.
+    """
+    size = min(opened.length, opened.end - opened.start)
+    needed = frames * frame_bytes
+    if size < needed:
+        raise InputError(
+            f"{path}: truncated DICOM, {size} bytes for a pixel block of {needed}"
+        )
+    if size >= needed + frame_bytes:
+        raise InputError(
+            f"{path}: DICOM with {size} bytes of pixels, expected {needed} by its "
+            f"NumberOfFrames ({frames}), Rows, Columns and BitsAllocated"
+        )
+
+
 def _check_fragments(path: Path, opened: Opened, frames: int) -> None:
-    """Refuses compressed pixels that are too few, or end behind the file."""
+    """Refuses compressed pixels of fewer or more frames, or that end behind the file.
+
+    A frame may be in several fragments, unless it is run-length encoded.
+    """
     stream = opened.stream
     stream.seek(opened.start)
-    items = 0  # the first is the table of offsets
+    items = begun = 0  # the first is the table of offsets
     while head := stream.read(8):
         tag, length = head[:4], int.from_bytes(head[4:], "little")
         if tag == b"\xfe\xff\xdd\xe0":
             break
-        if tag != b"\xfe\xff\x00\xe0" or stream.tell() + length > opened.end:
+        end = stream.tell() + length
+        if tag != b"\xfe\xff\x00\xe0" or end > opened.end:
             raise InputError(
                 f"{path}: truncated or damaged DICOM, in its compressed pixels"
             )
-        stream.seek(length, 1)
+        begins = opened.uid == RLELossless or stream.read(4).startswith(_BEGINNINGS)
+        begun += items > 0 and begins
+        stream.seek(end)
         items += 1
+    if begun > frames:
+        raise InputError(
+            f"{path}: DICOM with {begun} compressed frames, expected {frames} by its "
+            "NumberOfFrames"
+        )
     if items - 1 < frames:
         raise InputError(
             f"{path}: DICOM of {frames} frames, but {max(items - 1, 0)} compressed ones"

@@ -60,6 +60,7 @@ class Opened(NamedTuple):
         vr: Value representation of that element; empty if the syntax implies it.
         start: Where its value begins in `stream`.
         encapsulated: Whether its value is a list of compressed fragments.
+        length: Bytes of its value that the element states; of fragments, none.
     """
 
     header: Dataset
@@ -70,6 +71,7 @@ class Opened(NamedTuple):
     vr: str
     start: int
     encapsulated: bool
+    length: int
 
 
 def keep_headers_private() -> None:
@@ -135,12 +137,13 @@ def _parse(path: Path, file: BinaryIO, elements: Collection[str | int]) -> Opene
     wanted = {
         each if isinstance(each, int) else tag_for_keyword(each) for each in elements
     }
-    place: list[Any] = ["", "", 0, False]
+    place: list[Any] = ["", "", 0, False, 0]
 
     def reached_pixels(tag: BaseTag, vr: str | None, length: int) -> bool:
         if tag in _PIXELS:
             undefined = length == _UNDEFINED_LENGTH
-            place[:] = _PIXELS[tag], vr or "", stream.tell(), undefined
+            stated = 0 if undefined else length
+            place[:] = _PIXELS[tag], vr or "", stream.tell(), undefined, stated
         elif tag in wanted and length < _UNDEFINED_LENGTH:
             _check_element(path, stream, tag, length)
         return tag in _PIXELS

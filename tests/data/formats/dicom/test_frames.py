@@ -8,7 +8,7 @@ import pydicom
 import pytest
 from image_files import cut, ramp, write_dicom
 from PIL import Image
-from pydicom.encaps import encapsulate
+from pydicom.encaps import encapsulate, generate_frames
 from pydicom.uid import (
     JPEG2000Lossless,
     JPEGBaseline8Bit,
@@ -225,6 +225,43 @@ def test_fewer_compressed_frames_than_stated(tmp_path):
     dataset.save_as(path)
     with pytest.raises(InputError, match="DICOM of 4 frames, but 3 compressed ones"):
         check_file(path)
+
+
+@pytest.mark.parametrize("stated", [None, 0, 2])
+def test_more_frames_than_stated(tmp_path, stated):
+    """Those behind would be left out."""
+    path = write_frames(tmp_path / "a.dcm", frames_of(), NumberOfFrames=stated)
+    expected = 192 * (stated or 1)
+    match = f"576 bytes of pixels, expected {expected} by its NumberOfFrames"
+    with pytest.raises(InputError, match=match):
+        check_file(path)
+
+
+@pytest.mark.parametrize("stated", [None, 2])
+@pytest.mark.parametrize("has_table", [False, True])
+def test_more_compressed_frames_than_stated(tmp_path, stated, has_table):
+    """Those behind would be left out."""
+    path = write_frames(tmp_path / "a.dcm", frames_of())
+    compress(path, frames_of(), JPEGBaseline8Bit, format="JPEG")
+    dataset = pydicom.dcmread(path)
+    frames = [*generate_frames(dataset.PixelData, number_of_frames=3)]
+    dataset.PixelData = encapsulate(frames, has_bot=has_table)
+    dataset.NumberOfFrames = stated
+    dataset.save_as(path)
+    match = f"3 compressed frames, expected {stated or 1} by its NumberOfFrames"
+    with pytest.raises(InputError, match=match):
+        check_file(path)
+
+
+def test_a_compressed_frame_in_several_fragments(tmp_path):
+    path = write_frames(tmp_path / "a.dcm", frames_of())
+    compress(path, frames_of(), JPEGBaseline8Bit, format="JPEG")
+    expected = read(path)
+    dataset = pydicom.dcmread(path)
+    frames = [*generate_frames(dataset.PixelData, number_of_frames=3)]
+    dataset.PixelData = encapsulate(frames, fragments_per_frame=2)
+    dataset.save_as(path)
+    np.testing.assert_array_equal(read(path), expected)
 
 
 def test_run_length_encoding_that_expands(tmp_path, monkeypatch):

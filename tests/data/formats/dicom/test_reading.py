@@ -1,6 +1,7 @@
 """DICOM slices from the header check to physical units."""
 
 import numpy as np
+import pydicom
 import pytest
 from image_files import ramp, write_dicom
 from pydicom.uid import (
@@ -28,6 +29,23 @@ def test_dicom_is_rescaled_exactly(tmp_path, name):
     np.testing.assert_array_equal(read(path)[0], values * 2.0 - 1024)
 
 
+def test_what_follows_the_pixels_is_none_of_them(tmp_path):
+    """Elements behind them, and padding in their own."""
+    path = write_dicom(tmp_path / "a.dcm", ramp())
+    dataset = pydicom.dcmread(path)
+    dataset.add_new("DataSetTrailingPadding", "OB", b"\x55" * 4096)
+    dataset.save_as(path)
+    np.testing.assert_array_equal(read(path)[0], ramp() * 2.0 - 1024)
+    dataset.Rows = 20
+    dataset.save_as(path)
+    with pytest.raises(InputError, match="512 bytes for a pixel block of 640"):
+        check_file(path)
+    dataset.Rows = 16
+    dataset.PixelData += b"\x55" * 510  # less than a frame
+    dataset.save_as(path)
+    np.testing.assert_array_equal(read(path)[0], ramp() * 2.0 - 1024)
+
+
 def test_dicom_without_a_rescale_keeps_its_values(tmp_path):
     path = write_dicom(
         tmp_path / "a.dcm", ramp(), RescaleSlope=None, RescaleIntercept=None
@@ -44,6 +62,11 @@ def test_dicom_without_a_rescale_keeps_its_values(tmp_path):
         (ramp(), {"PhotometricInterpretation": "PALETTE COLOR"}, "PALETTE COLOR"),
         (ramp(), {"NumberOfFrames": 2}, "512 bytes for a pixel block of 1024"),
         (ramp(), {"NumberOfFrames": 10**6}, "1000000 images"),
+        (
+            ramp(),
+            {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7},
+            "512 bytes of pixels, expected 256 by its NumberOfFrames",
+        ),
         (ramp(), {"Rows": None}, "without Rows and Columns"),
         (ramp(), {"Rows": 0}, "0x16 pixels"),
         (ramp(), {"Rows": 60000, "Columns": 60000}, "60000x60000 pixels"),
