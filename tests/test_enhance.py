@@ -253,6 +253,7 @@ def test_a_sinogram_is_restored(tmp_path, pixel_mm):
         ({"angles": np.zeros((2, 20))}, r"and shape \(2, 20\): expected"),
         ({"sinogram": np.zeros((40, 9))}, r"sinogram of shape \(40, 9\): expected"),
         ({"sinogram": np.full((40, 46), np.nan)}, "finite"),
+        ({"sinogram": np.zeros((0, 40, 46))}, "0 images, expected 1 to"),
         ({"sinogram": np.array(["a"])}, "sinogram"),
         ({"angles": np.linspace(0, 3, 4), "sinogram": np.zeros((4, 46))}, "4 views"),
         ({"pixel_mm": -1}, "pixel_mm = -1: expected a number from"),
@@ -279,6 +280,25 @@ def test_sinograms_that_are_none(tmp_path, capsys, changes, message):
     assert f"{path}: " in error
     assert re.search(message, error), error
     assert not (tmp_path / "b.tif").exists()
+
+
+@pytest.mark.parametrize("byte", [0, 6], ids=["signature", "version"])
+def test_an_archive_that_cannot_be_listed_is_one_of_many(
+    tmp_path, capsys, monkeypatch, byte
+):
+    """The others of its folder are restored."""
+    stub(monkeypatch)
+    source = tmp_path / "in"
+    source.mkdir()
+    np.save(source / "a.npy", phantom(0).astype(np.float32))
+    np.savez(source / "b.npz", sinogram=np.ones((40, 46)), size=32)
+    content = bytearray((source / "b.npz").read_bytes())
+    content[content.index(b"PK\1\2") + byte] ^= 255
+    (source / "b.npz").write_bytes(content)
+    assert run(source, tmp_path / "out", "--simulate=16") == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"{source / 'b.npz'}: truncated or damaged npz (" in line
+    assert (tmp_path / "out" / "a.npy").exists()
 
 
 def test_places_that_are_refused(folder, tmp_path, capsys):

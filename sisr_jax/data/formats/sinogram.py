@@ -6,8 +6,10 @@ values are attenuation line integrals; without it, they are integrals of an imag
 [0, 1] of the window, in pixels. Detectors are a pixel apart.
 """
 
+import contextlib
 import math
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,12 +43,14 @@ class MeasuredSinogram(NamedTuple):
 
 
 def is_sinogram(path: Path) -> bool:
-    """Whether a file is an npz with an array called `sinogram`."""
+    """Whether a file is an npz with an array called `sinogram`.
+
+    Raises:
+        InputError: If it is an archive that cannot be listed.
+    """
     if path.suffix.lower() != ".npz" or not zipfile.is_zipfile(path):
         return False
-    check_members(path)
-    with zipfile.ZipFile(path) as archive:
-        return "sinogram.npy" in archive.namelist()
+    return "sinogram.npy" in _members(path)
 
 
 def read_sinogram(path: Path) -> MeasuredSinogram:
@@ -69,14 +73,15 @@ def read_sinogram(path: Path) -> MeasuredSinogram:
             f"{path}: sinogram of shape {values.shape}: expected [images,] "
             f"{wanted[0]} angles, {wanted[1]} detectors (the diagonal of {size} pixels)"
         )
+    images = values.size // math.prod(wanted)
+    if not 1 <= images <= MAX_IMAGES:
+        raise InputError(f"{path}: {images} images, expected 1 to {MAX_IMAGES}")
     if values.dtype.kind not in "uif" or not _are_bounded(values):
         raise InputError(
             f"{path}: sinogram of type {values.dtype}: expected finite real numbers, "
             f"at most {_MAX_VALUE:g}"
         )
     values = values.reshape(-1, *wanted).astype(np.float32)
-    if not 1 <= len(values) <= MAX_IMAGES:
-        raise InputError(f"{path}: {len(values)} images, expected 1 to {MAX_IMAGES}")
     return MeasuredSinogram(values, beam, _pixel_mm(path, arrays.get("pixel_mm")))
 
 
@@ -113,11 +118,28 @@ def _pixel_mm(path: Path, found: np.ndarray | None) -> float | None:
     return float(found)
 
 
-def _arrays(path: Path) -> dict[str, np.ndarray]:
-    check_members(path)
+@contextlib.contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    """Damaged bytes surface as almost any type."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            members = {each.filename: each for each in archive.infolist()}
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(
+            f"{path}: truncated or damaged npz ({one_line(error)})"
+        ) from error
+
+
+def _members(path: Path) -> dict[str, zipfile.ZipInfo]:
+    check_members(path)
+    with _damage_named(path), zipfile.ZipFile(path) as archive:
+        return {each.filename: each for each in archive.infolist()}
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    members = _members(path)
+    with _damage_named(path):
         for name in (*_NAMES, "pixel_mm"):
             member = members.get(f"{name}.npy")
             if member is None and name != "pixel_mm":
@@ -134,12 +156,6 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
             arrays = {
                 name: stored[name] for name in (*_NAMES, "pixel_mm") if name in stored
             }
-    except InputError:
-        raise
-    except Exception as error:  # damaged bytes surface as almost any type
-        raise InputError(
-            f"{path}: truncated or damaged npz ({one_line(error)})"
-        ) from error
     for name, array in arrays.items():
         if math.prod(array.shape) * array.dtype.itemsize > MAX_BYTES:
             raise InputError(f"{path}: array {name!r} of {array.shape}: too large")
