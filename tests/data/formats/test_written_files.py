@@ -330,6 +330,8 @@ def test_without_a_person(tmp_path):
         ({"StudyInstanceUID": None}, "DICOM without StudyInstanceUID"),
         ({"SOPClassUID": None}, "DICOM without SOPClassUID"),
         ({"SOPInstanceUID": None}, "DICOM without SOPInstanceUID"),
+        ({"ImagePositionPatient": [0, 0]}, r"ImagePositionPatient = \[0.0, 0.0\], exp"),
+        ({"ImageOrientationPatient": [1, 0, 0]}, "ImageOrientationPatient = .* 6 num"),
         ({"NumberOfFrames": 2}, "multi-frame DICOM"),
         ({"SharedFunctionalGroupsSequence": [pydicom.Dataset()]}, "enhanced"),
     ],
@@ -348,6 +350,21 @@ def test_slices_of_which_none_is_derived(tmp_path, elements, message):
     dataset.save_as(path)
     with pytest.raises(InputError, match=f"{path}: .*{message}"):
         check_writable(tmp_path / "b.dcm", source_of(path))
+    check_writable(tmp_path / "b.tif", source_of(path))
+
+
+@pytest.mark.parametrize("keyword", ["PatientName", "StudyInstanceUID"])
+def test_of_damaged_elements_none_is_derived(tmp_path, keyword):
+    """Which are told before hours of work, and without what they hold."""
+    path = write_dicom(tmp_path / "a.dcm", np.zeros((4, 4), np.uint16), **GEOMETRY)
+    element, content = pydicom.dcmread(path)[keyword], path.read_bytes()
+    start = element.tag.group.to_bytes(2, "little")
+    start += element.tag.elem.to_bytes(2, "little")
+    path.write_bytes(content.replace(start + element.VR.encode(), start + b"QI"))
+    expected = f"{path}: DICOM element {keyword} is damaged, expected {element.VR}"
+    with pytest.raises(InputError) as error:
+        check_writable(tmp_path / "b.dcm", source_of(path))
+    assert str(error.value) == expected
     check_writable(tmp_path / "b.tif", source_of(path))
 
 

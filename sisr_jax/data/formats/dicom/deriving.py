@@ -6,6 +6,7 @@ source. Only elements that are known are carried over: private ones, and what de
 the pixels that are gone, are not.
 """
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,9 @@ from pydicom.sequence import Sequence as Items
 from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
 from pydicom.valuerep import format_number_as_ds
 
-from sisr_jax.data.formats.dicom.groups import GROUP_ELEMENTS, words_of
+from sisr_jax.data.formats.dicom.groups import GROUP_ELEMENTS, numbers_in, words_of
 from sisr_jax.data.formats.dicom.layout import LAYOUT_ELEMENTS, layout_of
-from sisr_jax.data.formats.dicom.opening import open_dicom
+from sisr_jax.data.formats.dicom.opening import check_elements, open_dicom
 from sisr_jax.data.formats.dicom.values import VALUE_ELEMENTS, Rescale, transform_of
 from sisr_jax.data.formats.headers import Derivation
 from sisr_jax.errors import InputError
@@ -41,7 +42,12 @@ _KEPT = (
     "LossyImageCompressionMethod",
 )
 _NEEDED = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
-_GEOMETRY = ("PixelSpacing", "ImagePositionPatient", "ImageOrientationPatient")
+# And how many numbers each has.
+_GEOMETRY = {
+    "PixelSpacing": 2,
+    "ImagePositionPatient": 3,
+    "ImageOrientationPatient": 6,
+}
 _ELEMENTS = (
     *(*_PERSON, *_IDENTIFIERS, *_KEPT, *_NEEDED, *LAYOUT_ELEMENTS, *GROUP_ELEMENTS),
     *(*VALUE_ELEMENTS, "ImageType"),
@@ -54,11 +60,12 @@ def check_derivable(path: Path) -> None:
     """Refuses a file of which no derived slice can be written.
 
     Raises:
-        InputError: If it holds several frames, or has no pixel spacing, position,
-            orientation or identifiers.
+        InputError: If it holds several frames, a damaged element, or no pixel spacing,
+            position, orientation or identifiers.
     """
     with open_dicom(path, elements=_ELEMENTS) as opened:
         header = opened.header
+        check_elements(path, header)
         frames = header.get("NumberOfFrames") or 1
         if frames != 1 or header.get("SharedFunctionalGroupsSequence"):
             raise InputError(
@@ -70,6 +77,13 @@ def check_derivable(path: Path) -> None:
                 raise InputError(
                     f"{path}: DICOM without {keyword}, which a derived slice needs: "
                     "write another format"
+                )
+        for keyword, count in _GEOMETRY.items():
+            numbers = numbers_in(path, header, keyword) or []
+            if len(numbers) != count or not all(map(math.isfinite, numbers)):
+                raise InputError(
+                    f"{path}: {keyword} = {numbers}, expected {count} numbers: write "
+                    "another format"
                 )
 
 
@@ -93,6 +107,7 @@ def write_derived(path: Path, image: np.ndarray, like: Path, about: Derivation) 
     check_derivable(like)
     with open_dicom(like, elements=_ELEMENTS) as opened:
         source = opened.header
+        check_elements(like, source)
         layout = layout_of(like, opened, modality=source.get("Modality") or "")
         rescale = transform_of(like, [source], dtype=layout.dtype)
     words, scale = _stored(like, image, rescale, layout.dtype)

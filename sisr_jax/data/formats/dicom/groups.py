@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from sisr_jax.errors import InputError
+from sisr_jax.errors import InputError, one_line
 
 GROUP_ELEMENTS = (
     "SharedFunctionalGroupsSequence",
@@ -63,7 +63,23 @@ def numbers_of(value: Any) -> list[float] | None:
     """An element of one or several numbers; None when it is absent or empty."""
     if value is None or value == "":
         return None
-    return [float(v) for v in (value if hasattr(value, "__iter__") else [value])]
+    is_list = hasattr(value, "__iter__") and not isinstance(value, str)
+    return [float(v) for v in (value if is_list else [value])]
+
+
+def numbers_in(path: Path, item: Any, keyword: str) -> list[float] | None:
+    """As `numbers_of`, of an element of a header or of an item.
+
+    Raises:
+        InputError: If it holds something else, as a decimal comma.
+    """
+    value = item.get(keyword)
+    try:
+        return numbers_of(value)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"{path}: {keyword} = {one_line(value)}, expected numbers"
+        ) from error
 
 
 def words_of(value: Any) -> list[str]:
@@ -87,7 +103,7 @@ def read_spacing(path: Path, levels: list[Any]) -> tuple[float, float] | None:
     """
     found = None
     for item in items_of(levels, "PixelMeasuresSequence"):
-        spacing = numbers_of(item.get("PixelSpacing"))
+        spacing = numbers_in(path, item, "PixelSpacing")
         if not spacing:
             continue
         if len(spacing) != 2 or not all(0 < s <= _MAX_SPACING for s in spacing):
@@ -99,10 +115,11 @@ def read_spacing(path: Path, levels: list[Any]) -> tuple[float, float] | None:
     return found
 
 
-def find_place(levels: list[Any]) -> tuple[str, float]:
+def find_place(path: Path, levels: list[Any]) -> tuple[str, float]:
     """Series of a frame and its position along the normal of the series.
 
     Args:
+        path: The file, for messages.
         levels: Of the frame, see `levels_of`.
 
     Returns:
@@ -110,9 +127,9 @@ def find_place(levels: list[Any]) -> tuple[str, float]:
     """
     origin = directions = None
     for item in items_of(levels, "PlanePositionSequence"):
-        origin = numbers_of(item.get("ImagePositionPatient")) or origin
+        origin = numbers_in(path, item, "ImagePositionPatient") or origin
     for item in items_of(levels, "PlaneOrientationSequence"):
-        directions = numbers_of(item.get("ImageOrientationPatient")) or directions
+        directions = numbers_in(path, item, "ImageOrientationPatient") or directions
     uid = levels[0].get("SeriesInstanceUID")
     numbers = [*(origin or ()), *(directions or ())]
     if not uid or len(numbers) != 9 or not all(map(math.isfinite, numbers)):

@@ -15,7 +15,12 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, cast
 
-from pydicom.datadict import tag_for_keyword
+from pydicom.datadict import (
+    dictionary_has_tag,
+    dictionary_VR,
+    keyword_for_tag,
+    tag_for_keyword,
+)
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
 from pydicom.tag import BaseTag
@@ -117,6 +122,29 @@ def open_dicom(path: Path, *, elements: Collection[str | int]) -> Iterator[Opene
         except Exception as error:
             raise InputError(f"{path}: not a DICOM file, or damaged") from error
         yield opened
+
+
+def check_elements(path: Path, header: Dataset) -> None:
+    """Refuses elements that cannot be decoded, which pydicom does when asked for them.
+
+    What they hold stays out of the message: it may tell of whom the file is.
+
+    Args:
+        path: The file, for messages.
+        header: Of `open_dicom`.
+
+    Raises:
+        InputError: Naming the element.
+    """
+    for tag in list(header.keys()):
+        try:
+            header[tag]
+        except Exception as error:
+            name = keyword_for_tag(tag) or f"{tag}"
+            kind = f", expected {dictionary_VR(tag)}" if dictionary_has_tag(tag) else ""
+            raise InputError(
+                f"{path}: DICOM element {name} is damaged{kind}"
+            ) from error
 
 
 def _parse(path: Path, file: BinaryIO, elements: Collection[str | int]) -> Opened:

@@ -205,7 +205,7 @@ def _numbers(path: Path, header: Any, name: str, little: bool) -> list[float]:
             value = np.frombuffer(value, f"{'<' if little else '>'}{kind}").tolist()
         elif isinstance(value, bytes):
             value = value.decode("ascii").strip("\0 ")
-        numbers = numbers_of([value] if isinstance(value, str) and value else value)
+        numbers = numbers_of(value)
     # What was stored may be anything; the cause stays chained.
     except Exception as error:
         raise InputError(f"{path}: {name} {_shown(tag)} holds no numbers") from error

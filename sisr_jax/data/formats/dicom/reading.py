@@ -16,7 +16,7 @@ from sisr_jax.data.formats.dicom.groups import (
     words_of,
 )
 from sisr_jax.data.formats.dicom.layout import LAYOUT_ELEMENTS, Layout, layout_of
-from sisr_jax.data.formats.dicom.opening import Opened, open_dicom
+from sisr_jax.data.formats.dicom.opening import Opened, check_elements, open_dicom
 from sisr_jax.data.formats.dicom.padding import (
     PADDING_ELEMENTS,
     fill_padding,
@@ -53,6 +53,7 @@ def check_dicom(path: Path) -> Header:
             not installed.
     """
     with open_dicom(path, elements=_ELEMENTS) as opened:
+        check_elements(path, opened.header)
         reason = _left_out(opened.header)
         if reason:
             shape = opened.header.get("Rows") or 0, opened.header.get("Columns") or 0
@@ -69,6 +70,7 @@ def read_dicom(
         InputError: As `check_dicom`, or if the pixels cannot be decoded.
     """
     with open_dicom(path, elements=_ELEMENTS) as opened:
+        check_elements(path, opened.header)
         reason = _left_out(opened.header)
         if reason:
             raise InputError(f"{path}: {reason} among slices of CT, expected a slice")
@@ -95,7 +97,7 @@ def _check(path: Path, opened: Opened) -> tuple[Header, Layout, list[list[Any]]]
     for frame in levels:
         transform_of(path, frame, dtype=layout.dtype)
         spacings.add(read_spacing(path, frame))
-    series, position = find_place(levels[0])
+    series, position = find_place(path, levels[0])
     header = Header(
         "DICOM",
         layout.shape,

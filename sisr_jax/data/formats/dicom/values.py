@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sisr_jax.data.formats.dicom.groups import items_of, numbers_of
+from sisr_jax.data.formats.dicom.groups import items_of, numbers_in
 from sisr_jax.errors import InputError
 
 VALUE_ELEMENTS = (
@@ -88,8 +88,8 @@ def transform_of(
 def _rescales_in(path: Path, item: Any) -> list[Rescale]:
     if "RescaleSlope" not in item and "RescaleIntercept" not in item:
         return []
-    slope = numbers_of(item.get("RescaleSlope"))
-    intercept = numbers_of(item.get("RescaleIntercept"))
+    slope = numbers_in(path, item, "RescaleSlope")
+    intercept = numbers_in(path, item, "RescaleIntercept")
     if not slope or not intercept:
         raise InputError(
             f"{path}: DICOM with only one of rescale slope and intercept, or empty ones"

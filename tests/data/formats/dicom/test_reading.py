@@ -4,6 +4,7 @@ import numpy as np
 import pydicom
 import pytest
 from image_files import ramp, write_dicom
+from pydicom.dataelem import RawDataElement
 from pydicom.uid import (
     MPEG2MPML,
     JPEGLSLossless,
@@ -44,6 +45,47 @@ def test_what_follows_the_pixels_is_none_of_them(tmp_path):
     dataset.PixelData += b"\x55" * 510  # less than a frame
     dataset.save_as(path)
     np.testing.assert_array_equal(read(path)[0], ramp() * 2.0 - 1024)
+
+
+@pytest.mark.parametrize(
+    ("keyword", "content", "message"),
+    [
+        ("PixelSpacing", b"0,7\\0,7 ", r"PixelSpacing = .*0,7.*, expected numbers"),
+        ("RescaleSlope", b"12x ", "RescaleSlope = 12x, expected numbers"),
+        ("RescaleIntercept", b"ab", "RescaleIntercept = ab, expected numbers"),
+        (
+            "ImagePositionPatient",
+            b"a\\b\\c ",
+            "ImagePositionPatient = .*, exp",
+        ),
+    ],
+)
+def test_numbers_that_are_none_are_named(tmp_path, keyword, content, message):
+    elements = {"PixelSpacing": [1, 1], "ImagePositionPatient": [0, 0, 1]}
+    path = write_dicom(
+        tmp_path / "a.dcm",
+        ramp(),
+        ImageOrientationPatient=[1, 0, 0, 0, 1, 0],
+        **elements,
+    )
+    dataset = pydicom.dcmread(path)
+    tag = dataset[keyword].tag
+    dataset[tag] = RawDataElement(tag, "DS", len(content), content, 0, False, True)
+    dataset.save_as(path)
+    with pytest.raises(InputError, match=message):
+        check_file(path)
+
+
+@pytest.mark.parametrize("keyword", ["Rows", "RescaleSlope", "PixelSpacing"])
+def test_an_element_that_cannot_be_decoded_is_named(tmp_path, keyword):
+    path = write_dicom(tmp_path / "a.dcm", ramp(), PixelSpacing=[1, 1])
+    tag = pydicom.dcmread(path)[keyword].tag
+    start = tag.group.to_bytes(2, "little") + tag.elem.to_bytes(2, "little")
+    content = path.read_bytes()
+    kind = content[content.index(start) + 4 :][:2]
+    path.write_bytes(content.replace(start + kind, start + b"QI"))
+    with pytest.raises(InputError, match=f"DICOM element {keyword} is damaged, exp"):
+        check_file(path)
 
 
 def test_dicom_without_a_rescale_keeps_its_values(tmp_path):
