@@ -553,6 +553,21 @@ def test_a_table_of_more_images_than_other_tables_have_is_gone_on_with(
     assert len(numbers(target)) == 4
 
 
+def test_a_file_that_comes_back_was_restored_before(folder, tmp_path, monkeypatch):
+    """Of which nothing was forgotten while it could not be read."""
+    target = tmp_path / "out"
+    stub(monkeypatch)
+    assert run(folder, target, "--simulate=16") == 1
+    before, kept = numbers(target), (target / "p0.png").stat().st_mtime_ns
+    (folder / "p0.png").rename(tmp_path / "p0.png")
+    assert run(folder, target, "--simulate=16") == 1
+    assert numbers(target) == before[1:] + before[:1]
+    (tmp_path / "p0.png").rename(folder / "p0.png")
+    assert run(folder, target, "--simulate=16") == 1
+    assert numbers(target) == before
+    assert (target / "p0.png").stat().st_mtime_ns == kept
+
+
 def test_overwriting_goes_on_after_a_kill(folder, tmp_path, monkeypatch):
     """And begins anew once it has come to its end."""
     target = tmp_path / "out"

@@ -86,7 +86,10 @@ def begin(
             for place in places_of(job.target, request):
                 with reporting(f"{place}: removing"):
                     place.unlink(missing_ok=True)
-    rows = [row for row in rows if row["file"] in done]
+    # A file that is away, or cannot be read, may come back.
+    names = {job.name for job in jobs}
+    away = {name for name in digests if os.path.lexists(request.output / name)} - names
+    rows = [row for row in rows if row["file"] in done | away]
     if request.overwrite:
         settings |= {_OVERWRITING: True}
     # The table first: rows of old settings would be taken for those of new ones.
@@ -112,12 +115,16 @@ def finish(
 ) -> None:
     """Writes the table of all that was restored, in the order of the files.
 
+    Last are those that are not there any more.
+
     Raises:
         StorageError: If the storage fails.
     """
     path, numbers = _places(request)
     order = {job.name: index for index, job in enumerate(jobs)}
-    write_whole(numbers, _table_of(sorted(rows, key=lambda row: order[row["file"]])))
+    places = [order.get(row["file"], len(jobs)) for row in rows]
+    ordered = [rows[i] for i in sorted(range(len(rows)), key=places.__getitem__)]
+    write_whole(numbers, _table_of(ordered))
     if request.overwrite:
         write_whole(path, json.dumps(_settings(request, restorer), indent=1))
 
