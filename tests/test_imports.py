@@ -13,7 +13,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # A module imports only from floors below its own, or from its own room.
 FLOORS = [
-    {"types", "errors", "explicit_meshes", "geometries"},
+    {"types", "errors", "explicit_meshes", "geometries", "reals"},
     {"", "arguments", "losses", "metrics", "operators", "random", "storage"},
     {"config"},
     {"tomography", "ultrasound", "image"},

@@ -9,6 +9,7 @@ from jax import lax
 from jaxtyping import Array, Float, Real
 
 from sisr_jax.geometries import whole_number
+from sisr_jax.reals import as_real
 
 
 class Detectability(NamedTuple):
@@ -137,12 +138,12 @@ def hotelling_detectability(
     # A TPU would round the factors to bfloat16 otherwise.
     precise = lax.Precision.HIGHEST
     # Next to a mean that both share, float32 would have few digits for the noise.
-    middle = jnp.mean(jnp.asarray(absent, jnp.float32), axis=-3, keepdims=True)
+    middle = jnp.mean(as_real(absent, "absent", jnp.float32), axis=-3, keepdims=True)
     means, squares = [], jnp.zeros(())
     for patches in (present, absent):
         outputs = jnp.einsum(
             "...nhw,chw->...nc",
-            jnp.asarray(patches, jnp.float32) - middle,
+            as_real(patches, "present", jnp.float32) - middle,
             jnp.asarray(channels, jnp.float32),
             precision=precise,
         )

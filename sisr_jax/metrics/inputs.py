@@ -6,6 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Real
 
+from sisr_jax.reals import as_real
+
 AnyImage = Real[Array | np.ndarray, "..."]
 Mask = Bool[Array | np.ndarray, "..."]
 
@@ -17,6 +19,7 @@ def as_image(image: AnyImage) -> Float[Array, "*batch height width channels"]:
     """An image in float32, with an axis of channels if it has none.
 
     Raises:
+        TypeError: If it is complex.
         ValueError: If there are fewer than two axes.
     """
     if image.ndim < 2:
@@ -24,7 +27,7 @@ def as_image(image: AnyImage) -> Float[Array, "*batch height width channels"]:
             f"image of shape {image.shape}: expected [*batch, height, width, channels] "
             "or [*batch, height, width]"
         )
-    array = jnp.asarray(image, jnp.float32)
+    array = as_real(image, "image", jnp.float32)
     is_plane = image.ndim == 2 or image.shape[-1] > _MOST_CHANNELS
     return array[..., None] if is_plane else array
 

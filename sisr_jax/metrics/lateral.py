@@ -6,6 +6,7 @@ from jaxtyping import Array, Float, Real
 
 from sisr_jax.metrics.frequency import Curve
 from sisr_jax.metrics.inputs import AnyImage, Mask, as_image, mask_for
+from sisr_jax.reals import as_real
 
 _AXES = (-3, -2, -1)
 # Levels of the autocovariance at which widths are read.
@@ -95,7 +96,7 @@ def lateral_spectrum(
         raise ValueError(f"image of shape {image.shape}: expected 4 columns or more")
     if not column_mm > 0:
         raise ValueError(f"column_mm = {column_mm}: expected more than 0 mm")
-    planes = jnp.asarray(image, jnp.float32)
+    planes = as_real(image, "image", jnp.float32)
     planes = planes - jnp.mean(planes, axis=-1, keepdims=True)
     window = jnp.asarray(np.hanning(columns + 2)[1:-1], jnp.float32)
     spectrum = jnp.fft.rfft(planes * window, axis=-1) / columns

@@ -4,6 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Real
 
+from sisr_jax.reals import as_real
+
 
 def residual(
     projected: Real[Array | np.ndarray, "..."],
@@ -35,8 +37,8 @@ def residual(
             f"projected {projected.shape}, measured {measured.shape}: expected equal "
             "shapes"
         )
-    projected = jnp.asarray(projected).astype(jnp.float32)
-    measured = jnp.asarray(measured).astype(jnp.float32)
+    projected = as_real(projected, "projected", jnp.float32)
+    measured = as_real(measured, "measured", jnp.float32)
     error = jnp.sum(jnp.square(projected - measured), axis=(-2, -1))
     size = jnp.sum(jnp.square(measured), axis=(-2, -1))
     equal = error == 0

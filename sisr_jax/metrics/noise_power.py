@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, Real
 
 from sisr_jax.geometries import whole_number
 from sisr_jax.metrics.frequency import check_pixel
+from sisr_jax.reals import as_real
 
 
 class Bias(NamedTuple):
@@ -74,7 +75,7 @@ def noise_power_spectrum(
             f"degree = {degree}: expected at least 0 and less than the "
             f"{height} x {width} pixels of a region"
         )
-    left = _detrended(jnp.asarray(regions, jnp.float32), degree)
+    left = _detrended(as_real(regions, "regions", jnp.float32), degree)
     power = jnp.square(jnp.abs(jnp.fft.fft2(left)))
     return jnp.mean(power, axis=-3) * (pixel_mm**2 / (height * width))
 
@@ -114,8 +115,8 @@ def regional_bias(
             "shapes"
         )
     _check_regions(regions)
-    difference = jnp.asarray(regions, jnp.float32) - jnp.asarray(
-        references, jnp.float32
+    difference = as_real(regions, "regions", jnp.float32) - as_real(
+        references, "references", jnp.float32
     )
     each = jnp.mean(difference, axis=(-2, -1))
     count = each.shape[-1]

@@ -15,6 +15,7 @@ from sisr_jax.metrics.frequency import (
     half_frequency,
     radial_mean,
 )
+from sisr_jax.reals import as_real
 
 _FREQUENCIES = 101
 
@@ -102,7 +103,7 @@ def edge_response(
             f"radius = {radius}, reach = {reach}, oversampling = {oversampling}: "
             "expected 2 rings or more, each with a pixel"
         )
-    values = jnp.asarray(image, jnp.float32)[..., inside]
+    values = as_real(image, "image", jnp.float32)[..., inside]
     values -= jnp.mean(values, axis=-1, keepdims=True)
     sums = jnp.zeros((*values.shape[:-1], num_rings), jnp.float32)
     spread = sums.at[..., ring[inside]].add(values) / jnp.asarray(counts)
@@ -173,7 +174,7 @@ def spectral_transfer(
 
 
 def _windowed_spectrum(planes: Real[Array | np.ndarray, "..."]) -> Array:
-    planes = jnp.asarray(planes, jnp.float32)
+    planes = as_real(planes, "planes", jnp.float32)
     planes -= jnp.mean(planes, axis=(-2, -1), keepdims=True)
     # Half a pixel from the ends, where the window is 0, no pixel is lost.
     rows, columns = (

@@ -6,9 +6,9 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from sisr_jax.operators import LinearOperator
+from sisr_jax.reals import as_real
 from sisr_jax.reconstruction.least_squares import (
     as_alike,
-    as_real,
     check_measurement,
     check_steps,
     prepared,
@@ -64,7 +64,7 @@ def conjugate_gradient(
         >>> print(conjugate_gradient(y, A, num_steps=3, x=near))
         [[1.  0.5 1.  0.5]]
     """
-    y = as_real(y)
+    y = as_real(y, "y")
     num_steps = check_steps(num_steps)
     if isinstance(damping, int | float) and damping < 0:
         raise ValueError(f"damping = {damping}: expected at least 0")

@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, Real
 
 from sisr_jax.geometries import whole_number
 from sisr_jax.operators import LinearOperator
+from sisr_jax.reals import as_real
 
 Bounds = tuple[float, float] | None
 
@@ -27,17 +28,11 @@ def prepared(A: LinearOperator) -> LinearOperator:
     return dataclasses.replace(A, known_norm=A.norm())
 
 
-def as_real(values: Real[Array | np.ndarray, "..."]) -> Float[Array, "..."]:
-    """The values, as float32 unless they are float64."""
-    array = jnp.asarray(values)
-    return array.astype(jnp.promote_types(array.dtype, jnp.float32))
-
-
 def as_alike(
     x: Real[Array | np.ndarray, "..."], y: Real[Array | np.ndarray, "..."]
 ) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
     """Image and measurement as float32, or float64 if one of them is."""
-    x, y = as_real(x), as_real(y)
+    x, y = as_real(x, "x"), as_real(y, "y")
     dtype = jnp.promote_types(x.dtype, y.dtype)
     return x.astype(dtype), y.astype(dtype)
 

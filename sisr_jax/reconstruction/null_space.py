@@ -3,8 +3,8 @@
 from jaxtyping import Array, Float
 
 from sisr_jax.operators import LinearOperator
+from sisr_jax.reals import as_real
 from sisr_jax.reconstruction.conjugate_gradient import conjugate_gradient
-from sisr_jax.reconstruction.least_squares import as_real
 
 
 def null_space(
@@ -37,5 +37,5 @@ def null_space(
         >>> print(null_space(image, LateralDecimation(factor=4)))
         [[0. 2. 3. 4. 0. 6. 7. 8.]]
     """
-    x = as_real(x)
+    x = as_real(x, "x")
     return x - conjugate_gradient(A(x), A, num_steps=num_steps)

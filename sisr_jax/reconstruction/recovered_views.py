@@ -7,8 +7,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from sisr_jax.operators import LinearOperator
+from sisr_jax.reals import as_real
 from sisr_jax.reconstruction.conjugate_gradient import conjugate_gradient
-from sisr_jax.reconstruction.least_squares import as_real
 from sisr_jax.tomography import ParallelBeamCT
 from sisr_jax.types import Sinogram, SquarePlane
 
@@ -76,7 +76,7 @@ def recover_views(
         >>> views.shape, bool(mismatch < 1e-3)
         ((6, 23), True)
     """
-    image = as_real(image)
+    image = as_real(image, "image")
     back = _FilteredBackProjection(A)
     views = conjugate_gradient(image, back, num_steps=num_steps, x=A(image))
     error = jnp.linalg.norm(A.fbp(views) - image, axis=(-2, -1))

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from sisr_jax.operators import LinearOperator
-from sisr_jax.reconstruction.least_squares import as_real
+from sisr_jax.reals import as_real
 from sisr_jax.reconstruction.total_variation import total_variation
 
 # The weight that is best for 63, 125 and 250 views of 512 x 512 pixels (1e-4, 5e-5,
@@ -77,7 +77,7 @@ def starts(
     falling = list(reversed(multiples))
     if not all(a > b for a, b in itertools.pairwise([*falling, 0])) or not falling:
         raise ValueError(f"multiples = {multiples}: expected to ascend from above 0")
-    y = as_real(y)
+    y = as_real(y, "y")
     linear = linear_estimate(y, A)
     measured = math.prod(y.shape[linear.ndim - 2 :]) * A.measured_share
     weight = _SCALE * (math.prod(linear.shape[-2:]) / measured) ** _POWER

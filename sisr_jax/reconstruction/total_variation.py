@@ -5,10 +5,10 @@ from jax import Array, lax
 from jaxtyping import Float
 
 from sisr_jax.operators import LinearOperator
+from sisr_jax.reals import as_real
 from sisr_jax.reconstruction.least_squares import (
     Bounds,
     as_alike,
-    as_real,
     check_bounds,
     check_measurement,
     check_steps,
@@ -84,7 +84,7 @@ def total_variation(
         >>> print(np.asarray(image[8]).round(1))
         [0.2 0.2 0.2 0.2 0.2 0.3 0.3 0.4 0.8 0.8 0.8 0.8 0.8 0.8 0.8 0.8]
     """
-    y = as_real(y)
+    y = as_real(y, "y")
     if isinstance(weight, int | float) and weight < 0:
         raise ValueError(f"weight = {weight}: expected at least 0")
     if not continuation >= 1:

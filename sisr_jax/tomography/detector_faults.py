@@ -5,6 +5,7 @@ import numpy as np
 from jaxtyping import Array, Float, Real
 
 from sisr_jax.geometries import whole_number
+from sisr_jax.reals import as_real
 
 
 def remove_outliers(
@@ -44,7 +45,7 @@ def remove_outliers(
     if not threshold > 0:
         raise ValueError(f"threshold = {threshold}: expected a distance above 0")
     reach = whole_number("reach", reach, "neighbours", least=1)
-    values = _real(views)
+    values = as_real(views, "views")
     angles, detectors = values.shape[-2:]
     padded = _continued(_continued(values, reach, -2), reach, -1)
     window = range(2 * reach + 1)
@@ -92,7 +93,7 @@ def remove_rings(
     width = whole_number("width", width, "detectors")
     if width < 3 or width % 2 == 0:
         raise ValueError(f"width = {width}: expected an odd number of at least 3")
-    values = _real(sinogram)
+    values = as_real(sinogram, "sinogram")
     order = jnp.argsort(values, axis=-2)
     ranked = jnp.take_along_axis(values, order, axis=-2)
     padded = _continued(ranked, width // 2, -1)
@@ -100,11 +101,6 @@ def remove_rings(
     around = [padded[..., first : first + detectors] for first in range(width)]
     median = jnp.median(jnp.stack(around), axis=0)
     return jnp.take_along_axis(median, jnp.argsort(order, axis=-2), axis=-2)
-
-
-def _real(values: Real[Array | np.ndarray, "..."]) -> Float[Array, "..."]:
-    array = jnp.asarray(values)
-    return array.astype(jnp.promote_types(array.dtype, jnp.float32))
 
 
 def _continued(values: Array, reach: int, axis: int) -> Array:

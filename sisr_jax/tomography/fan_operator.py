@@ -3,11 +3,11 @@
 import dataclasses
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Real
 
 from sisr_jax.operators import LinearOperator
+from sisr_jax.reals import as_real
 from sisr_jax.tomography.fan_beam import back_project, project
 from sisr_jax.tomography.fan_fbp import TURN, fan_fbp
 from sisr_jax.tomography.fan_geometry import FanBeam
@@ -139,10 +139,10 @@ def _checked(
     name: str, values: Real[Array | np.ndarray, "..."], shape: tuple[int, int]
 ) -> Float[Array, "..."]:
     """Values of a shape, as float32 unless they are float64."""
-    array = jnp.asarray(values)
+    array = as_real(values, name)
     if array.shape[-2:] != shape:
         raise ValueError(
             f"{name} of shape {array.shape}: expected [..., {shape[0]}, {shape[1]}]"
             f"{no_channels(array)}"
         )
-    return array.astype(jnp.promote_types(array.dtype, jnp.float32))
+    return array

@@ -9,11 +9,11 @@ import warnings
 from collections.abc import Sequence
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Real
 
 from sisr_jax.geometries import host_numbers, whole_number
+from sisr_jax.reals import as_real
 from sisr_jax.types import Sinogram
 
 # Larger angles than two turns, or whole numbers larger than one, are taken for degrees.
@@ -227,15 +227,16 @@ def as_sinogram(
     """Views of a beam, as float32 unless they are float64.
 
     Raises:
+        TypeError: If they are complex.
         ValueError: If the shape is not the beam's.
     """
-    sinogram = jnp.asarray(values)
+    sinogram = as_real(values, "sinogram")
     if sinogram.shape[-2:] != (beam.num_angles, beam.num_detectors):
         raise ValueError(
             f"sinogram of shape {sinogram.shape}: expected "
             f"[..., {beam.num_angles}, {beam.num_detectors}]{no_channels(sinogram)}"
         )
-    return sinogram.astype(jnp.promote_types(sinogram.dtype, jnp.float32))
+    return sinogram
 
 
 def no_channels(planes: Array) -> str:

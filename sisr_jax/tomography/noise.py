@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from sisr_jax.explicit_meshes import placed_alike
+from sisr_jax.reals import as_real
 from sisr_jax.types import Key
 
 # Attenuation of water at 70 keV, about the mean energy of a 120 kVp scan, in 1/mm
@@ -83,9 +84,7 @@ def low_dose(
             f"photons = {photons}, electronic_noise = {electronic_noise}: expected "
             "photons > 0 and electronic_noise >= 0, both finite"
         )
-    sinogram = jnp.asarray(sinogram)
-    dtype = jnp.promote_types(sinogram.dtype, jnp.float32)
-    sinogram = sinogram.astype(dtype)
+    sinogram = as_real(sinogram, "sinogram")
     measured = functools.partial(_measured, electronic_noise=electronic_noise)
     return placed_alike(measured, sinogram, key, photons)
 

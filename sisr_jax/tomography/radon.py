@@ -11,10 +11,10 @@ Two methods, whose line integrals of a smooth image differ by about 0.1 per cent
 import warnings
 from typing import Literal
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Real
 
+from sisr_jax.reals import as_real
 from sisr_jax.tomography import linogram, reference
 from sisr_jax.tomography.geometry import ParallelBeam, as_sinogram, no_channels
 from sisr_jax.tomography.planning import PlannedBeam, plan
@@ -45,6 +45,7 @@ def radon(
         Line integrals, in the unit of the image times pixels.
 
     Raises:
+        TypeError: If the image is complex.
         ValueError: If the image is not square or not of the beam's size, or the
             method is unknown.
 
@@ -59,14 +60,13 @@ def radon(
         >>> print(np.asarray(sinogram.sum(-1)).round()[::6])  # each view has all of it
         [32. 32. 32. 32.]
     """
-    image = jnp.asarray(image)
+    image = as_real(image, "image")
     rays = without_plan(beam)
     if image.shape[-2:] != (rays.size, rays.size):
         raise ValueError(
             f"image of shape {image.shape}: expected [..., {rays.size}, {rays.size}]"
             f"{no_channels(image)}"
         )
-    image = image.astype(jnp.promote_types(image.dtype, jnp.float32))
     if is_reference(method):
         return reference.project(image, rays)
     return linogram.project(image, with_plan(beam, image))
@@ -95,6 +95,7 @@ def back_project(
         Unweighted sums over the views, in the unit of the sinogram.
 
     Raises:
+        TypeError: If the sinogram is complex.
         ValueError: If the sinogram does not have the beam's shape or the method is
             unknown.
 

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Real
 
 from sisr_jax.geometries import whole_number
+from sisr_jax.reals import as_real
 
 # Of the detectors: the least part of two views that is compared.
 _OVERLAP = 0.5
@@ -47,7 +48,7 @@ def axis_from_moments(
         >>> round(axis_from_moments(sinogram, angles=angles), 3)
         9.5
     """
-    values, radians = np.asarray(sinogram, np.float64), np.asarray(angles, np.float64)
+    values, radians = _doubles(sinogram, "sinogram"), np.asarray(angles, np.float64)
     if radians.shape != values.shape[:1]:
         raise ValueError(f"{len(radians)} angles: expected one for each view")
     mass = values.sum(1)
@@ -91,7 +92,7 @@ def axis_from_pair(
         >>> round(axis_from_pair(view, opposite), 3)
         9.5
     """
-    first, second = (np.asarray(each, np.float64) for each in (view, opposite))
+    first, second = (_doubles(each, "view") for each in (view, opposite))
     if first.shape != second.shape or len(first) < 8:
         raise ValueError(
             f"views of {len(first)} and {len(second)} detectors: expected as many in "
@@ -148,8 +149,7 @@ def onto_axis(
         [[0. 0. 0. 4. 2. 0. 0.]]
     """
     num_detectors = whole_number("num_detectors", num_detectors, "detectors", least=1)
-    values = jnp.asarray(sinogram)
-    values = values.astype(jnp.promote_types(values.dtype, jnp.float32))
+    values = as_real(sinogram, "sinogram")
     values = jnp.pad(values, [(0, 0)] * (values.ndim - 1) + [(1, 1)])
     last = values.shape[-1] - 1
     wanted = jnp.arange(num_detectors) - num_detectors // 2 + axis + 1
@@ -157,3 +157,11 @@ def onto_axis(
     left = jnp.minimum(jnp.floor(wanted).astype(int), last - 1)
     share = (wanted - left).astype(values.dtype)
     return (1 - share) * values[..., left] + share * values[..., left + 1]
+
+
+def _doubles(values: Real[Array | np.ndarray, "..."], name: str) -> np.ndarray:
+    if np.iscomplexobj(values):
+        raise TypeError(
+            f"{name} of type {np.asarray(values).dtype}: expected real numbers"
+        )
+    return np.asarray(values, np.float64)

@@ -4,6 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Real
 
+from sisr_jax.reals import as_real
+
 
 def line_integrals(
     counts: Real[Array | np.ndarray, "views rows detectors"],
@@ -42,8 +44,10 @@ def line_integrals(
     """
     if not 0 < least < 1:
         raise ValueError(f"least = {least}: expected a share between 0 and 1")
-    dtype = jnp.result_type(counts, flat, dark, jnp.float32)
-    values, beam, offset = (jnp.asarray(each, dtype) for each in (counts, flat, dark))
+    given = {"counts": counts, "flat": flat, "dark": dark}
+    arrays = [as_real(each, name) for name, each in given.items()]
+    dtype = jnp.result_type(*arrays)
+    values, beam, offset = (each.astype(dtype) for each in arrays)
     offset = offset.mean(0)
     beam = beam.mean(0) - offset
     share = (values - offset) / jnp.where(beam > 0, beam, jnp.nan)
