@@ -132,7 +132,7 @@ def _sliced(image: Image, corner: Array, *, size: tuple[int, int]) -> Array:
 
 
 def _picked(image: Image, corner: Array, *, size: tuple[int, int]) -> Array:
-    """The same by products with matrices of ones and zeros, exact in all bits.
+    """The same by products with matrices of ones and zeros, exact for finite pixels.
 
     A TPU moves columns by a number that it learns as it goes row by row; that takes it
     four times as long as the products.

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Real
 
 from sisr_jax.geometries import whole_number
-from sisr_jax.reals import as_real
+from sisr_jax.reals import as_real, check_real
 
 # Of the detectors: the least part of two views that is compared.
 _OVERLAP = 0.5
@@ -160,8 +160,5 @@ def onto_axis(
 
 
 def _doubles(values: Real[Array | np.ndarray, "..."], name: str) -> np.ndarray:
-    if np.iscomplexobj(values):
-        raise TypeError(
-            f"{name} of type {np.asarray(values).dtype}: expected real numbers"
-        )
+    check_real(values, name)
     return np.asarray(values, np.float64)
