@@ -2,7 +2,9 @@
 
 The device count must be set before the first JAX computation, hence here and
 not in a fixture. `JAX_PLATFORMS` keeps an installed accelerator plugin from
-being probed.
+being probed. Programs are not optimised, here and in the processes that tests start:
+compiling takes most of the time, and this halves it. The operators' own tests see what
+users run (`as_users_compile`); with `JAX_DISABLE_MOST_OPTIMIZATIONS=0`, all tests do.
 """
 
 import importlib
@@ -12,6 +14,7 @@ import sys
 import tempfile
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
 import jax
 import pytest
@@ -68,12 +71,9 @@ def load_config():
 
 
 @pytest.fixture(scope="module")
-def quick_compilation():
-    """Compiles without optimising, for programs that run for milliseconds.
-
-    Tests of numerics do not use it: they must see what users run.
-    """
+def as_users_compile():
+    """Optimises programs: for numerics that everything else rests on."""
     before = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", True)
+    jax.config.update("jax_disable_most_optimizations", False)
     yield
     jax.config.update("jax_disable_most_optimizations", before)

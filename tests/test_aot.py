@@ -357,9 +357,7 @@ def _processors(count):
         ),
     ],
 )
-def test_every_program_of_a_run_is_measured(
-    config, names, load_config, monkeypatch, quick_compilation
-):
+def test_every_program_of_a_run_is_measured(config, names, load_config, monkeypatch):
     monkeypatch.setattr(compilation, "topology_mesh", _processors(4))
     topology = parse_topology("v5e:2x2")
     measured = compilation.measure_config(load_config(**config), topology)
@@ -380,7 +378,7 @@ def test_every_program_of_a_run_is_measured(
     assert "generator: fits" in as_text(topology, measured)
 
 
-def test_only_one_program_on_request(load_config, monkeypatch, quick_compilation):
+def test_only_one_program_on_request(load_config, monkeypatch):
     monkeypatch.setattr(compilation, "topology_mesh", _processors(2))
     (measured,) = compilation.measure_config(
         load_config("us_srresnet"), parse_topology("v5e:2x2"), "evaluation"
@@ -390,9 +388,7 @@ def test_only_one_program_on_request(load_config, monkeypatch, quick_compilation
 
 
 @pytest.mark.slow
-def test_a_shared_head_is_compiled_as_shared(
-    load_config, monkeypatch, quick_compilation
-):
+def test_a_shared_head_is_compiled_as_shared(load_config, monkeypatch):
     monkeypatch.setattr(compilation, "topology_mesh", _processors(4))
     arguments = []
     for model in (1, 2):

@@ -12,7 +12,7 @@ from sisr_jax.run.prepare import prepare
 from sisr_jax.run.report import report
 from sisr_jax.ultrasound import LateralDecimation
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quick_compilation")]
+pytestmark = pytest.mark.slow
 
 CINE = {"frames": 3, "interleave": 1, "motion_mm": 0.1}
 

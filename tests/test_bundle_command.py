@@ -15,8 +15,6 @@ from sisr_jax.evaluation.protocol import protocol_of
 from sisr_jax.evaluation.table import Score, write_csv
 from sisr_jax.inference import load
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 ARCHIVE = pathlib.Path(__file__).parent / "checkpoints" / "first_version.tar.xz"
 
 

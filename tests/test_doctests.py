@@ -5,20 +5,11 @@ import enum
 import importlib
 import inspect
 
-import jax
 import pytest
 
 from docs.generate.pages import REFERENCE
 
 MODULES = [module for _, modules in REFERENCE.values() for module in modules]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _compiled_in_haste():
-    """Most of the time would go to optimising programs that run once."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 def public(module):

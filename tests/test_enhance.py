@@ -32,8 +32,6 @@ from sisr_jax.inference.slices import Outcome
 from sisr_jax.tomography import ParallelBeam, ParallelBeamCT
 from sisr_jax.tomography.noise import attenuation_from_hu
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 HU = (1.0, -32768.0)
 HEAD = "file,image,residual,psnr,ssim,psnr_fbp,ssim_fbp,source"
 

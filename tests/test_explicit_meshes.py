@@ -13,8 +13,6 @@ from sisr_jax.metrics import gcnr
 from sisr_jax.tomography import ParallelBeam, ParallelBeamCT
 from sisr_jax.tomography.noise import low_dose
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 KEY = jax.random.key(0)
 INSIDE = np.arange(16)[:, None, None] < np.full((16, 1), 5)
 SYMMETRIES = {"horizontal": True, "vertical": True, "rotate": True}

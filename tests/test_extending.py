@@ -23,8 +23,6 @@ from sisr_jax.run.loop import train
 from sisr_jax.run.prepare import prepare
 from sisr_jax.run.report import report
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ToySection:

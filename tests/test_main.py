@@ -32,8 +32,6 @@ from sisr_jax.train import steps
 
 ROOT = pathlib.Path(__file__).parents[1]
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 def _run(config, workdir):
     workdir = epath.Path(workdir)
@@ -41,7 +39,7 @@ def _run(config, workdir):
 
 
 @pytest.fixture(scope="module", params=["ct", "us"])
-def finished(request, load_config, tmp_path_factory, quick_compilation):
+def finished(request, load_config, tmp_path_factory):
     config = load_config(f"{request.param}_srgan")
     workdir = epath.Path(tmp_path_factory.mktemp(request.param))
     traces = collections.Counter()

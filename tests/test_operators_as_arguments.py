@@ -9,8 +9,6 @@ import numpy as np
 import pytest
 from operator_cases import MAKE, each, images_of
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 @each
 def test_a_program_takes_its_arrays_as_arguments(make):

@@ -16,8 +16,6 @@ from sisr_jax.errors import ExitCode, StorageError
 from sisr_jax.evaluation import phantom_methods
 from sisr_jax.inference import Restorer, load
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 SMALL = ("--size=64", "--pixel_size=2.8", "--samples=6")
 
 

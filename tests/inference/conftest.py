@@ -23,8 +23,3 @@ def real_slice():
         )
     (values,) = read_images(SHARED / name, [0], (1.0, -32768.0))
     return jnp.asarray(to_unit_range(values, (-1000.0, 1000.0)))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _compiled_quickly(quick_compilation):
-    """What is computed here is tested below, as users compile it."""

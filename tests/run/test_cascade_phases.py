@@ -11,7 +11,7 @@ from sisr_jax.run.loop import train
 from sisr_jax.run.prepare import prepare
 from sisr_jax.run.report import report
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quick_compilation")]
+pytestmark = pytest.mark.slow
 
 
 def test_cascade_trains_adversarially_and_stays_consistent(load_config, tmp_path):

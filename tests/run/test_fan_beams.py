@@ -23,8 +23,6 @@ from sisr_jax.train.steps import compile_step
 from sisr_jax.train.task import build_task, fresh_state
 from sisr_jax.types import Batch
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 SRRESNET = {
     **{"kind": "srresnet", "width": 4, "num_blocks": 1, "num_shuffles": 1},
     **{"norm": "none", "global_skip": True},

@@ -13,8 +13,6 @@ from sisr_jax.checkpoints.restore import CheckpointReader
 from sisr_jax.run import loop
 from sisr_jax.run.prepare import prepare
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 LIMIT = 3
 
 

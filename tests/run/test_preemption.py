@@ -13,8 +13,6 @@ from sisr_jax.run import loop
 from sisr_jax.run.loop import train
 from sisr_jax.run.prepare import prepare
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 def _send_at(monkeypatch, step, number):
     """Sends this process a signal while the batch of a step is put on devices."""

@@ -14,8 +14,6 @@ from sisr_jax.train.steps import compile_step
 from sisr_jax.train.task import abstract_state, build_task, fresh_state, state_sharding
 from sisr_jax.types import Batch
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 MESHES = {"2x2": (4, 2), "4x1": (4, 1), "1x1": (1, 1), "1x4": (4, 4)}
 
 

@@ -33,7 +33,6 @@ def environment(gcs_environment, tmp_path_factory):
     return gcs_environment | {
         "JAX_COMPILATION_CACHE_DIR": str(cache),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-        "XLA_FLAGS": "--xla_backend_optimization_level=0",
     }
 
 

@@ -16,8 +16,6 @@ from sisr_jax.train.state import NetworkState, TrainState
 from sisr_jax.train.steps import STEPS
 from sisr_jax.types import Batch
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 # The configuration whose steps `test_steps` compiles, too.
 NAME = "ct_srgan"
 BATCH_NORM = (("generator__norm", "batch"), ("discriminator__norm", "batch"))

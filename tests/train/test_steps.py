@@ -12,8 +12,6 @@ from sisr_jax.train.task import fresh_state
 from sisr_jax.types import Batch
 
 # A few tiny steps: compiling them dominates.
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 CONFIGS = ("ct_srgan", "us_srgan")
 
 

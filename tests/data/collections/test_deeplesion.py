@@ -189,7 +189,6 @@ def test_tfds_prepares_the_same_records(tree, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("quick_compilation")
 def test_lesion_scores_from_the_originals_to_the_table(tmp_path, load_config):
     """The centre of the slices is scored; one lesion is outside of it."""
     inside, outside = "250, 250, 260, 262", "10, 10, 20, 20"
