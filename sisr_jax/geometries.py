@@ -17,9 +17,11 @@ def host_numbers(name: str, values: Any) -> Float[np.ndarray, "..."]:
         values: The numbers.
 
     Raises:
-        TypeError: If jax traces them, or they are complex or texts, which NumPy would
-            make real.
+        TypeError: If jax traces them, or they are masked, or complex or texts, which
+            NumPy would make real.
     """
+    if isinstance(values, np.ma.MaskedArray):  # the mask would be lost
+        raise TypeError(f"{name}: a masked array, expected plain numbers")
     try:
         numbers = np.asarray(values)
         if numbers.dtype.kind in "cSU":

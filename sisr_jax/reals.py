@@ -1,9 +1,50 @@
-"""What functions of real numbers accept."""
+"""What functions of numbers accept."""
 
+from typing import Any
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import DTypeLike
-from jaxtyping import Array, Float, Real
+from jaxtyping import Array, Float, Num, Real
+
+
+def check_unmasked(values: Any, name: str) -> None:
+    """Refuses a masked array, of which a conversion would drop the mask.
+
+    Args:
+        values: Of any type.
+        name: What they are called in messages.
+
+    Raises:
+        TypeError: If they are masked.
+    """
+    if isinstance(values, np.ma.MaskedArray):
+        raise TypeError(
+            f"{name}: a masked array, whose mask would be lost: expected plain numbers"
+        )
+
+
+def as_array(values: Num[Array | np.ndarray, "..."], name: str) -> Num[Array, "..."]:
+    """The values as JAX has them, and whole numbers that it would cut as float32.
+
+    JAX has 64 bits on request only, and no byte order but the machine's.
+
+    Args:
+        values: Of any type.
+        name: What they are called in messages.
+
+    Raises:
+        TypeError: If they are masked.
+    """
+    check_unmasked(values, name)
+    if isinstance(values, np.ndarray):
+        native = values.dtype.newbyteorder("=")
+        is_cut = jax.dtypes.canonicalize_dtype(native) != native
+        values = values.astype(
+            np.float32 if is_cut and native.kind in "iu" else native, copy=False
+        )
+    return jnp.asarray(values)
 
 
 def check_real(values: Real[Array | np.ndarray, "..."], name: str) -> None:
@@ -14,8 +55,9 @@ def check_real(values: Real[Array | np.ndarray, "..."], name: str) -> None:
         name: What they are called in messages.
 
     Raises:
-        TypeError: If they are complex.
+        TypeError: If they are complex or masked.
     """
+    check_unmasked(values, name)
     if jnp.iscomplexobj(values):
         found = jnp.result_type(values)
         raise TypeError(f"{name} of type {found}: expected real numbers")
@@ -32,10 +74,10 @@ def as_real(
         dtype: Wanted type; None: float32, unless they are float64.
 
     Raises:
-        TypeError: If they are complex.
+        TypeError: If they are complex or masked.
     """
     check_real(values, name)
-    if dtype is not None:  # at once: large integers would be cut to 32 bits first
-        return jnp.asarray(values, dtype)
-    array = jnp.asarray(values)
+    array = as_array(values, name)
+    if dtype is not None:
+        return array.astype(dtype)
     return array.astype(jnp.promote_types(array.dtype, jnp.float32))

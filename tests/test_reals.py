@@ -1,4 +1,4 @@
-"""Complex numbers are refused where JAX would drop their imaginary part."""
+"""Numbers that JAX would change when it takes them: complex, masked, of 64 bits."""
 
 import re
 import subprocess
@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from sisr_jax import metrics
+from sisr_jax.image.resize import aligned_columns
 from sisr_jax.reals import as_real
 from sisr_jax.reconstruction.conjugate_gradient import conjugate_gradient
 from sisr_jax.reconstruction.data_consistency import data_consistency
@@ -29,7 +30,13 @@ from sisr_jax.tomography import (
     remove_outliers,
     remove_rings,
 )
-from sisr_jax.ultrasound import LateralDecimation
+from sisr_jax.ultrasound import (
+    CartesianGrid,
+    KeptLines,
+    LateralDecimation,
+    PolarGrid,
+    ScanConversion,
+)
 
 BEAM = ParallelBeam(16, 12)
 CT, LINES = ParallelBeamCT(BEAM), LateralDecimation(2)
@@ -125,9 +132,56 @@ def test_real_numbers_become_floats(given, dtype, expected):
     np.testing.assert_array_equal(found, 1)
 
 
-def test_large_integers_become_floats():
-    found = as_real(np.array([2**40]), "image", np.float32)
+@pytest.mark.parametrize("dtype", [None, np.float32])
+def test_large_integers_become_floats(dtype):
+    found = as_real(np.array([2**40]), "image", dtype)
     np.testing.assert_array_equal(found, [2.0**40])
+
+
+POLAR = PolarGrid(radii=np.arange(16), angles=np.linspace(-0.5, 0.5, 16))
+LINEAR = {
+    "radon": lambda values: radon(values, BEAM),
+    "back_project": lambda values: back_project(values[:12], ParallelBeam(11, 12)),
+    "precondition": ParallelBeamCT(ParallelBeam(11, 16)).precondition,
+    "LateralDecimation": LINES,
+    "LateralDecimation.T": LINES.T,
+    "LateralDecimation.precondition": LINES.precondition,
+    "KeptLines": KeptLines(np.full(16, 2**32)),
+    "KeptLines.precondition": KeptLines(np.ones(16)).precondition,
+    "ScanConversion": ScanConversion(POLAR, CartesianGrid.covering(POLAR, 1.0)),
+    "aligned_columns": lambda values: aligned_columns(values[..., None], factor=2),
+    "remove_rings": lambda values: remove_rings(values, width=3),
+    "radial_mean": lambda values: (
+        metrics.radial_mean(values, pixel_mm=1, num_bins=4).values
+    ),
+}
+
+
+@pytest.mark.parametrize("function", LINEAR.values(), ids=LINEAR)
+@pytest.mark.parametrize("dtype", [">f4", ">i2", np.int64, np.uint64])
+def test_numbers_of_numpy_count_as_they_are(function, dtype):
+    values = np.arange(1.0, 257.0).reshape(16, 16)
+    values *= 2**40 if np.dtype(dtype).itemsize == 8 else 1
+    expected = function(values.astype(np.float32))
+    np.testing.assert_allclose(function(values.astype(dtype)), expected, rtol=1e-5)
+
+
+MASKED = np.ma.masked_greater(IMAGE.real, 0)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda: metrics.psnr(MASKED, MASKED),
+        lambda: metrics.residual(MASKED, MASKED),
+        lambda: axis_from_moments(MASKED, angles=np.arange(16)),
+        lambda: ParallelBeam(16, angles=MASKED[0]),
+        lambda: LINES(MASKED),
+    ],
+)
+def test_masks_are_not_lost(function):
+    with pytest.raises(TypeError, match=r"^\w+: a masked array"):
+        function()
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from jaxtyping import Array, Float, Real
 
 from sisr_jax.geometries import kept_columns
 from sisr_jax.image.inputs import check_channels
+from sisr_jax.reals import as_array
 
 AnyImage = Real[Array | np.ndarray, "*batch height width channels"]
 Interpolation = Literal["nearest", "linear", "cubic", "lanczos"]
@@ -115,7 +116,7 @@ def half_pixel_columns(
 def _apply(weights: np.ndarray, image: AnyImage) -> Array:
     # HIGHEST: a TPU otherwise rounds both factors to bfloat16, and kept columns
     # would no longer pass through unchanged.
-    image = jnp.asarray(image)
+    image = as_array(image, "image")
     wide = jnp.einsum(
         "ow,...hwc->...hoc",
         jnp.asarray(weights, jnp.float32),

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Array, Float, Num
 
 from sisr_jax.geometries import whole_number
+from sisr_jax.reals import as_array
 
 
 class Curve(NamedTuple):
@@ -82,7 +83,9 @@ def radial_mean(
             f"num_bins = {num_bins}: expected 1 or more, each with a frequency of "
             f"{height} x {width} pixels"
         )
-    spectrum = jnp.asarray(spectrum)
+    spectrum = as_array(spectrum, "spectrum")
+    # Sums of half precision would overflow.
+    spectrum = spectrum.astype(jnp.promote_types(spectrum.dtype, jnp.float32))
     samples = spectrum.reshape(*spectrum.shape[:-2], height * width)[..., inside]
     sums = jnp.zeros((*samples.shape[:-1], num_bins), samples.dtype)
     sums = sums.at[..., place].add(samples)

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Real
 
 from sisr_jax.operators import LinearOperator
+from sisr_jax.reals import as_array
 from sisr_jax.tomography.fbp import fbp
 from sisr_jax.tomography.geometry import ParallelBeam, as_sinogram
 from sisr_jax.tomography.planning import PlannedBeam, plan
@@ -154,7 +155,7 @@ class ParallelBeamCT(LinearOperator):
         self, views: Real[Array | np.ndarray, "*batch angles detectors"]
     ) -> Real[Array, "*batch angles detectors"]:
         """The views with zeros in the place of those that are not measured."""
-        views = jnp.asarray(views)
+        views = as_array(views, "views")
         if self.sampled is None:
             return views
         # Not a product: what the others hold may be NaN.

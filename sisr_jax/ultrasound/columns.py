@@ -5,6 +5,7 @@ import numpy as np
 from jaxtyping import Array, Float, Real
 
 from sisr_jax.geometries import kept_columns
+from sisr_jax.reals import as_array
 
 
 def decimate_columns(
@@ -39,7 +40,7 @@ def decimate_columns(
         >>> print(decimate_columns(np.arange(8.0)[None], factor=4, offset=1))
         [[1. 5.]]
     """
-    image = jnp.asarray(image)
+    image = as_array(image, "image")
     if image.ndim < 2:
         raise ValueError(f"image of shape {image.shape}: expected [..., height, width]")
     factor, offset = kept_columns(factor, offset)

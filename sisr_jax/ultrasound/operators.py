@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Real
 
 from sisr_jax.geometries import kept_columns
 from sisr_jax.operators import LinearOperator
+from sisr_jax.reals import as_array
 from sisr_jax.types import Key
 from sisr_jax.ultrasound.columns import decimate_columns
 from sisr_jax.ultrasound.scan_conversion import as_planes, blend, fan_taps
@@ -67,7 +68,7 @@ class LateralDecimation(LinearOperator):
         self, y: Real[Array | np.ndarray, "*batch height kept"], /
     ) -> Float[Array, "*batch height width"]:
         """`[*batch, height, kept]` to `[*batch, height, factor * kept]`."""
-        y = jnp.asarray(y)
+        y = as_array(y, "y")
         y = y.astype(jnp.promote_types(y.dtype, jnp.float32))
         between = (self.offset, self.factor - 1 - self.offset, self.factor - 1)
         unpadded = [(0, 0, 0)] * (y.ndim - 1)
@@ -81,7 +82,7 @@ class LateralDecimation(LinearOperator):
         self, residual: Real[Array | np.ndarray, "*batch height kept"]
     ) -> Float[Array, "*batch height kept"]:
         """The residual itself: `A A^T` is the identity."""
-        residual = jnp.asarray(residual)
+        residual = as_array(residual, "residual")
         return residual.astype(jnp.promote_types(residual.dtype, jnp.float32))
 
     def draw(self, key: Key) -> Float[Array, "height width"]:
@@ -131,14 +132,14 @@ class KeptLines(LinearOperator):
     @property
     def measured_share(self) -> float | Float[Array, "*batch"]:
         """The share of the lines that are kept."""
-        return jnp.mean(jnp.asarray(self.kept) > 0, -1, dtype=jnp.float32)
+        return jnp.mean(as_array(self.kept, "kept") > 0, -1, dtype=jnp.float32)
 
     def __call__(
         self, x: Real[Array | np.ndarray, "*batch height width"], /
     ) -> Float[Array, "*batch height width"]:
         """The lines kept, zeros between."""
-        x = jnp.asarray(x)
-        kept = jnp.asarray(self.kept).reshape(*self._shape[:-1], 1, -1) > 0
+        x = as_array(x, "x")
+        kept = as_array(self.kept, "kept").reshape(*self._shape[:-1], 1, -1) > 0
         if x.ndim < 2 or x.shape[-1] != kept.shape[-1]:
             raise ValueError(
                 f"image of shape {x.shape}: expected [..., height, {kept.shape[-1]}]"
@@ -159,7 +160,7 @@ class KeptLines(LinearOperator):
         self, residual: Real[Array | np.ndarray, "*batch height width"]
     ) -> Float[Array, "*batch height width"]:
         """The residual itself: `A A^T` is the identity on what is measured."""
-        residual = jnp.asarray(residual)
+        residual = as_array(residual, "residual")
         return residual.astype(jnp.promote_types(residual.dtype, jnp.float32))
 
     def draw(self, key: Key) -> Float[Array, "*batch height width"]:

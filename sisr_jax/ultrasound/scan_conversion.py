@@ -25,6 +25,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Real
 
+from sisr_jax.reals import as_array
 from sisr_jax.types import Plane
 from sisr_jax.ultrasound.sector import CartesianGrid, PolarGrid
 
@@ -176,7 +177,7 @@ def as_planes(
     Raises:
         ValueError: If the shape is another.
     """
-    planes = jnp.asarray(values)
+    planes = as_array(values, name)
     if planes.shape[-2:] != shape:
         raise ValueError(
             f"{name} of shape {planes.shape}: expected [..., {shape[0]}, {shape[1]}]"

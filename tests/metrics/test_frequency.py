@@ -44,6 +44,13 @@ def test_radial_mean_of_complex_samples_and_under_jit():
         np.testing.assert_allclose(values, expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.float16])
+def test_radial_mean_of_short_numbers_does_not_overflow(dtype):
+    spectrum = np.full((64, 64), 200).astype(dtype)
+    found = radial_mean(spectrum, pixel_mm=1, num_bins=4)
+    np.testing.assert_allclose(found.values, float(spectrum[0, 0]), rtol=1e-6)
+
+
 @pytest.mark.parametrize("bins", [0, 40])
 def test_bins_without_a_sample(bins):
     with pytest.raises(ValueError, match=f"num_bins = {bins}: expected 1 or more"):
