@@ -109,9 +109,9 @@ def inspect_folder(
     left_out = {p: f"{p}: another name of {f}" for p, f in listing.aliases.items()}
     headers: dict[Path, Header] = {}
     for path in _progress(listing.files, "headers"):
-        if splits_csv and path.samefile(splits_csv):
-            continue
         try:
+            if splits_csv and identity(path) == identity(splits_csv):
+                continue
             header = check_file(path)
         except InputError as error:
             problems[path] = str(error)
@@ -158,7 +158,11 @@ def _check_unpacked(headers: Mapping[Path, Header]) -> None:
     unpacked = 0
     for path, header in headers.items():
         size = header.count * math.prod(header.shape) * 4
-        if size > _RATIO * path.stat().st_size:
+        try:
+            packed = path.stat().st_size
+        except OSError:  # it has gone since, which is told where it is decoded
+            continue
+        if size > _RATIO * packed:
             unpacked += size
         if unpacked > _MOST_UNPACKED:
             raise InputError(

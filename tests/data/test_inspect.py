@@ -10,6 +10,7 @@ from etils import epath
 from image_files import cut, ramp, write_dicom, write_png
 from PIL import Image
 
+from sisr_jax.data import inspect
 from sisr_jax.data.__main__ import main
 from sisr_jax.data.contact_sheet import shrink
 
@@ -212,3 +213,24 @@ def test_a_folder_of_small_files_that_unpack_to_much_is_refused(
     assert main(["inspect", str(tmp_path)]) == 2
     [line] = capsys.readouterr().err.splitlines()
     assert "blank2.png and others before it unpack to more than 500 times" in line
+
+
+@pytest.mark.parametrize("where", ["check_file", "_decode"])
+def test_a_file_that_vanishes_meanwhile_has_its_line(
+    folder, monkeypatch, capsys, where
+):
+    lost = folder / "P1__0.png"
+    csv_file = folder.parent / "splits.csv"
+    csv_file.write_text("file,split\ndata/P0__0.png,train\n")
+    real = getattr(inspect, where)
+
+    def losing(path, *others):
+        found = real(path, *others)
+        lost.unlink(missing_ok=True)
+        return found
+
+    monkeypatch.setattr(inspect, where, losing)
+    main(["inspect", str(folder), "--splits_csv", str(csv_file)])
+    lines = lines_of(capsys)
+    assert "not usable: 1 files" in lines
+    assert f"{lost}: cannot be opened (No such file or directory)" in lines
