@@ -862,6 +862,22 @@ def stub(monkeypatch):
     )
 
 
+@pytest.mark.parametrize(("error", "code"), [(OSError, 74), (KeyboardInterrupt, 130)])
+def test_the_same_command_goes_on_after_a_report_without_its_image(
+    folder, tmp_path, monkeypatch, capsys, error, code
+):
+    def failing(*_, **__):
+        raise error(28, "No space left on device")
+
+    command = folder / "p0.png", tmp_path / "b.npy", "--simulate=16", "--report"
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "save", failing)
+        assert run(*command) == code
+    assert not list(tmp_path.glob("*b.npy*"))
+    assert run(*command) == 0, capsys.readouterr().err
+    assert (tmp_path / "b.npy.report.png").exists()
+
+
 def test_a_report_never_takes_the_place_of_an_image(
     folder, tmp_path, monkeypatch, capsys
 ):

@@ -1,5 +1,6 @@
 """Restores file after file, and tells what was wrong at the end."""
 
+import contextlib
 import math
 import sys
 from collections.abc import Sequence
@@ -76,7 +77,13 @@ def restore(
                 note(request, found)
             if request.report:
                 _draw(job, outcome, restorer, about)
-            write_images(job.target, outcome.images, job.source, about)
+            try:
+                write_images(job.target, outcome.images, job.source, about)
+            except BaseException:
+                if request.report:  # to the same command it would be another's
+                    with contextlib.suppress(OSError):
+                        report_of(job.target).unlink(missing_ok=True)
+                raise
         except InputError as error:
             problems.append(_naming(job.source.path, error))
             continue
