@@ -87,7 +87,7 @@ def paired_wilcoxon(
     different = sums != others
     if not different.any():
         return 1.0
-    difference = ((sums - others) / counts)[different]
+    difference = (sums[different] - others[different]) / counts[different]
     result: Any = stats.wilcoxon(difference)  # SciPy's stubs know no fields
     return float(result.pvalue)
 

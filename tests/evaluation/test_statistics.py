@@ -89,6 +89,8 @@ def test_wilcoxon_compares_means_of_patients():
 
 def test_wilcoxon_of_hard_cases():
     assert paired_wilcoxon([math.inf] * 3, [math.inf] * 3, list("abc")) == 1.0
+    one = paired_wilcoxon([math.inf, 2.0, 3.0], [math.inf, 1.0, 3.0], list("abc"))
+    assert one == 1.0
     better = paired_wilcoxon([math.inf, 2.0, 3.0], [1.0, 1.0, 1.0], list("abc"))
     assert better == pytest.approx(0.25)
     assert math.isnan(paired_wilcoxon([1.0], [2.0], ["a"]))
