@@ -263,6 +263,7 @@ def test_a_sinogram_is_restored(tmp_path, pixel_mm):
         ({"angles": np.array([None] * 40)}, "damaged"),
         ({"angles": np.array(["a"] * 40)}, "angles of type <U1"),
         ({"angles": np.arange(40) / 13 + 1j}, "angles of type complex128"),
+        ({"angles": np.zeros(2**16 + 1)}, "each of at most 65536 views"),
         ({"angles": np.arange(40) * 4.5}, "angles up to 175.5: expected radians"),
     ],
 )

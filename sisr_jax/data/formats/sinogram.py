@@ -22,6 +22,8 @@ from sisr_jax.tomography import ParallelBeam
 
 _NAMES = ("sinogram", "angles", "size")
 _MAX_ANGLE = 4 * math.pi
+# As of a configuration: a geometry holds each angle as a number of Python.
+_MAX_VIEWS = 2**16
 # From pixels of a synchrotron's microscope to those of a container's scan.
 _MIN_PIXEL_MM, _MAX_PIXEL_MM = 1e-6, 100.0
 # Beyond any ray; their squares are summed in float32.
@@ -92,11 +94,12 @@ def _are_bounded(values: np.ndarray) -> bool:
 
 
 def _radians(path: Path, angles: np.ndarray) -> np.ndarray:
-    is_list = angles.ndim == 1 and len(angles) > 0 and angles.dtype.kind in "uif"
+    is_list = angles.ndim == 1 and 1 <= len(angles) <= _MAX_VIEWS
+    is_list = is_list and angles.dtype.kind in "uif"
     if not is_list or not np.isfinite(angles).all():
         raise InputError(
             f"{path}: angles of type {angles.dtype} and shape {angles.shape}: expected "
-            "finite radians, one for each view"
+            f"finite radians, one for each of at most {_MAX_VIEWS} views"
         )
     if (largest := np.abs(angles).max()) > _MAX_ANGLE:
         raise InputError(
