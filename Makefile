@@ -60,8 +60,12 @@ lint: $(VENV)/.installed
 types: $(VENV)/.installed
 	$(PY) -m pyright
 
+SLOW := -m pytest -m "slow and not long" -n 2 --dist worksteal
+
+# Numerics and memory of the operators in programs as users compile them.
 test-slow: $(VENV)/.installed
-	$(PY) -m pytest -m "slow and not long" -n 2 --dist worksteal
+	$(PY) $(SLOW) --ignore=tests/tomography
+	JAX_DISABLE_MOST_OPTIMIZATIONS=0 XLA_FLAGS= $(PY) $(SLOW) tests/tomography
 
 test-long: $(VENV)/.installed
 	$(PY) -m pytest -m long -n 2 --dist worksteal

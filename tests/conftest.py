@@ -2,9 +2,9 @@
 
 The device count must be set before the first JAX computation, hence here and
 not in a fixture. `JAX_PLATFORMS` keeps an installed accelerator plugin from
-being probed. Programs are not optimised, here and in the processes that tests start:
-compiling takes most of the time, and this halves it. The operators' own tests see what
-users run (`as_users_compile`); with `JAX_DISABLE_MOST_OPTIMIZATIONS=0`, all tests do.
+being probed. Programs are compiled in haste, here and in the processes that tests
+start, which takes less than half of the time; where the environment says otherwise, as
+that of the operators' slow tests does in `make test-slow`, as users compile them.
 """
 
 import importlib
@@ -15,6 +15,7 @@ import tempfile
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")
 
 import jax
 import pytest
@@ -68,12 +69,3 @@ def load_config():
         return parse(config.to_dict())
 
     return load
-
-
-@pytest.fixture(scope="module")
-def as_users_compile():
-    """Optimises programs: for numerics that everything else rests on."""
-    before = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", False)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
