@@ -25,7 +25,7 @@ from sisr_jax.inference.restorer import Restorer
 from sisr_jax.inference.trained_for import check_views, config_of
 from sisr_jax.metrics import residual
 from sisr_jax.tomography import ParallelBeam, ParallelBeamCT
-from sisr_jax.tomography.plan_size import plan_size
+from sisr_jax.tomography.planning import plan_size
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 # Some of what is known of every artifact.

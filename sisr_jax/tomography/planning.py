@@ -8,6 +8,7 @@ each other share their matrices. Time to plan: about 1 and 4 s on a laptop core.
 import dataclasses
 import functools
 import math
+import os
 from typing import Any
 
 import jax
@@ -15,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from sisr_jax.errors import InputError
 from sisr_jax.geometries import recognised_by_nnx
 from sisr_jax.tomography.geometry import ParallelBeam
 from sisr_jax.tomography.slots import Slopes, layout
@@ -115,6 +117,7 @@ def plan(
 
     Raises:
         ValueError: If the type is another, or jax has not enabled it.
+        InputError: If the matrices are larger than the machine's memory.
 
     Examples:
         >>> import jax.numpy as jnp
@@ -137,6 +140,13 @@ def plan(
 
 @functools.lru_cache(maxsize=4)
 def _plan(beam: ParallelBeam, dtype: np.dtype) -> PlannedBeam:
+    # The system would kill the process before it can say anything.
+    if (needed := dtype.itemsize * plan_size(beam)) > (memory := _memory_bytes()):
+        raise InputError(
+            f"size = {beam.size}, views = {beam.num_angles}: {needed / 2**30:.1f} GB "
+            "of matrices, expected at most what the machine has, "
+            f"{memory / 2**30:.1f} GB"
+        )
     frequency = frequencies(beam.size)
     build = functools.partial(_view_group, beam, frequency, dtype)
     # The plan outlives the trace that asks for it first.
@@ -144,6 +154,23 @@ def _plan(beam: ParallelBeam, dtype: np.dtype) -> PlannedBeam:
         return PlannedBeam(
             beam, _dft_basis(beam.size, dtype), tuple(map(build, layout(beam).groups))
         )
+
+
+def plan_size(beam: ParallelBeam) -> int:
+    """Numbers in the matrices of `plan(beam)`; float32 ones have four bytes each.
+
+    Args:
+        beam: The rays.
+    """
+    lines, detectors = beam.size // 2 + 1, beam.num_detectors // 2 + 1
+    # Two shears and their transposes, two of the detectors, two gains.
+    each = len(frequencies(beam.size)) * (4 * lines + 2 * detectors + 2)
+    slopes = sum(len(group.slope) for group in layout(beam).groups)
+    return slopes * each + 2 * (quarter_of(beam.size) + 1) * lines
+
+
+def _memory_bytes() -> int:
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def plan_sharding(

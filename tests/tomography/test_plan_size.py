@@ -1,11 +1,14 @@
-"""What a plan would hold is what it holds."""
+"""What a plan would hold is what it holds, and no more than the machine."""
+
+import re
 
 import jax
 import numpy as np
 import pytest
 
-from sisr_jax.tomography import ParallelBeam, plan
-from sisr_jax.tomography.plan_size import plan_size
+from sisr_jax.errors import InputError
+from sisr_jax.tomography import ParallelBeam, ParallelBeamCT, plan, planning
+from sisr_jax.tomography.planning import plan_size
 
 
 @pytest.mark.parametrize(
@@ -19,3 +22,14 @@ from sisr_jax.tomography.plan_size import plan_size
 )
 def test_a_plan_has_as_many_numbers(beam):
     assert plan_size(beam) == sum(leaf.size for leaf in jax.tree.leaves(plan(beam)))
+
+
+def test_a_plan_that_memory_cannot_hold_is_one_line(monkeypatch):
+    beam = ParallelBeam(24, 36)
+    bytes_of_it = 4 * plan_size(beam)
+    monkeypatch.setattr(planning, "_memory_bytes", lambda: bytes_of_it - 1)
+    expected = "size = 24, views = 36: 0.0 GB of matrices, expected at most what"
+    with pytest.raises(InputError, match=re.escape(expected)):
+        ParallelBeamCT(beam)(np.zeros((24, 24), np.float32))
+    monkeypatch.setattr(planning, "_memory_bytes", lambda: bytes_of_it)
+    plan(beam)
