@@ -1,5 +1,6 @@
 """Starts the processes of a run on this machine, as the hosts of a cluster would."""
 
+import json
 import os
 import pathlib
 import socket
@@ -71,4 +72,24 @@ def main_commands(num_processes, *arguments, heartbeat_seconds=10):
             f"--heartbeat_seconds={heartbeat_seconds}",
         ]
         for process in range(num_processes)
+    ]
+
+
+def endings(command_lines):
+    """Exit code and error lines of each command line of `sisr_jax.main`.
+
+    A library may have warned of its own versions before them.
+    """
+    found = subprocess.run(
+        [sys.executable, ROOT / "tests" / "command_lines.py"],
+        input=json.dumps(command_lines),
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    assert found.returncode == 0, found.stderr
+    return [
+        (code, [line for line in errors.splitlines() if "WARNING" not in line])
+        for code, errors in json.loads(found.stdout)
     ]

@@ -1,12 +1,12 @@
 """Exit codes are those of the table in the description of `sisr_jax.main`."""
 
-import json
 import pathlib
 import re
 import signal
 import subprocess
 import sys
 
+import processes
 import pytest
 
 from sisr_jax import main as command
@@ -126,23 +126,14 @@ def refusals(tmp_path_factory):
     workdir = f"--workdir={tmp_path_factory.mktemp('refused') / 'run'}"
     lines = [[CONFIG, workdir, *arguments] for arguments, _ in REFUSED]
     lines += [[CONFIG], [workdir], ["--mode=evaluate", workdir], ["--help"]]
-    found = subprocess.run(
-        [sys.executable, ROOT / "tests" / "command_lines.py"],
-        input=json.dumps(lines),
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env=leaving.os.environ | {"PYTHONPATH": str(ROOT)},
-    )
-    assert found.returncode == 0, found.stderr
-    yield json.loads(found.stdout)
+    yield processes.endings(lines)
     assert not pathlib.Path(workdir.removeprefix("--workdir=")).exists()
 
 
 def _check_refusal(found, message):
     code, errors = found
     assert code == ExitCode.BAD_INPUT, errors
-    (line,) = (line for line in errors.splitlines() if "WARNING" not in line)
+    (line,) = errors
     assert line.startswith("sisr_jax: error: ")
     assert message in line
 
