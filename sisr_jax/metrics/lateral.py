@@ -4,6 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Real
 
+from sisr_jax.metrics.deviations import deviations
 from sisr_jax.metrics.frequency import Curve
 from sisr_jax.metrics.inputs import AnyImage, Mask, as_image, mask_for
 from sisr_jax.reals import as_real
@@ -42,8 +43,7 @@ def lateral_width(image: AnyImage, mask: Mask) -> Float[Array, "*batch"]:
     """
     values = as_image(image)
     mask = jnp.broadcast_to(mask_for(values.shape, mask), values.shape)
-    mean = jnp.mean(values, axis=_AXES, where=mask, keepdims=True)
-    rest = jnp.where(mask, values - mean, 0.0)
+    rest, _ = deviations(values, _AXES, mask)
     # Zeros on one side, so that the transform does not join the borders.
     lags = values.shape[-2]
 
@@ -96,8 +96,7 @@ def lateral_spectrum(
         raise ValueError(f"image of shape {image.shape}: expected 4 columns or more")
     if not column_mm > 0:
         raise ValueError(f"column_mm = {column_mm}: expected more than 0 mm")
-    planes = as_real(image, "image", jnp.float32)
-    planes = planes - jnp.mean(planes, axis=-1, keepdims=True)
+    planes, _ = deviations(as_real(image, "image", jnp.float32), -1)
     window = jnp.asarray(np.hanning(columns + 2)[1:-1], jnp.float32)
     spectrum = jnp.fft.rfft(planes * window, axis=-1) / columns
     power = jnp.square(spectrum.real) + jnp.square(spectrum.imag)

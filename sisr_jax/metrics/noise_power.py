@@ -9,6 +9,7 @@ from jax import lax
 from jaxtyping import Array, Float, Real
 
 from sisr_jax.geometries import whole_number
+from sisr_jax.metrics.deviations import deviations
 from sisr_jax.metrics.frequency import check_pixel
 from sisr_jax.reals import as_real
 
@@ -145,9 +146,8 @@ def _detrended(regions: Array, degree: int) -> Array:
     ]
     basis = jnp.asarray(np.linalg.qr(np.stack(terms, -1))[0], jnp.float32)
     # The mean first: next to it, float32 would have few digits for the noise.
-    flat = (regions - jnp.mean(regions, (-2, -1), keepdims=True)).reshape(
-        *regions.shape[:-2], height * width
-    )
+    flat, _ = deviations(regions, (-2, -1))
+    flat = flat.reshape(*regions.shape[:-2], height * width)
     # A TPU would round the factors to bfloat16 otherwise.
     precise = lax.Precision.HIGHEST
     fit = jnp.einsum("...n,nk->...k", flat, basis, precision=precise)

@@ -8,6 +8,7 @@ from jax import lax
 from jaxtyping import Array, Real
 
 from sisr_jax.geometries import whole_number
+from sisr_jax.metrics.deviations import deviations
 from sisr_jax.metrics.frequency import (
     Curve,
     FrequencyResponse,
@@ -103,8 +104,7 @@ def edge_response(
             f"radius = {radius}, reach = {reach}, oversampling = {oversampling}: "
             "expected 2 rings or more, each with a pixel"
         )
-    values = as_real(image, "image", jnp.float32)[..., inside]
-    values -= jnp.mean(values, axis=-1, keepdims=True)
+    values, _ = deviations(as_real(image, "image", jnp.float32)[..., inside], -1)
     sums = jnp.zeros((*values.shape[:-1], num_rings), jnp.float32)
     spread = sums.at[..., ring[inside]].add(values) / jnp.asarray(counts)
     place = (np.arange(1, num_rings) / oversampling - reach) / reach
@@ -174,8 +174,7 @@ def spectral_transfer(
 
 
 def _windowed_spectrum(planes: Real[Array | np.ndarray, "..."]) -> Array:
-    planes = as_real(planes, "planes", jnp.float32)
-    planes -= jnp.mean(planes, axis=(-2, -1), keepdims=True)
+    planes, _ = deviations(as_real(planes, "planes", jnp.float32), (-2, -1))
     # Half a pixel from the ends, where the window is 0, no pixel is lost.
     rows, columns = (
         np.sin(np.pi * (np.arange(n) + 0.5) / n) ** 2 for n in planes.shape[-2:]

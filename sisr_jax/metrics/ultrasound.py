@@ -5,11 +5,11 @@ import math
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 from jaxtyping import Array, Float
 
 from sisr_jax.explicit_meshes import placed_alike
 from sisr_jax.geometries import whole_number
+from sisr_jax.metrics.deviations import deviations
 from sisr_jax.metrics.inputs import AnyImage, Mask, as_image, mask_for
 
 _AXES = (-3, -2, -1)
@@ -43,16 +43,11 @@ def speckle_snr(image: AnyImage, mask: Mask) -> Float[Array, "*batch"]:
     """
     envelope = as_image(image)
     mask = mask_for(envelope.shape, mask)
-    low = jnp.min(envelope, axis=_AXES, where=mask, initial=jnp.inf, keepdims=True)
-    low = lax.stop_gradient(low)  # of which the result does not depend
-    # Counted from there, since the mean of equal numbers is another one to rounding;
-    # and masked first: the gradient of what a mask hides is 0, NaN or not.
-    above = jnp.where(mask, envelope - low, 0.0)
-    mean = jnp.mean(above, axis=_AXES, where=mask, keepdims=True)
-    variance = jnp.mean(jnp.square(above - mean), axis=_AXES, where=mask)
+    rest, mean = deviations(envelope, _AXES, mask)
+    variance = jnp.mean(jnp.square(rest), axis=_AXES, where=mask)
     constant = variance == 0
     deviation = jnp.sqrt(jnp.where(constant, 1.0, variance))
-    return jnp.where(constant, jnp.inf, (low + mean)[..., 0, 0, 0] / deviation)
+    return jnp.where(constant, jnp.inf, mean[..., 0, 0, 0] / deviation)
 
 
 def gcnr(
