@@ -51,6 +51,7 @@ def test_training_resumes_after_a_full_disk():
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(
     not (_has_namespaces() and shutil.which("strace")), reason="needs strace"
 )
