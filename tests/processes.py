@@ -75,11 +75,13 @@ def main_commands(num_processes, *arguments, heartbeat_seconds=10):
     ]
 
 
-def endings(command_lines):
-    """Exit code and error lines of each command line of `sisr_jax.main`.
+def error_lines(errors):
+    """Without those of libraries, which may warn of their own versions."""
+    return [line for line in errors.splitlines() if "WARNING" not in line]
 
-    A library may have warned of its own versions before them.
-    """
+
+def endings(command_lines):
+    """Exit code and error lines of each command line of `sisr_jax.main`."""
     found = subprocess.run(
         [sys.executable, ROOT / "tests" / "command_lines.py"],
         input=json.dumps(command_lines),
@@ -89,7 +91,4 @@ def endings(command_lines):
         env=os.environ | {"PYTHONPATH": str(ROOT)},
     )
     assert found.returncode == 0, found.stderr
-    return [
-        (code, [line for line in errors.splitlines() if "WARNING" not in line])
-        for code, errors in json.loads(found.stdout)
-    ]
+    return [(code, error_lines(errors)) for code, errors in json.loads(found.stdout)]

@@ -169,7 +169,7 @@ def test_devices_that_are_not_there_are_one_line(tmp_path, platforms):
         capture_output=True,
         text=True,
     )
-    errors = [line for line in found.stderr.splitlines() if "WARNING" not in line]
+    errors = processes.error_lines(found.stderr)
     _check_refusal((found.returncode, errors), f"JAX_PLATFORMS={platforms}: no")
 
 

@@ -333,9 +333,8 @@ def _command(*arguments):
 
 
 def _error_of(found):
-    """The one line; a library may have warned of its own versions before it."""
-    lines = [line for line in found.stderr.splitlines() if "WARNING" not in line]
-    (line,) = lines
+    """The one line, without what it begins with."""
+    (line,) = processes.error_lines(found.stderr)
     assert line.startswith("sisr_jax: error: ")
     return line.removeprefix("sisr_jax: error: ")
 

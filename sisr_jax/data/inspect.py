@@ -108,9 +108,10 @@ def inspect_folder(
     problems = dict(listing.problems)
     left_out = {p: f"{p}: another name of {f}" for p, f in listing.aliases.items()}
     headers: dict[Path, Header] = {}
+    table = identity(splits_csv) if splits_csv else None
     for path in _progress(listing.files, "headers"):
         try:
-            if splits_csv and identity(path) == identity(splits_csv):
+            if table and identity(path) == table:
                 continue
             header = check_file(path)
         except InputError as error:

@@ -11,7 +11,6 @@ from sisr_jax.train.steps import STEPS, _batch_psnr, compile_step
 from sisr_jax.train.task import fresh_state
 from sisr_jax.types import Batch
 
-# A few tiny steps: compiling them dominates.
 CONFIGS = ("ct_srgan", "us_srgan")
 
 
